@@ -1,0 +1,118 @@
+//! What may be asked of the world and done to it, as data.
+//!
+//! An [`Effect`] says what to do and nothing about how; a [`Query`] asks and cannot change. The
+//! planner holds an [`Observer`], only the driver an [`Actor`]: so a dry run cannot write. What an
+//! effect *means* (class, place, description, permissions, confinement in a drill) is in its own
+//! file, by the one trait [`Meaning`], and the compiler demands all of it.
+
+mod apply;
+mod ask;
+mod backup;
+mod copy;
+mod delete;
+mod error;
+mod job;
+mod meaning;
+mod pause;
+mod probe;
+mod query;
+mod receipt;
+mod restore;
+mod sandbox;
+mod scale;
+mod seen;
+mod wait;
+
+pub use apply::Apply;
+pub use ask::{Ask, Expected};
+pub use backup::{BackupObjects, Selection};
+pub use copy::CopyPrefix;
+pub use delete::Delete;
+pub use error::{ErrorKind, WorldError};
+pub use job::RunJob;
+pub use meaning::{Class, Confinement, Line, Meaning, Permission, Sandbox, Symbol};
+pub use pause::Pause;
+pub use probe::{HttpExpect, Probe, Target};
+pub use query::Query;
+pub use receipt::{Actor, Attempt, Observer, Progress, Receipt, Resolution};
+pub use restore::{BackupName, Existing, RestoreObjects};
+pub use sandbox::{CloseSandbox, OpenSandbox};
+pub use scale::Scale;
+pub use seen::{BackupSeen, Counts, Fate, FateOf, RestorePreview, Seen, SiteSeen, WorkloadSeen};
+pub use wait::{Await, Condition};
+
+use serde::{Deserialize, Serialize};
+
+/// One change to the world, as data.
+///
+/// Performing it twice is performing it once, or its [`Class`] says why not.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// Make one object be as given (server-side apply).
+    Apply(Apply),
+    /// Ask a person.
+    Ask(Ask),
+    /// Wait until an object is in a condition. Reads only.
+    Await(Await),
+    /// Read a site's objects into a store.
+    BackupObjects(BackupObjects),
+    /// Remove what a drill made.
+    CloseSandbox(CloseSandbox),
+    /// Copy objects from one store to another.
+    CopyPrefix(CopyPrefix),
+    /// Delete one object.
+    Delete(Delete),
+    /// Make the namespaces of a drill, closed to the outside.
+    OpenSandbox(OpenSandbox),
+    /// Let time pass.
+    Pause(Pause),
+    /// Look from outside whether something answers. Reads only.
+    Probe(Probe),
+    /// Make a site's objects from a backup.
+    RestoreObjects(RestoreObjects),
+    /// Run a Kubernetes Job to its end.
+    RunJob(RunJob),
+    /// Set a workload's replica count.
+    Scale(Scale),
+}
+
+impl Effect {
+    /// What this effect means. One line per effect; everything else asks through this.
+    pub fn meaning(&self) -> &dyn Meaning {
+        match self {
+            Self::Apply(effect) => effect,
+            Self::Ask(effect) => effect,
+            Self::Await(effect) => effect,
+            Self::BackupObjects(effect) => effect,
+            Self::CloseSandbox(effect) => effect,
+            Self::CopyPrefix(effect) => effect,
+            Self::Delete(effect) => effect,
+            Self::OpenSandbox(effect) => effect,
+            Self::Pause(effect) => effect,
+            Self::Probe(effect) => effect,
+            Self::RestoreObjects(effect) => effect,
+            Self::RunJob(effect) => effect,
+            Self::Scale(effect) => effect,
+        }
+    }
+
+    /// The same, to change it: confinement and late values.
+    pub fn meaning_mut(&mut self) -> &mut dyn Meaning {
+        match self {
+            Self::Apply(effect) => effect,
+            Self::Ask(effect) => effect,
+            Self::Await(effect) => effect,
+            Self::BackupObjects(effect) => effect,
+            Self::CloseSandbox(effect) => effect,
+            Self::CopyPrefix(effect) => effect,
+            Self::Delete(effect) => effect,
+            Self::OpenSandbox(effect) => effect,
+            Self::Pause(effect) => effect,
+            Self::Probe(effect) => effect,
+            Self::RestoreObjects(effect) => effect,
+            Self::RunJob(effect) => effect,
+            Self::Scale(effect) => effect,
+        }
+    }
+}

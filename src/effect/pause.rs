@@ -1,0 +1,39 @@
+//! Let time pass.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Class, Confinement, Line, Meaning, Permission, Sandbox, Symbol};
+use crate::text::Millis;
+
+/// Waits, for caches to warm or replicas to settle.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pause {
+    /// How long, in milliseconds.
+    pub for_ms: u64,
+    /// What the time is for.
+    pub reason: String,
+}
+
+impl Meaning for Pause {
+    fn class(&self) -> Class {
+        Class::Read
+    }
+
+    fn site(&self) -> Option<&str> {
+        None
+    }
+
+    fn line(&self) -> Line {
+        let what = format!("{} for {}", Millis(self.for_ms), self.reason);
+        Line::new(Symbol::Observe, "", "pause", what)
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        Vec::new()
+    }
+
+    fn confine(&mut self, _: &Sandbox) -> Confinement {
+        Confinement::Untouched
+    }
+}

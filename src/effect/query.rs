@@ -1,0 +1,74 @@
+//! Questions to the world. None of them can change it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{BackupName, RestoreObjects, Selection};
+use crate::objects::ObjectId;
+
+/// One question; equal questions are asked once per plan.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Query {
+    /// Who is this cluster? Answer: [`super::Seen::Site`].
+    Site {
+        /// The site.
+        site: String,
+    },
+    /// Is this store there? Answer: [`super::Seen::Store`].
+    Store {
+        /// The store.
+        store: String,
+    },
+    /// Does this object exist? Answer: [`super::Seen::Object`].
+    Object {
+        /// The site.
+        site: String,
+        /// Its name.
+        id: ObjectId,
+    },
+    /// Which of these namespaces exist? Answer: [`super::Seen::Namespaces`].
+    Namespaces {
+        /// The site.
+        site: String,
+        /// The names to look for.
+        names: Vec<String>,
+    },
+    /// Workloads of one kind that a label selector finds. Answer: [`super::Seen::Workloads`].
+    Workloads {
+        /// The site.
+        site: String,
+        /// Where.
+        namespace: String,
+        /// `Deployment`, `StatefulSet` or `ReplicaSet`.
+        kind: String,
+        /// One name, or all that the selector finds.
+        name: Option<String>,
+        /// Labels that must be equal, sorted by name.
+        selector: Vec<(String, String)>,
+    },
+    /// Which backup is meant, and what is in it? Answer: [`super::Seen::Backup`].
+    Backup {
+        /// The store.
+        store: String,
+        /// Which one.
+        backup: BackupName,
+        /// Namespaces that must be in it.
+        namespaces: Vec<String>,
+    },
+    /// What would a backup read? Answer: [`super::Seen::Counts`].
+    Inventory {
+        /// The site.
+        site: String,
+        /// What is chosen.
+        selection: Selection,
+    },
+    /// What would a restore do, object by object? Answer: [`super::Seen::Restore`].
+    Restore(Box<RestoreObjects>),
+    /// How much lies under a prefix? Answer: [`super::Seen::Counts`].
+    Prefix {
+        /// The store.
+        store: String,
+        /// Relative to the store's own prefix.
+        prefix: String,
+    },
+}

@@ -1,0 +1,113 @@
+//! Make a site's objects from a backup.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Class, Confinement, Line, Meaning, Permission, Query, Sandbox, Selection, Symbol};
+use crate::text::Text;
+
+/// Which backup is meant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackupName {
+    /// The newest that is verified and holds all the wanted namespaces. Only in queries: a plan
+    /// names the backup.
+    LatestVerified,
+    /// The newest usable one, verified or not. Only in queries.
+    Latest,
+    /// Exactly this one.
+    Named(String),
+}
+
+/// What to do with an object that is already there and differs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Existing {
+    /// Leave it.
+    Keep,
+    /// Apply the backup's version over it.
+    Update,
+}
+
+/// Restores objects in waves that follow from the objects themselves. The whole archive is compared
+/// with its manifest before the first write.
+///
+/// Outputs: `backup` (its name).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreObjects {
+    /// The site to write.
+    pub site: String,
+    /// The store to read.
+    pub store: String,
+    /// The backup's name, perhaps made by an earlier step of the same run.
+    pub backup: Text,
+    /// What of it.
+    pub selection: Selection,
+    /// Objects that are already there.
+    pub existing: Existing,
+    /// Namespace in the backup → namespace at the site; others keep their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub namespaces: Vec<(String, String)>,
+    /// Set in a drill: nothing cluster-scoped, CronJobs suspended, nothing that draws production's
+    /// traffic, and an object that is already there is an error.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confined: bool,
+}
+
+impl RestoreObjects {
+    /// The namespace at the site for a namespace of the backup.
+    pub fn target_namespace<'a>(&'a self, name: &'a str) -> &'a str {
+        self.namespaces
+            .iter()
+            .find(|(from, _)| from == name)
+            .map_or(name, |(_, to)| to)
+    }
+}
+
+impl Meaning for RestoreObjects {
+    fn class(&self) -> Class {
+        Class::Converge
+    }
+
+    fn site(&self) -> Option<&str> {
+        Some(&self.site)
+    }
+
+    fn line(&self) -> Line {
+        let places: Vec<_> = self
+            .selection
+            .namespaces
+            .iter()
+            .map(|name| self.target_namespace(name))
+            .collect();
+        let what = format!("{} from {} into {}", self.backup, self.store, places.join(", "));
+        Line::new(Symbol::Create, &self.site, "restore", what)
+    }
+
+    fn permissions(&self) -> Vec<Permission> {
+        Permission::everything(&self.site, &["get", "list", "create", "patch"])
+    }
+
+    fn preview(&self) -> Option<Query> {
+        Some(Query::Restore(Box::new(self.clone())))
+    }
+
+    fn late(&mut self) -> Vec<&mut Text> {
+        vec![&mut self.backup]
+    }
+
+    fn confine(&mut self, sandbox: &Sandbox) -> Confinement {
+        if self.site != sandbox.site {
+            return sandbox.elsewhere(&self.site);
+        }
+        self.confined = true;
+        self.namespaces = sandbox.namespaces.clone().into_iter().collect();
+        let mut notes: Vec<String> = sandbox
+            .namespaces
+            .iter()
+            .map(|(from, to)| format!("{from} becomes {to}"))
+            .collect();
+        notes.push("nothing cluster-scoped, CronJobs suspended, no LoadBalancer, NodePort or Ingress".into());
+        Confinement::Confined(notes)
+    }
+}

@@ -1,0 +1,133 @@
+//! Answers of the world, reduced to what a plan depends on.
+//!
+//! A plan is refused when an answer has changed since it was shown. So an answer holds nothing that
+//! changes by itself: no resource version, no heartbeat, no age.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::WorldError;
+use crate::objects::ObjectId;
+
+/// The answer to a [`super::Query`]; its variant follows from the question.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Seen {
+    /// To `Site`.
+    Site(SiteSeen),
+    /// To `Store`: it is there and answers.
+    Store,
+    /// To `Object`: reduced to the desired part (`metadata.labels`, `metadata.annotations`, `spec`,
+    /// `data`), or `None` where there is no such object.
+    Object(Option<serde_json::Value>),
+    /// To `Namespaces`: those that exist.
+    Namespaces(Vec<String>),
+    /// To `Workloads`, sorted by name.
+    Workloads(Vec<WorkloadSeen>),
+    /// To `Backup`; `None` where no backup fits.
+    Backup(Option<BackupSeen>),
+    /// To `Inventory` and `Prefix`.
+    Counts(Counts),
+    /// To `Restore`.
+    Restore(RestorePreview),
+    /// The world did not answer. Plans show it; it is not the same as "not there".
+    Unanswered(WorldError),
+}
+
+/// Which cluster this is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SiteSeen {
+    /// `uid` of the namespace `kube-system`: the cluster's identity.
+    pub uid: String,
+    /// Such as `v1.37.2`.
+    pub version: String,
+    /// Address of its API server.
+    pub server: String,
+}
+
+/// A workload and its size.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkloadSeen {
+    /// Its name.
+    pub id: ObjectId,
+    /// `spec.replicas` (1 where it is not written, as the API server has it).
+    pub replicas: u32,
+}
+
+/// One backup in a store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupSeen {
+    /// Its name.
+    pub name: String,
+    /// The moment whose state it holds: what RPO is counted from.
+    pub consistent_at: Timestamp,
+    /// When all of it was last read back and compared with its manifest; `None`: never.
+    pub verified_at: Option<Timestamp>,
+    /// Who wrote it: `lifeboat`, `velero`.
+    pub writer: String,
+    /// Objects per namespace; cluster-scoped ones under the empty name.
+    pub objects: BTreeMap<String, u64>,
+    /// SHA-256 of the archive, in hex; `None` where nobody recorded it.
+    pub archive_sha256: Option<String>,
+    /// What the writer itself reported as gone wrong, in its words.
+    pub errors: Vec<String>,
+}
+
+/// How many of what.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Number of things.
+    pub count: u64,
+    /// Their size in bytes, where it is known.
+    pub bytes: Option<u64>,
+    /// Per kind of thing.
+    pub of: BTreeMap<String, u64>,
+}
+
+/// What would become of one object of a backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fate {
+    /// It is not there; it will be made.
+    Create,
+    /// It is there and different; it will be changed.
+    Update,
+    /// It is there: equal, or different and to be left as it is.
+    Keep,
+    /// It is deliberately not restored.
+    Skip,
+    /// It must not be restored, so the step may not start.
+    Refuse,
+}
+
+/// One object's fate and why.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FateOf {
+    /// What happens.
+    pub fate: Fate,
+    /// The object as it would be named at the target.
+    pub id: ObjectId,
+    /// Why; empty for a plain create.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+}
+
+/// What a restore would do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestorePreview {
+    /// The backup that is meant; `None` while it is still to be made by an earlier step.
+    pub backup: Option<BackupSeen>,
+    /// Object by object, in the order of restoring.
+    pub fates: Vec<FateOf>,
+}
+
+impl RestorePreview {
+    /// How many objects have this fate.
+    pub fn count(&self, fate: Fate) -> usize {
+        self.fates.iter().filter(|one| one.fate == fate).count()
+    }
+}

@@ -1,0 +1,61 @@
+//! lifeboat: the drill is the failover is the plan.
+//!
+//! One YAML runbook is compiled into a graph of steps and run against Kubernetes and object storage.
+//! The same text, unchanged, is the scheduled drill, the failover in an incident, and the continuity
+//! document.
+//!
+//! # Seven sentences
+//!
+//! 1. **A step kind never touches the world.** It turns typed parameters and observations into
+//!    *effects*, which are data ([`step`], [`effect`]).
+//! 2. **Planning reads, running writes, and the types know which.** The planner is given an
+//!    [`effect::Observer`]; only the driver has an [`effect::Actor`]. A dry run cannot write because
+//!    nothing in it can.
+//! 3. **The plan is the contract**: immutable, serialised, hashed; what was shown is what is
+//!    performed; a stale plan is refused ([`plan`]).
+//! 4. **The journal is the run**: state is a fold over events; intent is durable before the effect,
+//!    outcome before any dependent; resume is replay ([`run`]).
+//! 5. **The engine decides, drivers carry.** Retries, timeouts, concurrency and failure policy are
+//!    pure code in one place.
+//! 6. **Every output is a reading of the journal**: terminal, JSON, report (`report`).
+//! 7. **A drill is a plan, not a flag**: the scope rewrites effects once, when planning, and refuses
+//!    what cannot be confined.
+//!
+//! # The flow
+//!
+//! ```text
+//! YAML ──text──▶ nodes with spans ──runbook──▶ Runbook + Sites          (+ all diagnostics)
+//!      ──step──▶ queries ──Observer──▶ answers ──step──▶ effects
+//!      ──plan──▶ Plan: confined for a drill, linted, hashed, shown
+//!      ──run───▶ engine (pure) ⇄ driver (async) ──▶ events ──▶ journal ──▶ report
+//!                                    └─ Actor ──▶ world: Kubernetes, object stores, HTTP, people
+//! ```
+//!
+//! # Layers
+//!
+//! `text` < `objects` < `archive` < `effect` < `runbook` < `step` < `plan` < `run` < `world` <
+//! `report` < `cli`: a module uses only what stands to its left. A test reads the `use crate::` lines
+//! and holds this against the same list.
+//!
+//! # Glossary
+//!
+//! - **site**: a Kubernetes cluster; **store**: an object store or a folder; **role**: what a site is
+//!   for a service today (`active`, `standby`).
+//! - **runbook**: the document a person writes; **plan**: what it means in today's world; **run**: a
+//!   plan being carried out; **journal**: what is known of a run.
+//! - **effect**: one change to the world, as data; **receipt**: proof that it was performed.
+//! - **drill**: the recovery rehearsed inside a **sandbox**: namespaces of its own, closed to the
+//!   outside, always torn down; **ledger**: what it created against what it deleted, by uid.
+//! - **switchover**: planned, the active side is stopped first; **failover**: in an incident, the
+//!   active side may be gone; **failback**: back again, roles swapped; **protect**: backups and copies.
+//! - **RTO**, **RPO**: recovery time and recovery point objective: how long, and how much data.
+//! - **consistent point**: the moment whose state a backup holds.
+
+pub mod effect;
+pub mod objects;
+pub mod plan;
+pub mod run;
+pub mod runbook;
+pub mod step;
+pub mod text;
+pub mod world;

@@ -1,0 +1,157 @@
+//! From a runbook and what was seen to the plan: the contract between what was shown and what is done.
+//!
+//! A [`Plan`] is a value: serialised, hashed, saved. It holds no clock time, so that the same world
+//! and the same runbook give the same digest.
+
+mod digest;
+
+pub use digest::Digest;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::effect::{BackupSeen, Effect, Query, Sandbox, Seen, SiteSeen};
+use crate::runbook::{Mode, Objectives, Owner, Policy};
+
+/// Everything that a run will do, and what that was decided from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// Version of this format.
+    pub format: u32,
+    /// `lifeboat 0.1.0`.
+    pub tool: String,
+    /// Which runbook, and what people must know of it.
+    pub runbook: Subject,
+    /// What for.
+    pub mode: Mode,
+    /// Role → site, already swapped for a failback.
+    pub roles: BTreeMap<String, String>,
+    /// The inputs' values.
+    pub inputs: BTreeMap<String, serde_json::Value>,
+    /// What must be achieved.
+    pub objectives: Objectives,
+    /// The clusters as they identified themselves; a site that did not answer is missing.
+    pub sites: BTreeMap<String, SiteSeen>,
+    /// The walls, in a drill.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sandbox: Option<Sandbox>,
+    /// In an order in which they could run one after the other.
+    pub steps: Vec<PlannedStep>,
+    /// Steps of the runbook that take no part, with the reason.
+    pub left_out: Vec<LeftOut>,
+    /// The answers that the plan was made from; asked again before a saved plan runs.
+    pub sightings: Vec<Sighting>,
+    /// What a person should know before saying yes.
+    pub warnings: Vec<Warning>,
+}
+
+impl Plan {
+    /// The format that this binary writes.
+    pub const FORMAT: u32 = 1;
+
+    /// The step of this name.
+    pub fn step(&self, name: &str) -> Option<&PlannedStep> {
+        self.steps.iter().find(|step| step.name == name)
+    }
+
+    /// Backups that steps of this plan restore from, as they were seen.
+    pub fn backups(&self) -> impl Iterator<Item = &BackupSeen> {
+        self.sightings.iter().filter_map(|sighting| match &sighting.seen {
+            Seen::Restore(preview) => preview.backup.as_ref(),
+            _ => None,
+        })
+    }
+}
+
+/// The runbook of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Subject {
+    /// `metadata.name`.
+    pub name: String,
+    /// What people call the service.
+    pub title: String,
+    /// In one sentence.
+    pub summary: Option<String>,
+    /// 1 is what the company cannot live without.
+    pub tier: Option<u8>,
+    /// Who answers for it.
+    pub owner: Option<Owner>,
+    /// Hex SHA-256 of the runbook's bytes.
+    pub digest: String,
+}
+
+/// One step, decided.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PlannedStep {
+    /// Unique in the plan.
+    pub name: String,
+    /// Name of its kind; `sandbox` and `teardown` are added by a drill.
+    pub kind: String,
+    /// One sentence for people.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub description: Option<String>,
+    /// Indices into [`Plan::steps`], each smaller than this step's own; steps left out are bridged.
+    pub needs: Vec<u32>,
+    /// Done, or skipped and why. A skipped step releases those that need it.
+    pub part: Part,
+    /// How often, how long, and then what.
+    pub policy: Policy,
+    /// Runs when all others have ended, however they ended.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub last: bool,
+    /// Whether its success shows that the service is healthy: what RTO is measured to.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub proves_health: bool,
+    /// Performed one after the other.
+    pub effects: Vec<Effect>,
+    /// Performed in this order when the run is unwound; empty: cannot be undone.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub undo: Vec<Effect>,
+    /// What a drill changed, for people.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub notes: Vec<String>,
+}
+
+/// Whether a step is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// It is performed.
+    Done,
+    /// It is shown and not performed.
+    Skipped(String),
+}
+
+/// A step that takes no part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Its name.
+    pub step: String,
+    /// Why.
+    pub why: String,
+}
+
+/// One answer and its question.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sighting {
+    /// What was asked.
+    pub query: Query,
+    /// What was answered.
+    pub seen: Seen,
+}
+
+/// What a person should know before saying yes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// A stable code, `P…`.
+    pub code: String,
+    /// A sentence without its full stop.
+    pub message: String,
+    /// What can be done.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hint: Option<String>,
+}

@@ -1,0 +1,201 @@
+//! What a step kind is.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+
+use crate::effect::{Effect, Query, Seen, WorldError};
+use crate::text::{Diagnostic, Node, from_node};
+
+/// What a kind of step means.
+pub trait StepKind: Send + Sync + 'static {
+    /// The key in a runbook.
+    const NAME: &'static str;
+    /// One sentence for `lifeboat explain`.
+    const SUMMARY: &'static str;
+    /// Names that later steps may refer to as `${steps.<step>.<name>}`.
+    const OUTPUTS: &'static [&'static str] = &[];
+    /// Whether its success shows that the service is healthy: what RTO is measured to.
+    const PROVES_HEALTH: bool = false;
+    /// A small runbook that uses it: the text of `examples/<name>.yaml`.
+    const EXAMPLE: &'static str;
+
+    /// Its parameters. The doc comments are what `explain` and editors show.
+    type Params: DeserializeOwned + schemars::JsonSchema + Send + Sync + 'static;
+
+    /// What it must know before it can say what it would do.
+    fn queries(params: &Self::Params, scene: &Scene<'_>) -> Vec<Query> {
+        let _ = (params, scene);
+        Vec::new()
+    }
+
+    /// What it would do.
+    ///
+    /// # Errors
+    ///
+    /// A [`Refusal`] where what was seen does not allow it.
+    fn script(params: &Self::Params, scene: &Scene<'_>, seen: &Observed) -> Result<Script, Refusal>;
+}
+
+/// Where a step stands: the part of the runbook that its meaning depends on. Roles, inputs and site
+/// values are already put into the parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// The runbook's name.
+    pub runbook: &'a str,
+    /// The runbook's folder: relative paths start here.
+    pub folder: &'a std::path::Path,
+    /// The step's name.
+    pub step: &'a str,
+    /// Backups that steps before this one make in the same run: store → step.
+    pub backups: &'a BTreeMap<String, String>,
+}
+
+/// What the world answered.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    answers: BTreeMap<Query, Seen>,
+}
+
+impl Observed {
+    /// Keeps one answer.
+    pub fn insert(&mut self, query: Query, seen: Seen) {
+        self.answers.insert(query, seen);
+    }
+
+    /// The answer to a question.
+    ///
+    /// # Errors
+    ///
+    /// The world's own error where it did not answer, or a plain one where nobody asked.
+    pub fn get(&self, query: &Query) -> Result<&Seen, Refusal> {
+        match self.answers.get(query) {
+            Some(Seen::Unanswered(error)) => Err(Refusal::Unanswered(error.clone())),
+            Some(seen) => Ok(seen),
+            None => Err(Refusal::no(
+                "this was never looked at",
+                "report this as a bug in lifeboat",
+            )),
+        }
+    }
+
+    /// All questions and answers, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&Query, &Seen)> {
+        self.answers.iter()
+    }
+}
+
+/// What a step would do.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Script {
+    /// In this order.
+    pub effects: Vec<Effect>,
+    /// To take it back, in this order; empty where nothing can.
+    pub undo: Vec<Effect>,
+}
+
+/// Why a step cannot be planned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The place that it needs did not answer. Not the same as: it is down.
+    Unanswered(WorldError),
+    /// What was seen does not allow it.
+    No {
+        /// A lowercase fragment.
+        why: String,
+        /// What can be done.
+        hint: String,
+    },
+}
+
+impl Refusal {
+    /// Shorthand for [`Refusal::No`].
+    pub fn no(why: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::No {
+            why: why.into(),
+            hint: hint.into(),
+        }
+    }
+}
+
+/// A step kind as a value: one entry of [`super::KINDS`].
+#[derive(Clone, Copy)]
+pub struct Kind {
+    /// The key in a runbook.
+    pub name: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// Names that later steps may refer to.
+    pub outputs: &'static [&'static str],
+    /// Whether its success shows health.
+    pub proves_health: bool,
+    /// A small runbook that uses it.
+    pub example: &'static str,
+    schema: fn() -> schemars::Schema,
+    read: fn(&Node) -> Result<Box<dyn Ready>, Diagnostic>,
+}
+
+impl Kind {
+    /// The entry of a kind.
+    pub const fn of<K: StepKind>() -> Self {
+        Self {
+            name: K::NAME,
+            summary: K::SUMMARY,
+            outputs: K::OUTPUTS,
+            proves_health: K::PROVES_HEALTH,
+            example: K::EXAMPLE,
+            schema: || schemars::schema_for!(K::Params),
+            read: |node| {
+                let params = from_node::<K::Params>(node)?;
+                Ok(Box::new(With::<K> { params }))
+            },
+        }
+    }
+
+    /// JSON Schema of its parameters.
+    pub fn schema(&self) -> schemars::Schema {
+        (self.schema)()
+    }
+
+    /// Reads parameters that have been checked against the schema.
+    ///
+    /// # Errors
+    ///
+    /// What serde found that the schema could not say.
+    pub fn read(&self, node: &Node) -> Result<Box<dyn Ready>, Diagnostic> {
+        (self.read)(node)
+    }
+}
+
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// A step kind with its parameters, its type forgotten.
+pub trait Ready: Send + Sync {
+    /// See [`StepKind::queries`].
+    fn queries(&self, scene: &Scene<'_>) -> Vec<Query>;
+
+    /// See [`StepKind::script`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    fn script(&self, scene: &Scene<'_>, seen: &Observed) -> Result<Script, Refusal>;
+}
+
+struct With<K: StepKind> {
+    params: K::Params,
+}
+
+impl<K: StepKind> Ready for With<K> {
+    fn queries(&self, scene: &Scene<'_>) -> Vec<Query> {
+        K::queries(&self.params, scene)
+    }
+
+    fn script(&self, scene: &Scene<'_>, seen: &Observed) -> Result<Script, Refusal> {
+        K::script(&self.params, scene, seen)
+    }
+}

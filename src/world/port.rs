@@ -1,0 +1,140 @@
+//! What a cluster, a store and the network must be able to do: small, so that a second implementation
+//! is easy, and honest, so that created is told from changed and a lost reply from a refusal.
+//!
+//! No port retries, and none has a deadline for anything longer than one request.
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::effect::{SiteSeen, WorldError};
+use crate::objects::ApiKind;
+
+/// The result of a port's method.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, WorldError>>;
+
+/// One Kubernetes API server. Objects are JSON with apiVersion and kind set.
+pub trait Cluster: Send + Sync {
+    /// Which cluster this is.
+    fn identity(&self) -> Answer<'_, SiteSeen>;
+
+    /// Every kind that can be listed and created, in its preferred version, without subresources.
+    /// Fails if any group could not be discovered: a partial answer is not an answer.
+    fn discover(&self) -> Answer<'_, Vec<ApiKind>>;
+
+    /// All objects of a kind, in one namespace or in all, read in pages at one consistent version.
+    fn list<'a>(&'a self, kind: &'a ApiKind, namespace: Option<&'a str>) -> Answer<'a, Vec<Value>>;
+
+    /// One object; `None` where there is none.
+    fn get<'a>(
+        &'a self,
+        kind: &'a ApiKind,
+        namespace: Option<&'a str>,
+        name: &'a str,
+    ) -> Answer<'a, Option<Value>>;
+
+    /// Creates; an existing object of that name is a `Conflict`.
+    fn create<'a>(&'a self, kind: &'a ApiKind, object: &'a Value) -> Answer<'a, Value>;
+
+    /// Server-side apply with field manager `lifeboat`. Fields that another manager owns are a
+    /// `Conflict` unless forced.
+    fn apply<'a>(&'a self, kind: &'a ApiKind, object: &'a Value, force: bool) -> Answer<'a, Applied>;
+
+    /// JSON merge patch; `subresource` such as `scale` or `status`.
+    fn patch<'a>(
+        &'a self,
+        kind: &'a ApiKind,
+        namespace: Option<&'a str>,
+        name: &'a str,
+        subresource: Option<&'a str>,
+        patch: &'a Value,
+    ) -> Answer<'a, Value>;
+
+    /// Deletes exactly the object with this uid. `false`: it was not there.
+    fn delete<'a>(
+        &'a self,
+        kind: &'a ApiKind,
+        namespace: Option<&'a str>,
+        name: &'a str,
+        uid: &'a str,
+    ) -> Answer<'a, bool>;
+}
+
+/// What a server-side apply did.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Applied {
+    /// The object as the server has it now.
+    pub object: Value,
+    /// It was not there before (the server answered 201).
+    pub created: bool,
+}
+
+/// One object store or a part of one. Keys are relative to the store's prefix.
+pub trait Store: Send + Sync {
+    /// `s3://bucket/prefix` or the folder: for people.
+    fn address(&self) -> String;
+
+    /// All entries under a prefix, sorted by key.
+    fn list<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<Stored>>;
+
+    /// One object's bytes as a stream; a missing one is `NotFound`.
+    fn get<'a>(&'a self, key: &'a str) -> Answer<'a, BoxStream<'static, Result<Bytes, WorldError>>>;
+
+    /// Writes one object of a stream of unknown length; nothing is visible until all of it is there.
+    fn put<'a>(
+        &'a self,
+        key: &'a str,
+        body: BoxStream<'static, Result<Bytes, WorldError>>,
+        mode: PutMode,
+    ) -> Answer<'a, u64>;
+
+    /// Deletes one object; a missing one is no error.
+    fn delete<'a>(&'a self, key: &'a str) -> Answer<'a, ()>;
+
+    /// The same store, writing and reading under a sibling of its prefix (`shop/` → `shop-<suffix>/`):
+    /// Velero refuses foreign folders inside its own.
+    fn sibling(&self, suffix: &str) -> std::sync::Arc<dyn Store>;
+}
+
+/// What to do with an object that is already there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PutMode {
+    /// Refuse as `Conflict`. Not every S3 server keeps this; the store probe finds out.
+    Create,
+    /// Replace it.
+    Replace,
+}
+
+/// One entry of a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Relative to the store's prefix.
+    pub key: String,
+    /// In bytes.
+    pub size: u64,
+    /// As the store says, where it says.
+    pub modified: Option<Timestamp>,
+}
+
+/// The network as a customer sees it.
+pub trait Web: Send + Sync {
+    /// One `GET`; redirects are not followed; at most [`BODY_MAX`] bytes of the body are read.
+    fn get<'a>(&'a self, url: &'a str) -> Answer<'a, Page>;
+
+    /// Opens a TCP connection to `host:port` and closes it.
+    fn connect<'a>(&'a self, address: &'a str) -> Answer<'a, ()>;
+}
+
+/// Enough for a health page; more would be a way to fill memory.
+pub const BODY_MAX: usize = 64 * 1024;
+
+/// What a `GET` answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// HTTP status.
+    pub status: u16,
+    /// The body's beginning, as text.
+    pub body: String,
+}
