@@ -23,6 +23,16 @@ pub trait StepKind: Send + Sync + 'static {
     /// Its parameters. The doc comments are what `explain` and editors show.
     type Params: DeserializeOwned + schemars::JsonSchema + Send + Sync + 'static;
 
+    /// What the types cannot say: which parameters belong together.
+    ///
+    /// # Errors
+    ///
+    /// A lowercase fragment, shown at the parameters' place.
+    fn check(params: &Self::Params) -> Result<(), String> {
+        let _ = params;
+        Ok(())
+    }
+
     /// What it must know before it can say what it would do.
     fn queries(params: &Self::Params, scene: &Scene<'_>) -> Vec<Query> {
         let _ = (params, scene);
@@ -147,6 +157,7 @@ impl Kind {
             schema: || schemars::schema_for!(K::Params),
             read: |node| {
                 let params = from_node::<K::Params>(node)?;
+                K::check(&params).map_err(|why| Diagnostic::error("L030", why, node.span, "here"))?;
                 Ok(Box::new(With::<K> { params }))
             },
         }

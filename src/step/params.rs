@@ -1,0 +1,33 @@
+//! Parameter types that several kinds share. Their JSON Schema `format` tells the checker what a
+//! string refers to.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// A role of the runbook, such as `active` or `standby`; when a step is planned it is already the
+/// name of the site.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(extend("format" = "role"))]
+pub struct Role(pub String);
+
+/// A store of the site inventory.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(extend("format" = "store"))]
+pub struct StoreName(pub String);
+
+/// The name of a namespace: a DNS label.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[schemars(extend("format" = "namespace"))]
+pub struct NamespaceName(pub String);
+
+/// A file or folder, relative to the runbook's own folder.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(extend("format" = "path"))]
+pub struct FilePath(pub std::path::PathBuf);
+
+/// Labels that must all be equal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct LabelSelector(pub BTreeMap<String, String>);
