@@ -33,12 +33,12 @@ const (
 // The small ones first: a machine on which nothing builds says so in a minute.
 var programs = []program{
 	{etcd, "etcd", "go.etcd.io/etcd/server/v3", "1 minute"},
-	{versitygw, "versitygw", "github.com/versity/versitygw/cmd/versitygw", "2 minutes"},
-	{kwok, "kwok", "sigs.k8s.io/kwok/cmd/kwok", "3 minutes"},
-	{apiServer, "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", "8 minutes"},
+	{versitygw, "versitygw", "github.com/versity/versitygw/cmd/versitygw", "1 minute"},
+	{kwok, "kwok", "sigs.k8s.io/kwok/cmd/kwok", "2 minutes"},
+	{apiServer, "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", "5 minutes"},
 	{controllerManager, "kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager", "3 minutes"},
-	{scheduler, "kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler", "2 minutes"},
-	{minio, "minio", "github.com/minio/minio", "3 minutes"},
+	{scheduler, "kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler", "15 seconds"},
+	{minio, "minio", "github.com/minio/minio", "2 minutes"},
 }
 
 // A recipe is everything that decides what a built program is, and nothing about the
