@@ -12,16 +12,16 @@ use crate::runbook::Step;
 
 /// The steps that take part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Order {
+pub(super) struct Order {
     /// Indices into the runbook's steps, each after everything that it needs.
-    pub steps: Vec<usize>,
+    pub(super) steps: Vec<usize>,
     /// For each of `steps`: positions in `steps` that it needs, sorted; steps that take no part are
     /// bridged by what they need themselves.
-    pub needs: Vec<Vec<u32>>,
+    pub(super) needs: Vec<Vec<u32>>,
 }
 
 /// Orders the steps for which `takes_part` holds.
-pub fn order(steps: &[Step], takes_part: impl Fn(&Step) -> bool) -> Order {
+pub(super) fn order(steps: &[Step], takes_part: impl Fn(&Step) -> bool) -> Order {
     let index: BTreeMap<&str, usize> = steps
         .iter()
         .enumerate()

@@ -12,7 +12,7 @@ use crate::text::{Diagnostic, Diagnostics, closest};
 /// # Errors
 ///
 /// Unknown names, wrong types, values out of bounds, and inputs without a value: all of them.
-pub fn complete(
+pub(super) fn complete(
     runbook: &Runbook,
     given: &BTreeMap<String, Value>,
 ) -> Result<BTreeMap<String, Value>, Diagnostics> {

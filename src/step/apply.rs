@@ -11,12 +11,12 @@ use crate::objects::{ObjectId, builtin};
 
 /// The kind.
 #[derive(Debug)]
-pub struct Apply;
+pub(super) struct Apply;
 
 /// Which files, and where to.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Params {
+pub(super) struct Params {
     /// The role of the site.
     site: Role,
     /// A YAML file of Kubernetes objects, or a folder of such files, beside the runbook. The plan

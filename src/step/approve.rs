@@ -9,12 +9,12 @@ use crate::text::Text;
 
 /// The kind.
 #[derive(Debug)]
-pub struct Approve;
+pub(super) struct Approve;
 
 /// Who is asked, and what.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Params {
+pub(super) struct Params {
     /// Roles of people who may answer, as named under `people`. Without it: anybody who gives a name.
     #[serde(default)]
     by: Vec<String>,

@@ -9,12 +9,12 @@ use crate::effect::{BackupObjects, Effect, Selection};
 
 /// The kind.
 #[derive(Debug)]
-pub struct Backup;
+pub(super) struct Backup;
 
 /// Where from, what, and where to.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Params {
+pub(super) struct Params {
     /// The role of the site to read.
     site: Role,
     /// Namespaces to read, each with everything in it.

@@ -9,12 +9,12 @@ use crate::effect::{CopyPrefix, Effect};
 
 /// The kind.
 #[derive(Debug)]
-pub struct Copy;
+pub(super) struct Copy;
 
 /// From where to where.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Params {
+pub(super) struct Params {
     /// The store to read.
     from: StoreName,
     /// The store to write.

@@ -10,12 +10,12 @@ use crate::effect::{self, Effect, Query, Seen};
 
 /// The kind.
 #[derive(Debug)]
-pub struct Delete;
+pub(super) struct Delete;
 
 /// Which object.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Params {
+pub(super) struct Params {
     /// The role of the site.
     site: Role,
     /// The object, as `<kind>/<name>`.

@@ -11,12 +11,12 @@ use crate::effect::{Effect, RunJob};
 
 /// The kind.
 #[derive(Debug)]
-pub struct Job;
+pub(super) struct Job;
 
 /// What to run and as whom.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Params {
+pub(super) struct Params {
     /// The role of the site.
     site: Role,
     /// Where.

@@ -9,12 +9,12 @@ use crate::text::Text;
 
 /// The kind.
 #[derive(Debug)]
-pub struct Manual;
+pub(super) struct Manual;
 
 /// Who does what.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Params {
+pub(super) struct Params {
     /// Roles of people who may do it, as named under `people`. Without it: anybody who gives a name.
     #[serde(default)]
     by: Vec<String>,

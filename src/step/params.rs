@@ -10,24 +10,24 @@ use serde::Deserialize;
 /// name of the site.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[schemars(extend("format" = "role"))]
-pub struct Role(pub String);
+pub(super) struct Role(pub(super) String);
 
 /// A store of the site inventory.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[schemars(extend("format" = "store"))]
-pub struct StoreName(pub String);
+pub(super) struct StoreName(pub(super) String);
 
 /// The name of a namespace: a DNS label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[schemars(extend("format" = "namespace"))]
-pub struct NamespaceName(pub String);
+pub(super) struct NamespaceName(pub(super) String);
 
 /// A file or folder, relative to the runbook's own folder.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[schemars(extend("format" = "path"))]
-pub struct FilePath(pub std::path::PathBuf);
+pub(super) struct FilePath(pub(super) std::path::PathBuf);
 
 /// Labels that must all be equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct LabelSelector(pub BTreeMap<String, String>);
+pub(super) struct LabelSelector(pub(super) BTreeMap<String, String>);

@@ -9,12 +9,12 @@ use crate::text::Millis;
 
 /// The kind.
 #[derive(Debug)]
-pub struct Pause;
+pub(super) struct Pause;
 
 /// How long and what for.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Params {
+pub(super) struct Params {
     /// How long.
     r#for: Millis,
     /// What the time is for; it stands in the report.

@@ -9,12 +9,12 @@ use crate::text::{Millis, Text};
 
 /// The kind.
 #[derive(Debug)]
-pub struct Probe;
+pub(super) struct Probe;
 
 /// What to ask and what a good answer is. The step's `timeout` says how long to go on asking.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Params {
+pub(super) struct Params {
     /// An address to `GET`; or use `tcp`. Name the namespace in it with `${namespaces.<name>}`, so that
     /// a drill looks at its own.
     http: Option<Text>,

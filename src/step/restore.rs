@@ -11,12 +11,12 @@ use crate::text::Text;
 
 /// The kind.
 #[derive(Debug)]
-pub struct Restore;
+pub(super) struct Restore;
 
 /// Which backup, what of it, and where to.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Params {
+pub(super) struct Params {
     /// The role of the site to write.
     site: Role,
     /// The store to read from.

@@ -9,12 +9,12 @@ use crate::effect::{self, Effect, Query, Seen, WorkloadSeen};
 
 /// The kind.
 #[derive(Debug)]
-pub struct Scale;
+pub(super) struct Scale;
 
 /// Which workloads, and how large.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Params {
+pub(super) struct Params {
     /// The role of the site.
     site: Role,
     /// Where the workloads are.

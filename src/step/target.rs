@@ -10,7 +10,7 @@ use crate::objects::{ObjectId, builtin};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String")]
-pub struct Target {
+pub(super) struct Target {
     kind: String,
     name: String,
 }

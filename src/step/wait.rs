@@ -10,12 +10,12 @@ use crate::effect::{Await, Condition, Effect};
 
 /// The kind.
 #[derive(Debug)]
-pub struct Wait;
+pub(super) struct Wait;
 
 /// What to wait for. The step's `timeout` says how long.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Params {
+pub(super) struct Params {
     /// The role of the site.
     site: Role,
     /// The object, as `<kind>/<name>`.

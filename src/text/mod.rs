@@ -12,6 +12,7 @@
 mod de;
 mod diagnostic;
 mod duration;
+mod hash;
 mod node;
 mod source;
 mod template;
@@ -19,6 +20,7 @@ mod template;
 pub use de::from_node;
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity, closest};
 pub use duration::Millis;
+pub use hash::{hex, sha256_hex};
 pub use node::{Key, Node, NodeValue};
 pub use source::{Position, Source, SourceId, Sources, Span, Spanned};
 pub use template::{Piece, Reference, Template, TemplatePiece, Text};
