@@ -17,6 +17,8 @@ const usage = `Usage: lab <command> [flags]
   seed   --dir D        apply the sample application again
   status --dir D        say what runs in D, and how much memory it takes
   down   --dir D        end the lab in D
+  ask    --dir D --site S METHOD PATH
+                        send one request to a site as the lab's own user
 
 Run "lab <command> -h" for the flags of one command.
 `
@@ -42,6 +44,7 @@ func dispatch(command string, args []string) error {
 	flags := flag.NewFlagSet("lab "+command, flag.ContinueOnError)
 	dir := flags.String("dir", "", "the lab's own `folder`")
 	repo := flags.String("repo", "", "the checkout (default: found from the working directory upwards)")
+	site := ""
 	var up upOptions
 	switch command {
 	case "build":
@@ -52,6 +55,8 @@ func dispatch(command string, args []string) error {
 		flags.BoolVar(&up.untilStdinCloses, "until-stdin-closes", false, "with --foreground: also end when standard input closes")
 		flags.BoolVar(&up.noSeed, "no-seed", false, "do not apply the sample application")
 		flags.BoolVar(&up.detached, "detached", false, "internal: report progress on file descriptor 3")
+	case "ask":
+		flags.StringVar(&site, "site", "", "which `site`")
 	case "seed", "status", "down":
 	case "help", "-h", "--help":
 		fmt.Print(usage)
@@ -62,7 +67,10 @@ func dispatch(command string, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return flag.ErrHelp
 	}
-	if flags.NArg() > 0 {
+	if command == "ask" && flags.NArg() != 2 {
+		return fmt.Errorf("say what to ask: METHOD PATH")
+	}
+	if command != "ask" && flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if command == "build" {
@@ -85,6 +93,8 @@ func dispatch(command string, args []string) error {
 			return runForeground(at, up)
 		}
 		return runDetached(at, up)
+	case "ask":
+		return runAsk(at, site, flags.Arg(0), flags.Arg(1))
 	case "seed":
 		return runSeed(at, *repo)
 	case "status":
