@@ -59,3 +59,6 @@ pub mod runbook;
 pub mod step;
 pub mod text;
 pub mod world;
+
+/// What this binary calls itself in plans, journals and reports.
+pub const TOOL: &str = concat!("lifeboat ", env!("CARGO_PKG_VERSION"));

@@ -1,3 +1,5 @@
-//! The command line: parse, run, exit.
+//! The command line: parse, run, exit. Everything else is the library's.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    lifeboat::cli::main()
+}

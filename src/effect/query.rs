@@ -64,6 +64,11 @@ pub enum Query {
     },
     /// What would a restore do, object by object? Answer: [`super::Seen::Restore`].
     Restore(Box<RestoreObjects>),
+    /// What do these files say? Answer: [`super::Seen::Manifests`].
+    Manifests {
+        /// A YAML file of Kubernetes objects, or a folder of such files.
+        path: std::path::PathBuf,
+    },
     /// How much lies under a prefix? Answer: [`super::Seen::Counts`].
     Prefix {
         /// The store.

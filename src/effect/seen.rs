@@ -30,6 +30,8 @@ pub enum Seen {
     Backup(Option<BackupSeen>),
     /// To `Inventory` and `Prefix`.
     Counts(Counts),
+    /// To `Manifests`: the objects, in the order of the files' names and of the text.
+    Manifests(Vec<serde_json::Value>),
     /// To `Restore`.
     Restore(RestorePreview),
     /// The world did not answer. Plans show it; it is not the same as "not there".

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::Plan;
+use crate::text::sha256_hex;
 
 /// SHA-256 of a plan's JSON, as 64 hex digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -17,7 +17,7 @@ impl Digest {
     /// equal plans have equal bytes.
     pub fn of(plan: &Plan) -> Self {
         let bytes = serde_json::to_vec(plan).unwrap_or_default();
-        Self(hex(&Sha256::digest(bytes)))
+        Self(sha256_hex(&bytes))
     }
 
     /// All of it.
@@ -35,8 +35,4 @@ impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,6 +1,6 @@
 //! The shape of both documents, as types whose only use is their JSON Schema: it checks a document
 //! (unknown and missing keys, types, words, ranges) and is what editors show. What the schema cannot say
-//! is checked in [`super::load`].
+//! is checked in [`mod@super::load`].
 
 #![expect(dead_code, reason = "only the schemas of these types are used")]
 
@@ -269,10 +269,12 @@ struct KubernetesForm {
     kubeconfig: Option<String>,
 }
 
-/// Nothing to say about it.
+/// A cluster in this program's memory.
 #[derive(JsonSchema)]
-#[schemars(deny_unknown_fields)]
-struct EmbeddedForm {}
+struct EmbeddedForm {
+    /// YAML files of Kubernetes objects that it begins with.
+    objects: Option<Vec<String>>,
+}
 
 /// One store: `s3` or `directory`.
 #[derive(JsonSchema)]

@@ -101,7 +101,7 @@ pub struct Runbook {
 impl Runbook {
     /// Leaves room in a namespace's 63 characters for `-drill-` and an id.
     pub const NAME_MAX: usize = 40;
-    /// Ten times the largest runbook that anybody has shown us; the file's own limit is near as well.
+    /// What checking and planning are measured with; the limits of a file are near as well.
     pub const STEPS_MAX: usize = 10_000;
 }
 

@@ -39,8 +39,12 @@ pub enum KubernetesSite {
         /// The context.
         context: String,
     },
-    /// By no network at all: an embedded site, for demonstrations and tests.
-    Embedded,
+    /// By no network at all: a cluster in this process's memory, for demonstrations and tests. It
+    /// begins with the objects of these files and ends with the process.
+    Embedded {
+        /// YAML files of Kubernetes objects.
+        objects: Vec<PathBuf>,
+    },
 }
 
 /// One place where backups are.

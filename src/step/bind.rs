@@ -12,7 +12,7 @@ use crate::text::{Conform, Diagnostics, bind as bind_text};
 /// Reads every step's parameters: puts in what is known when planning, checks them against the kind's
 /// schema, and the names in them against the runbook and the inventory.
 ///
-/// `roles` are today's or swapped ones, `inputs` come from [`Runbook::input_values`]. The result has one
+/// `roles` are today's or swapped ones, `inputs` are the values of all inputs, or [`Runbook::sample_inputs`]. The result has one
 /// entry per step, in order; a step that could not be read has none. The diagnostics include the doubts
 /// of `lint`; those of several calls can be added up and settled.
 pub fn bind(

@@ -124,7 +124,7 @@ impl<'a> Page<'a> {
         let inner = |key: &str| schema.get(key).map(|inner| self.describe(self.meant(inner)));
         match names.as_slice() {
             [] => "anything".into(),
-            ["array"] => format!("list of {}", inner("items").unwrap_or_default()),
+            ["array"] => format!("list of {}", inner("items").map_or("anything".into(), many)),
             ["object"] if schema.get("additionalProperties").is_some_and(Value::is_object) => {
                 format!("map to {}", inner("additionalProperties").unwrap_or_default())
             }
@@ -150,6 +150,11 @@ fn word_lines(words: &[&str], variant: &Value, indent: usize) -> String {
     line + "\n"
 }
 
+/// `namespaces` for `namespace`; a description of several words stays.
+fn many(what: String) -> String {
+    if what.contains(' ') { what } else { what + "s" }
+}
+
 /// `string` for `a string`.
 fn bare(noun: &'static str) -> &'static str {
     noun.strip_prefix("a ").unwrap_or(noun)
@@ -169,6 +174,7 @@ fn range(schema: &Value) -> String {
 fn says_something(default: &Value) -> bool {
     match default {
         Value::Null => false,
+        Value::String(text) => !text.is_empty(),
         Value::Array(list) => !list.is_empty(),
         Value::Object(map) => !map.is_empty(),
         _ => true,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 
 use crate::effect::{Effect, Query, Seen, WorldError};
-use crate::text::{Diagnostic, Node, from_node};
+use crate::text::{Diagnostic, Node, codes, from_node};
 
 /// What a kind of step means.
 pub trait StepKind: Send + Sync + 'static {
@@ -22,6 +22,16 @@ pub trait StepKind: Send + Sync + 'static {
 
     /// Its parameters. The doc comments are what `explain` and editors show.
     type Params: DeserializeOwned + schemars::JsonSchema + Send + Sync + 'static;
+
+    /// What the types cannot say: which parameters belong together.
+    ///
+    /// # Errors
+    ///
+    /// A lowercase fragment, shown at the parameters' place.
+    fn check(params: &Self::Params) -> Result<(), String> {
+        let _ = params;
+        Ok(())
+    }
 
     /// What it must know before it can say what it would do.
     fn queries(params: &Self::Params, scene: &Scene<'_>) -> Vec<Query> {
@@ -147,6 +157,9 @@ impl Kind {
             schema: || schemars::schema_for!(K::Params),
             read: |node| {
                 let params = from_node::<K::Params>(node)?;
+                K::check(&params).map_err(|why| {
+                    Diagnostic::error(codes::REFUSED_VALUE, why, node.span, "does not go together")
+                })?;
                 Ok(Box::new(With::<K> { params }))
             },
         }

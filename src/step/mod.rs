@@ -2,22 +2,47 @@
 //!
 //! Adding a kind is one file (params / queries / script / tests) and one line in [`KINDS`].
 
+mod apply;
+mod approve;
+mod backup;
 mod bind;
+mod copy;
+mod delete;
 mod explain;
+mod job;
 mod kind;
 mod lint;
+mod manual;
 mod names;
 mod params;
+mod pause;
+mod probe;
+mod restore;
+mod scale;
 mod schema;
+mod target;
 #[cfg(test)]
 mod testing;
+mod wait;
 
 pub use bind::bind;
 pub use explain::explain;
 pub use kind::{Kind, Observed, Ready, Refusal, Scene, Script, StepKind};
-pub use params::{FilePath, LabelSelector, NamespaceName, Person, Role, StoreName};
 pub use schema::schema;
 
 /// Every step kind. Parsing, JSON schema, `explain`, documentation, rights, confinement and the
 /// crash suite all read this list.
-pub const KINDS: &[Kind] = &[];
+pub const KINDS: &[Kind] = &[
+    Kind::of::<apply::Apply>(),
+    Kind::of::<approve::Approve>(),
+    Kind::of::<backup::Backup>(),
+    Kind::of::<copy::Copy>(),
+    Kind::of::<delete::Delete>(),
+    Kind::of::<job::Job>(),
+    Kind::of::<manual::Manual>(),
+    Kind::of::<pause::Pause>(),
+    Kind::of::<probe::Probe>(),
+    Kind::of::<restore::Restore>(),
+    Kind::of::<scale::Scale>(),
+    Kind::of::<wait::Wait>(),
+];

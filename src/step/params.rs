@@ -1,77 +1,38 @@
-//! Types of parameters that mean more than their text. Each has a format in its schema, by which
-//! [`super::bind`] checks it (and puts the site in for a role), editors complete it and `explain` names it.
+//! Parameter types that several kinds share. Their JSON Schema `format` tells the checker what a
+//! string refers to.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
-macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $format:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-        #[serde(transparent)]
-        #[schemars(inline)]
-        pub struct $name(#[schemars(extend("format" = $format))] pub String);
+/// A role of the runbook, such as `active` or `standby`; when a step is planned it is already the
+/// name of the site.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(extend("format" = "role"))]
+pub(super) struct Role(pub(super) String);
 
-        impl $name {
-            /// The name.
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
+/// A store of the site inventory.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(extend("format" = "store"))]
+pub(super) struct StoreName(pub(super) String);
 
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
+/// The name of a namespace: a DNS label.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
+#[schemars(extend("format" = "namespace"))]
+pub(super) struct NamespaceName(pub(super) String);
 
-        impl From<$name> for String {
-            fn from(name: $name) -> Self {
-                name.0
-            }
-        }
-    };
-}
+/// A file or folder, relative to the runbook's own folder.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(extend("format" = "path"))]
+pub(super) struct FilePath(pub(super) std::path::PathBuf);
 
-name! {
-    /// A site. Written as a role (`active`), read as the name of the site that has it.
-    Role, "role"
-}
-
-name! {
-    /// A store of the inventory.
-    StoreName, "store"
-}
-
-name! {
-    /// A namespace: a DNS label.
-    NamespaceName, "namespace"
-}
-
-name! {
-    /// A role of a person, such as `incident-commander`.
-    Person, "person"
-}
-
-/// A file, from the runbook's folder if it is relative ([`super::Scene::folder`]). Whether it is there is
-/// asked by the step kind.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+/// Labels that must all be equal.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
-#[schemars(inline)]
-pub struct FilePath(#[schemars(with = "String", extend("format" = "path"))] pub PathBuf);
+pub(super) struct LabelSelector(pub(super) BTreeMap<String, String>);
 
-impl FilePath {
-    /// Where it is.
-    pub fn from(&self, folder: &Path) -> PathBuf {
-        folder.join(&self.0)
-    }
-}
-
-/// Labels that an object must have, all of them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-#[schemars(inline)]
-pub struct LabelSelector(pub BTreeMap<String, String>);
+/// A role of a person, as named under `people`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(extend("format" = "person"))]
+pub(super) struct Person(pub(super) String);

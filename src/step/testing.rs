@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{
-    FilePath, Kind, LabelSelector, Observed, Person, Refusal, Role, Scene, Script, StepKind, StoreName,
-};
+use super::params::{FilePath, LabelSelector, NamespaceName, Person, Role, StoreName};
+use super::{Kind, Observed, Refusal, Scene, Script, StepKind};
 use crate::text::{Millis, Text};
 
 pub(super) fn kinds() -> Vec<Kind> {
@@ -33,7 +32,7 @@ pub(super) struct RestoreParams {
     #[serde(default = "latest")]
     backup: Text,
     /// Which namespaces.
-    namespaces: Vec<super::NamespaceName>,
+    namespaces: Vec<NamespaceName>,
     /// Labels that objects must have.
     #[serde(default)]
     selector: LabelSelector,
@@ -123,7 +122,7 @@ impl StepKind for Wait {
     fn script(params: &Self::Params, _: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {
         // Something that a test can see.
         let WaitParams { site, replicas, .. } = params;
-        Err(Refusal::no(format!("{site} {replicas}"), ""))
+        Err(Refusal::no(format!("{} {replicas}", site.0), ""))
     }
 }
 

@@ -116,11 +116,8 @@ fn offset(at: usize) -> u32 {
 /// A string in which some pieces are known only while running.
 ///
 /// In JSON it is a plain string when everything is known, else `{"late": [pieces]}`.
-#[derive(
-    Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
-)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "TextForm", into = "TextForm")]
-#[schemars(with = "String", extend("format" = "text"))]
 pub struct Text {
     pieces: Vec<Piece>,
 }
@@ -231,6 +228,20 @@ impl fmt::Display for Text {
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.join("."))
+    }
+}
+
+impl schemars::JsonSchema for Text {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Text".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "type": "string", "format": "text" })
     }
 }
 

@@ -14,15 +14,13 @@ mod service;
 mod sites;
 mod steps;
 
-use std::path::{Path, PathBuf};
-
-use sha2::{Digest, Sha256};
+use std::path::{Component, Path, PathBuf};
 
 use super::form::{API_VERSION, RunbookForm, SitesForm};
 use super::{Runbook, Sites};
 use crate::text::{
     Conform, Diagnostic, Diagnostics, Millis, Node, NodeValue, Source, SourceId, Sources, Span, Spanned,
-    codes, is_name, quote, yaml,
+    codes, is_name, quote, sha256_hex, yaml,
 };
 
 /// What files say.
@@ -78,7 +76,7 @@ impl Loader<'_> {
         let span = node.span;
         self.conform(&schemars::schema_for!(RunbookForm).to_value(), &mut node);
         let runbook = Runbook {
-            digest: hex(&Sha256::digest(&source.text)),
+            digest: sha256_hex(source.text.as_bytes()),
             folder,
             ..service::read(node, self.kinds, &mut self.found)
         };
@@ -156,12 +154,6 @@ fn second(what: &str, span: Span, first: Span) -> Diagnostic {
         .and(first, "the first is here")
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
-}
-
 /// The text under a key, if there is one.
 fn text(node: &Node, key: &str) -> Option<String> {
     node.get(key)?.as_str().map(str::to_owned)
@@ -231,18 +223,21 @@ fn named<'n>(node: &'n Node, key: &str, found: &mut Diagnostics) -> Vec<(&'n cra
     kept
 }
 
-/// A path as it was written, from the file's folder if it is relative.
+/// The path under a key, from the file's folder if it is relative.
 fn path(node: &Node, key: &str, folder: &Path) -> Option<PathBuf> {
-    let joined = folder.join(node.get(key)?.as_str()?);
-    let steps = joined
-        .components()
-        .filter(|step| *step != std::path::Component::CurDir);
+    Some(join(folder, node.get(key)?.as_str()?))
+}
+
+/// A path as a person would write it: without `./`.
+fn join(folder: &Path, written: &str) -> PathBuf {
+    let joined = folder.join(written);
+    let steps = joined.components().filter(|step| *step != Component::CurDir);
     let path: PathBuf = steps.collect();
-    Some(if path.as_os_str().is_empty() {
+    if path.as_os_str().is_empty() {
         ".".into()
     } else {
         path
-    })
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{named, path, spanned, text, words};
+use super::{join, named, path, spanned, text, words};
 use crate::runbook::{Endpoint, KubernetesSite, S3Store, Site, Sites, Store};
 use crate::text::{Diagnostics, Key, Node, one_of};
 
@@ -61,8 +61,12 @@ fn site(key: &Key, node: &Node, folder: &Path) -> Option<Site> {
 }
 
 fn kubernetes(node: &Node, folder: &Path) -> Option<KubernetesSite> {
-    if node.get("embedded").is_some() {
-        return Some(KubernetesSite::Embedded);
+    if let Some(embedded) = node.get("embedded") {
+        let objects = words(embedded, "objects")
+            .iter()
+            .map(|file| join(folder, file))
+            .collect();
+        return Some(KubernetesSite::Embedded { objects });
     }
     let kubernetes = node.get("kubernetes")?;
     Some(KubernetesSite::Context {

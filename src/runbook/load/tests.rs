@@ -17,7 +17,7 @@ spec:
       kubernetes: { context: west, kubeconfig: ./west.kubeconfig }
       failureDomain: [provider-a, account-2, eu-west]
       values: { dns-zone: west.acme.example }
-    toy: { embedded: {} }
+    toy: { embedded: { objects: [./objects.yaml] } }
   stores:
     vault: { s3: { bucket: acme-vault, endpoint: "https://s3.example", region: eu-west, prefix: shop }, failureDomain: [provider-a] }
     usb: { directory: ./vault }
@@ -121,7 +121,10 @@ fn relative_paths_start_at_the_files_folder() {
         context: "west".into(),
     };
     assert_eq!(sites.sites["west"].kubernetes, west);
-    assert_eq!(sites.sites["toy"].kubernetes, KubernetesSite::Embedded);
+    let toy = KubernetesSite::Embedded {
+        objects: vec!["shop/objects.yaml".into()],
+    };
+    assert_eq!(sites.sites["toy"].kubernetes, toy);
     let Endpoint::S3(vault) = &sites.stores["vault"].endpoint else {
         panic!()
     };

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::runbook::{Loaded, load};
-use crate::step::{Observed, Refusal, Scene, testing};
+use crate::step::{KINDS, Observed, Refusal, Scene, testing};
 use crate::text::Sources;
 
 const HEAD: &str = r"apiVersion: lifeboat.dev/v1alpha1
@@ -373,29 +373,45 @@ fn nobody_is_left_in_doubt_about_doubts() {
     ");
 }
 
+/// The shop's runbook and inventory, as shipped.
+const SHOP: [(&str, &str); 2] = [
+    (
+        "playbooks/shop/runbook.yaml",
+        include_str!("../../../playbooks/shop/runbook.yaml"),
+    ),
+    (
+        "playbooks/shop/sites.yaml",
+        include_str!("../../../playbooks/shop/sites.yaml"),
+    ),
+];
+
 #[test]
-fn inputs_are_given_as_text_and_checked() {
-    let mut sources = Sources::default();
-    let id = sources.add("shop.yaml", format!("{HEAD}{GOOD}"));
-    let runbook = load(&sources, &[id], &testing::names()).runbook.unwrap();
-    let given = |pairs: &[(&str, &str)]| {
-        let given = pairs
+fn every_shipped_runbook_passes_as_declared_and_with_roles_swapped() {
+    let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    let mut shipped: Vec<Vec<(&str, &str)>> = vec![SHOP.to_vec()];
+    shipped.extend(KINDS.iter().map(|kind| vec![(kind.name, kind.example)]));
+    for files in shipped {
+        let mut sources = Sources::default();
+        let ids: Vec<_> = files
             .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let values = runbook.input_values(&given.collect());
-        values.map_err(|found| found.iter().map(|one| one.message.clone()).collect::<Vec<_>>())
-    };
-    let values = given(&[("store", "vault"), ("replicas", "5")]).unwrap();
-    assert_eq!(values["replicas"], 5);
-    assert_eq!(given(&[]).unwrap_err(), ["the input `store` has no value"]);
-    assert_eq!(
-        given(&[("store", "usb"), ("replicas", "many"), ("x", "1")]).unwrap_err(),
-        [
-            "the runbook has no input `x`",
-            "the input `replicas` is not a whole number",
-            "the input `store` is not one of vault",
-        ]
-    );
+            .map(|(name, text)| sources.add(*name, *text))
+            .collect();
+        let loaded = load(&sources, &ids, &names);
+        let (runbook, sites) = (loaded.runbook.unwrap(), loaded.sites.unwrap());
+        let site = |role: &str| runbook.roles[role].value.clone();
+        let mut found = loaded.diagnostics;
+        for (active, standby) in [
+            (site("active"), site("standby")),
+            (site("standby"), site("active")),
+        ] {
+            let roles = [("active".to_owned(), active), ("standby".to_owned(), standby)];
+            let (ready, mistakes) = bind(&runbook, &sites, &roles.into(), &runbook.sample_inputs(), KINDS);
+            found.extend(mistakes);
+            assert_eq!(ready.iter().flatten().count(), runbook.steps.len(), "{files:?}");
+        }
+        found.settle();
+        assert_eq!(found.render(&sources, false), "");
+    }
 }
 
 proptest! {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::runbook::load;
-use crate::step::testing;
+use crate::step::{KINDS, testing};
 use crate::text::{Diagnostics, Sources, from_node, yaml};
 
 /// What the schema says of a document, and what `check` says of its language.
@@ -87,6 +87,27 @@ fn what_editors_underline_check_refuses() {
 }
 
 #[test]
+fn every_shipped_runbook_fits_the_schema() {
+    let validator = jsonschema::validator_for(&schema(KINDS)).unwrap();
+    let shop = [
+        include_str!("../../../playbooks/shop/runbook.yaml"),
+        include_str!("../../../playbooks/shop/sites.yaml"),
+    ];
+    for text in KINDS.iter().map(|kind| kind.example).chain(shop) {
+        let mut sources = Sources::default();
+        let id = sources.add("a.yaml", text);
+        for node in yaml::load(&sources, id, &mut Diagnostics::default()) {
+            let document: Value = from_node(&node).unwrap();
+            let errors: Vec<String> = validator
+                .iter_errors(&document)
+                .map(|error| error.to_string())
+                .collect();
+            assert!(errors.is_empty(), "{errors:?}\n{text}");
+        }
+    }
+}
+
+#[test]
 fn the_schema_is_one() {
     let schema = schema(&testing::kinds());
     assert!(jsonschema::meta::is_valid(&schema));
@@ -95,4 +116,5 @@ fn the_schema_is_one() {
         "theirs is PT15M"
     );
     assert!(jsonschema::meta::is_valid(&super::schema(&[])));
+    assert!(jsonschema::meta::is_valid(&super::schema(KINDS)));
 }

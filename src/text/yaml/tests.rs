@@ -147,6 +147,16 @@ fn what_is_written_reads_back() {
     assert_eq!(back, value, "{written}");
 }
 
+#[test]
+fn a_letter_that_was_once_a_line_break_reads_back() {
+    for letter in OLD_BREAKS {
+        let value = serde_json::json!({"a": format!("x{letter}y"), "b": [letter]});
+        let written = to_string(&value).unwrap();
+        let back: serde_json::Value = crate::text::from_node(&read(&written).0[0]).unwrap();
+        assert_eq!(back, value, "{written}");
+    }
+}
+
 /// Text that is YAML more often than random bytes are.
 fn yamlish() -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![

@@ -1,0 +1,193 @@
+//! The last look at a plan before it is shown: what refuses it, and what a person should know.
+
+use super::compile::{Request, identity};
+use super::{Part, Plan, Warning, scope};
+use crate::effect::{Effect, Fate, RestorePreview, Seen, WorldError};
+use crate::runbook::Step;
+use crate::step::Observed;
+use crate::text::{Diagnostic, Diagnostics};
+
+/// How many objects an error names; the rest is counted.
+const NAMED: usize = 5;
+
+/// Refuses the plan or completes it.
+///
+/// # Errors
+///
+/// Everything that stands against it.
+pub(super) fn judge(request: &Request<'_>, mut plan: Plan, seen: &Observed) -> Result<Plan, Diagnostics> {
+    let mut found = Diagnostics::default();
+    identify(&mut plan, seen);
+    for at in 0..plan.steps.len() {
+        if plan.steps[at].part == Part::Done {
+            hear(request, &mut plan, at, seen, &mut found);
+        }
+    }
+    for step in plan.steps.iter().filter(|step| step.part == Part::Done) {
+        for preview in step
+            .effects
+            .iter()
+            .filter_map(|effect| restore_preview(effect, seen))
+        {
+            refuse_restore(request, &step.name, preview, &mut found);
+        }
+    }
+    plan.warnings = warnings(&plan);
+    if found.has_errors() { Err(found) } else { Ok(plan) }
+}
+
+/// Keeps what every site that answered said of itself.
+fn identify(plan: &mut Plan, seen: &Observed) {
+    let sites: Vec<String> = plan.roles.values().cloned().collect();
+    for site in sites {
+        if let Some(Seen::Site(identity)) = identity(seen, &site) {
+            plan.sites.insert(site, identity.clone());
+        }
+    }
+}
+
+/// A step on a site or store that did not answer is left out or refuses the plan.
+fn hear(request: &Request<'_>, plan: &mut Plan, at: usize, seen: &Observed, found: &mut Diagnostics) {
+    let Some(error) = silent(&plan.steps[at].effects, seen) else {
+        return;
+    };
+    let Some(step) = written(request, &plan.steps[at].name) else {
+        let message = format!("{} did not answer: {}", error.target, error.message);
+        found.push(Diagnostic::error(
+            "P010",
+            message,
+            request.runbook.name.span,
+            "this runbook",
+        ));
+        return;
+    };
+    match scope::silence(request, &plan.roles, step, error) {
+        Ok(why) => plan.steps[at].part = Part::Skipped(why),
+        Err(diagnostic) => found.push(diagnostic),
+    }
+}
+
+fn written<'a>(request: &Request<'a>, name: &str) -> Option<&'a Step> {
+    request.runbook.steps.iter().find(|step| step.name.value == name)
+}
+
+/// The first silence that concerns one of these effects.
+fn silent<'a>(effects: &[Effect], seen: &'a Observed) -> Option<&'a WorldError> {
+    let silence = |answer: Option<&'a Seen>| match answer {
+        Some(Seen::Unanswered(error)) => Some(error),
+        _ => None,
+    };
+    effects.iter().find_map(|effect| {
+        let meaning = effect.meaning();
+        let site = meaning.site().and_then(|site| silence(identity(seen, site)));
+        let preview = || {
+            let wanted = meaning.preview()?;
+            silence(
+                seen.iter()
+                    .find(|(query, _)| **query == wanted)
+                    .map(|(_, seen)| seen),
+            )
+        };
+        site.or_else(preview)
+    })
+}
+
+fn restore_preview<'a>(effect: &Effect, seen: &'a Observed) -> Option<&'a RestorePreview> {
+    let wanted = effect.meaning().preview()?;
+    seen.iter()
+        .find(|(query, _)| **query == wanted)
+        .and_then(|(_, seen)| match seen {
+            Seen::Restore(preview) => Some(preview),
+            _ => None,
+        })
+}
+
+/// Objects that must not or cannot be restored refuse the plan, by name.
+fn refuse_restore(request: &Request<'_>, name: &str, preview: &RestorePreview, found: &mut Diagnostics) {
+    let refused: Vec<_> = preview
+        .fates
+        .iter()
+        .filter(|one| one.fate == Fate::Refuse)
+        .collect();
+    if refused.is_empty() {
+        return;
+    }
+    let span = written(request, name).map_or(request.runbook.name.span, |step| step.name.span);
+    let message = format!(
+        "step `{name}` cannot restore {} of {} objects",
+        refused.len(),
+        preview.fates.len()
+    );
+    let mut diagnostic = Diagnostic::error("P012", message, span, "this step");
+    for one in refused.iter().take(NAMED) {
+        diagnostic = diagnostic.help(format!("{}: {}", one.id, one.why));
+    }
+    if refused.len() > NAMED {
+        diagnostic = diagnostic.help(format!("and {} more", refused.len() - NAMED));
+    }
+    found.push(diagnostic.help("mend the standby, or leave these kinds out with `exclude`"));
+}
+
+/// What a person should know before saying yes.
+fn warnings(plan: &Plan) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    if plan.sandbox.is_some() {
+        warnings.push(warning(
+            "P101",
+            "egress is closed by NetworkPolicy; whether the site's network enforces it is not proved",
+            "make sure that the standby's network plugin enforces NetworkPolicy",
+        ));
+    }
+    for backup in plan.backups() {
+        if backup.verified_at.is_none() {
+            let message = format!(
+                "backup {} was never read back and compared with a manifest",
+                backup.name
+            );
+            warnings.push(warning(
+                "P102",
+                &message,
+                "make one that is: lifeboat protect <runbook>",
+            ));
+        }
+        if !backup.errors.is_empty() {
+            let message = format!(
+                "the writer of backup {} reported {} errors",
+                backup.name,
+                backup.errors.len()
+            );
+            warnings.push(warning("P103", &message, "read them before relying on it"));
+        }
+    }
+    if !plan
+        .steps
+        .iter()
+        .any(|step| step.proves_health && step.part == Part::Done)
+    {
+        warnings.push(warning(
+            "P104",
+            "no step proves that the service is healthy, so RTO cannot be measured",
+            "add a `probe`, or a `wait` for a workload to be available",
+        ));
+    }
+    for step in &plan.steps {
+        if let Part::Skipped(why) = &step.part
+            && why.contains("did not answer")
+        {
+            warnings.push(warning(
+                "P105",
+                &format!("{} is left out: {why}", step.name),
+                "find out before going on",
+            ));
+        }
+    }
+    warnings
+}
+
+fn warning(code: &str, message: &str, hint: &str) -> Warning {
+    Warning {
+        code: code.to_owned(),
+        message: message.to_owned(),
+        hint: Some(hint.to_owned()),
+    }
+}

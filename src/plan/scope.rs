@@ -1,0 +1,309 @@
+//! What a mode means: which way the roles point, and the walls of a drill.
+//!
+//! Together with the command line this is the only place that knows modes. The walls are drawn once,
+//! here, on effects that are data; what cannot be kept inside refuses the drill before anything is
+//! written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::compile::{Draft, Request};
+use super::{Part, Plan, PlannedStep};
+use crate::effect::{Class, CloseSandbox, Confinement, Effect, OpenSandbox, Sandbox, WorldError};
+use crate::runbook::{InDrill, Mode, OnFailure, Policy, Runbook, Step, Ungraceful};
+use crate::step::Script;
+use crate::text::{Diagnostic, Diagnostics, Piece};
+
+/// The role of the site that serves today.
+pub const ACTIVE: &str = "active";
+/// The role of the site that would take over.
+pub const STANDBY: &str = "standby";
+/// Names of the steps that a drill adds. A colon cannot stand in a runbook's step names.
+const OPEN: &str = "drill:open";
+const CLOSE: &str = "drill:tear-down";
+/// A namespace's name is a DNS label.
+const LABEL_MAX: usize = 63;
+/// A namespace with many objects and a slow controller takes minutes to go; half an hour means that
+/// something holds it, and a person must look.
+const CLOSE_TIMEOUT_MS: u64 = 30 * 60 * 1000;
+/// Removing what a drill made is worth more tries than an ordinary step.
+const CLOSE_ATTEMPTS: u32 = 10;
+
+/// Which site plays which role. A failback is the same recovery the other way round.
+pub(super) fn roles(runbook: &Runbook, mode: Mode) -> Result<BTreeMap<String, String>, Diagnostics> {
+    let mut roles: BTreeMap<String, String> = runbook
+        .roles
+        .iter()
+        .map(|(role, site)| (role.clone(), site.value.clone()))
+        .collect();
+    let wanted: &[&str] = match mode {
+        Mode::Drill => &[STANDBY],
+        Mode::Failback => &[ACTIVE, STANDBY],
+        Mode::Switchover | Mode::Failover | Mode::Protect => &[],
+    };
+    let mut found = Diagnostics::default();
+    for role in wanted.iter().filter(|role| !roles.contains_key(**role)) {
+        let message = format!("a {mode} needs a site in role `{role}`");
+        found.push(
+            Diagnostic::error("P004", message, runbook.name.span, "this runbook")
+                .help(format!("add it: roles: {{ {role}: <site> }}")),
+        );
+    }
+    if found.has_errors() {
+        return Err(found);
+    }
+    if mode == Mode::Failback
+        && let (Some(active), Some(standby)) = (roles.remove(ACTIVE), roles.remove(STANDBY))
+    {
+        roles.insert(ACTIVE.to_owned(), standby);
+        roles.insert(STANDBY.to_owned(), active);
+    }
+    Ok(roles)
+}
+
+/// What it means that a site or store did not answer: the reason for leaving the step out, or a
+/// diagnostic that refuses the plan.
+pub(super) fn silence(
+    request: &Request<'_>,
+    roles: &BTreeMap<String, String>,
+    step: &Step,
+    error: &WorldError,
+) -> Result<String, Diagnostic> {
+    let name = &step.name.value;
+    let outside = request.mode == Mode::Drill
+        && request.sites.sites.contains_key(&error.target)
+        && roles.get(STANDBY) != Some(&error.target);
+    if outside || step.ungraceful == Ungraceful::Skip {
+        return Ok(format!(
+            "{} did not answer ({}); that is not the same as down",
+            error.target, error.message
+        ));
+    }
+    let message = format!(
+        "step `{name}` needs {}, which did not answer: {}",
+        error.target, error.message
+    );
+    Err(
+        Diagnostic::error("P010", message, step.name.span, "this step").help(
+            "unreachable is not the same as down; to go on without this step write `ungraceful: skip` at it",
+        ),
+    )
+}
+
+/// Draws the walls in a drill; puts the real names in everywhere else.
+pub(super) fn scope(
+    request: &Request<'_>,
+    roles: &BTreeMap<String, String>,
+    drafts: &mut [Draft<'_>],
+    found: &mut Diagnostics,
+) -> Option<Sandbox> {
+    let sandbox = (request.mode == Mode::Drill).then(|| walls(request, roles, drafts));
+    if let Some(sandbox) = &sandbox {
+        if sandbox.namespaces.is_empty() && !found.has_errors() {
+            let message = format!(
+                "nothing is restored on {}, so there is nothing to drill",
+                sandbox.site
+            );
+            found.push(
+                Diagnostic::error("P020", message, request.runbook.name.span, "this runbook")
+                    .help("add a `restore` step with `site: standby` that takes part in drills"),
+            );
+        }
+        for draft in drafts.iter_mut() {
+            confine(draft, sandbox, found);
+        }
+    }
+    for draft in drafts {
+        bind_namespaces(&mut draft.script, sandbox.as_ref());
+    }
+    sandbox
+}
+
+/// Every namespace that is restored on the standby gets one of the drill's own in its place.
+fn walls(request: &Request<'_>, roles: &BTreeMap<String, String>, drafts: &[Draft<'_>]) -> Sandbox {
+    let site = roles.get(STANDBY).cloned().unwrap_or_default();
+    let restored: BTreeSet<&String> = drafts
+        .iter()
+        .filter(|draft| draft.part == Part::Done && draft.step.drill != InDrill::Skip)
+        .flat_map(|draft| &draft.script.effects)
+        .filter_map(|effect| match effect {
+            Effect::RestoreObjects(restore) if restore.site == site => Some(&restore.selection.namespaces),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let namespaces = restored
+        .into_iter()
+        .map(|name| (name.clone(), inside(name, request.id)))
+        .collect();
+    Sandbox {
+        id: request.id.to_owned(),
+        site,
+        namespaces,
+    }
+}
+
+/// `shop-drill-4k2`, cut so that it stays a DNS label.
+fn inside(namespace: &str, id: &str) -> String {
+    let tail = format!("-drill-{id}");
+    let room = LABEL_MAX.saturating_sub(tail.len());
+    let head: String = namespace.chars().take(room).collect();
+    format!("{}{tail}", head.trim_end_matches('-'))
+}
+
+/// One step inside the walls, or left out, or refused.
+fn confine(draft: &mut Draft<'_>, sandbox: &Sandbox, found: &mut Diagnostics) {
+    // The sandbox is removed as a whole, so nothing needs to be undone.
+    draft.script.undo.clear();
+    if draft.part != Part::Done {
+        return;
+    }
+    match draft.step.drill {
+        InDrill::Skip => draft.part = Part::Skipped("its runbook says so".to_owned()),
+        InDrill::AsIs => allow(draft, found),
+        InDrill::Confine => {
+            for effect in &mut draft.script.effects {
+                let confinement = effect.meaning_mut().confine(sandbox);
+                note(draft.step, confinement, &mut draft.part, &mut draft.notes, found);
+            }
+        }
+    }
+}
+
+/// `drill: as-is` is for steps that change nothing.
+fn allow(draft: &mut Draft<'_>, found: &mut Diagnostics) {
+    if draft
+        .script
+        .effects
+        .iter()
+        .all(|effect| effect.meaning().class() == Class::Read)
+    {
+        draft
+            .notes
+            .push("as in production: its runbook says that it harms nobody".to_owned());
+        return;
+    }
+    let message = format!(
+        "step `{}` changes something, so a drill cannot do it as it is",
+        draft.step.name.value
+    );
+    found.push(
+        Diagnostic::error("P021", message, draft.step.name.span, "this step")
+            .help("`drill: as-is` is for steps that only look; write `drill: skip`"),
+    );
+}
+
+fn note(
+    step: &Step,
+    confinement: Confinement,
+    part: &mut Part,
+    notes: &mut Vec<String>,
+    found: &mut Diagnostics,
+) {
+    match confinement {
+        Confinement::Untouched => {}
+        Confinement::Confined(fragments) => {
+            for fragment in fragments {
+                if !notes.contains(&fragment) {
+                    notes.push(fragment);
+                }
+            }
+        }
+        Confinement::Skipped(why) => *part = Part::Skipped(why),
+        Confinement::Refused { why, hint } => {
+            let message = format!("step `{}` cannot be kept inside a drill: {why}", step.name.value);
+            found.push(Diagnostic::error("P022", message, step.name.span, "this step").help(hint));
+        }
+    }
+}
+
+/// `${namespaces.shop}` becomes the drill's namespace, or itself.
+fn bind_namespaces(script: &mut Script, sandbox: Option<&Sandbox>) {
+    for effect in script.effects.iter_mut().chain(&mut script.undo) {
+        for text in effect.meaning_mut().late() {
+            text.bind(|piece| match piece {
+                Piece::Namespace(name) => {
+                    let drilled = sandbox.and_then(|sandbox| sandbox.namespaces.get(name));
+                    Some(drilled.unwrap_or(name).clone())
+                }
+                Piece::Literal(_) | Piece::Output { .. } => None,
+            });
+        }
+    }
+}
+
+/// The effects that open a sandbox.
+pub(super) fn opening(sandbox: &Sandbox) -> Vec<Effect> {
+    vec![Effect::OpenSandbox(OpenSandbox {
+        sandbox: sandbox.clone(),
+    })]
+}
+
+/// Puts the opening before everything and the tear-down after it, whatever happens between.
+pub(super) fn frame(plan: &mut Plan, sandbox: Sandbox) {
+    for step in &mut plan.steps {
+        step.needs = step.needs.iter().map(|need| need + 1).collect();
+        if step.needs.is_empty() {
+            step.needs.push(0);
+        }
+        // Nobody is left waiting over a half-done drill: a failure ends it, and it is torn down.
+        if step.policy.on_failure == OnFailure::Pause {
+            step.policy.on_failure = OnFailure::Stop;
+        }
+    }
+    let stores = own_prefixes(plan);
+    let open = added(
+        OPEN,
+        "sandbox",
+        opening(&sandbox),
+        Policy {
+            on_failure: OnFailure::Stop,
+            ..Policy::default()
+        },
+    );
+    let close = Effect::CloseSandbox(CloseSandbox {
+        sandbox: sandbox.clone(),
+        stores,
+    });
+    let policy = Policy {
+        timeout_ms: CLOSE_TIMEOUT_MS,
+        attempts: CLOSE_ATTEMPTS,
+        on_failure: OnFailure::Stop,
+        ..Policy::default()
+    };
+    plan.steps.insert(0, open);
+    plan.steps.push(PlannedStep {
+        last: true,
+        ..added(CLOSE, "tear-down", vec![close], policy)
+    });
+    plan.sandbox = Some(sandbox);
+}
+
+fn added(name: &str, kind: &str, effects: Vec<Effect>, policy: Policy) -> PlannedStep {
+    PlannedStep {
+        name: name.to_owned(),
+        kind: kind.to_owned(),
+        description: None,
+        needs: Vec::new(),
+        part: Part::Done,
+        policy,
+        last: false,
+        proves_health: false,
+        effects,
+        undo: Vec::new(),
+        notes: Vec::new(),
+    }
+}
+
+/// Stores in which the drill writes under a prefix of its own.
+fn own_prefixes(plan: &Plan) -> Vec<String> {
+    let stores: BTreeSet<String> = plan
+        .steps
+        .iter()
+        .flat_map(|step| &step.effects)
+        .filter_map(|effect| match effect {
+            Effect::CopyPrefix(copy) if copy.sandbox.is_some() => Some(copy.to.clone()),
+            _ => None,
+        })
+        .collect();
+    stores.into_iter().collect()
+}

@@ -1,0 +1,58 @@
+//! `copy`: objects from one store to another.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::params::StoreName;
+use super::{Observed, Refusal, Scene, Script, StepKind};
+use crate::effect::{CopyPrefix, Effect};
+
+/// The kind.
+#[derive(Debug)]
+pub(super) struct Copy;
+
+/// From where to where.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// The store to read.
+    from: StoreName,
+    /// The store to write.
+    to: StoreName,
+    /// Which keys, by how they begin; without it: all.
+    #[serde(default)]
+    prefix: String,
+    /// Replace objects of another content at the target. Off: that is an error.
+    #[serde(default)]
+    overwrite: bool,
+}
+
+impl StepKind for Copy {
+    const NAME: &'static str = "copy";
+    const SUMMARY: &'static str =
+        "Copy objects from one store to another, each compared after it was written.";
+    const EXAMPLE: &'static str = include_str!("../../examples/copy.yaml");
+    type Params = Params;
+
+    fn check(params: &Params) -> Result<(), String> {
+        if params.from == params.to {
+            Err("a store cannot be copied onto itself".into())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn script(params: &Params, _: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {
+        let effect = CopyPrefix {
+            from: params.from.0.clone(),
+            to: params.to.0.clone(),
+            prefix: params.prefix.clone(),
+            overwrite: params.overwrite,
+            sandbox: None,
+        };
+        Ok(Script {
+            effects: vec![Effect::CopyPrefix(effect)],
+            undo: Vec::new(),
+        })
+    }
+}

@@ -1,0 +1,82 @@
+//! `delete`: one object.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::params::{NamespaceName, Role};
+use super::target::Target;
+use super::{Observed, Refusal, Scene, Script, StepKind};
+use crate::effect::{self, Effect, Query, Seen};
+
+/// The kind.
+#[derive(Debug)]
+pub(super) struct Delete;
+
+/// Which object.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// The role of the site.
+    site: Role,
+    /// The object, as `<kind>/<name>`.
+    object: Target,
+    /// Its namespace.
+    namespace: Option<NamespaceName>,
+    /// For a custom kind: its apiVersion.
+    #[serde(rename = "apiVersion")]
+    api_version: Option<String>,
+    /// Whether an object that is not there is fine.
+    #[serde(default)]
+    missing_ok: bool,
+}
+
+impl StepKind for Delete {
+    const NAME: &'static str = "delete";
+    const SUMMARY: &'static str = "Delete one object and wait until it is gone. Cannot be undone.";
+    const EXAMPLE: &'static str = include_str!("../../examples/delete.yaml");
+    type Params = Params;
+
+    fn check(params: &Params) -> Result<(), String> {
+        params.object.check(params.api_version.as_deref(), params.space())
+    }
+
+    fn queries(params: &Params, _: &Scene<'_>) -> Vec<Query> {
+        vec![params.question()]
+    }
+
+    fn script(params: &Params, _: &Scene<'_>, seen: &Observed) -> Result<Script, Refusal> {
+        let there = !matches!(seen.get(&params.question())?, Seen::Object(None));
+        if !there && !params.missing_ok {
+            return Err(Refusal::no(
+                format!("{} is not there on {}", params.id(), params.site.0),
+                "write `missing_ok: true` if that is fine",
+            ));
+        }
+        let effect = effect::Delete {
+            site: params.site.0.clone(),
+            id: params.id(),
+            missing_ok: params.missing_ok,
+        };
+        Ok(Script {
+            effects: vec![Effect::Delete(effect)],
+            undo: Vec::new(),
+        })
+    }
+}
+
+impl Params {
+    fn space(&self) -> Option<&str> {
+        self.namespace.as_ref().map(|name| name.0.as_str())
+    }
+
+    fn id(&self) -> crate::objects::ObjectId {
+        self.object.id(self.api_version.as_deref(), self.space())
+    }
+
+    fn question(&self) -> Query {
+        Query::Object {
+            site: self.site.0.clone(),
+            id: self.id(),
+        }
+    }
+}

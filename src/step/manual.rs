@@ -1,0 +1,43 @@
+//! `manual`: a person does something by hand.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::params::Person;
+use super::{Observed, Refusal, Scene, Script, StepKind};
+use crate::effect::{Ask, Effect, Expected};
+use crate::text::Text;
+
+/// The kind.
+#[derive(Debug)]
+pub(super) struct Manual;
+
+/// Who does what.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// Roles of people who may do it, as named under `people`. Without it: anybody who gives a name.
+    #[serde(default)]
+    by: Vec<Person>,
+    /// What to do, complete enough for somebody who has never done it.
+    instructions: Text,
+}
+
+impl StepKind for Manual {
+    const NAME: &'static str = "manual";
+    const SUMMARY: &'static str = "Have a person do something by hand and say that it is done.";
+    const EXAMPLE: &'static str = include_str!("../../examples/manual.yaml");
+    type Params = Params;
+
+    fn script(params: &Params, _: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {
+        let effect = Ask {
+            question: params.instructions.clone(),
+            by: params.by.iter().map(|role| role.0.clone()).collect(),
+            expected: Expected::Work,
+        };
+        Ok(Script {
+            effects: vec![Effect::Ask(effect)],
+            undo: Vec::new(),
+        })
+    }
+}

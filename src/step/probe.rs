@@ -1,0 +1,112 @@
+//! `probe`: look from outside whether something answers.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Observed, Refusal, Scene, Script, StepKind};
+use crate::effect::{self, Effect, HttpExpect, Target};
+use crate::text::{Millis, Text};
+
+/// The kind.
+#[derive(Debug)]
+pub(super) struct Probe;
+
+/// What to ask and what a good answer is. The step's `timeout` says how long to go on asking.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// An address to `GET`; or use `tcp`. Name the namespace in it with `${namespaces.<name>}`, so that
+    /// a drill looks at its own.
+    http: Option<Text>,
+    /// `host:port` to connect to; or use `http`.
+    tcp: Option<Text>,
+    /// With `http`: what a good answer is.
+    expect: Option<Expect>,
+    /// How many good answers in a row prove health.
+    #[serde(default = "two")]
+    #[schemars(range(min = 1, max = 100))]
+    successes: u32,
+    /// Between two looks.
+    #[serde(default = "one_second")]
+    interval: Millis,
+    /// The time allowed for one look.
+    #[serde(default = "five_seconds")]
+    look_timeout: Millis,
+}
+
+/// A good answer.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Expect {
+    /// Exactly this HTTP status.
+    #[serde(default = "ok")]
+    #[schemars(range(min = 100, max = 599))]
+    status: u16,
+    /// The body holds this text.
+    body: Option<String>,
+}
+
+/// One good answer can be luck while pods come and go; two in a row are a state.
+const fn two() -> u32 {
+    2
+}
+
+/// Often enough to measure recovery to the second.
+const fn one_second() -> Millis {
+    Millis(1000)
+}
+
+/// A page that needs longer does not serve customers.
+const fn five_seconds() -> Millis {
+    Millis(5000)
+}
+
+const fn ok() -> u16 {
+    200
+}
+
+impl StepKind for Probe {
+    const NAME: &'static str = "probe";
+    const SUMMARY: &'static str = "Ask from outside until the service answers well several times in a row.";
+    const PROVES_HEALTH: bool = true;
+    const EXAMPLE: &'static str = include_str!("../../examples/probe.yaml");
+    type Params = Params;
+
+    fn check(params: &Params) -> Result<(), String> {
+        match (&params.http, &params.tcp, &params.expect) {
+            (Some(_), None, _) | (None, Some(_), None) => Ok(()),
+            (None, Some(_), Some(_)) => Err("`expect` goes with `http` only".into()),
+            _ => Err("say what to ask: `http` or `tcp`, not both".into()),
+        }
+    }
+
+    fn script(params: &Params, _: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {
+        let effect = effect::Probe {
+            target: params.target(),
+            successes: params.successes,
+            interval_ms: params.interval.0,
+            look_timeout_ms: params.look_timeout.0,
+        };
+        Ok(Script {
+            effects: vec![Effect::Probe(effect)],
+            undo: Vec::new(),
+        })
+    }
+}
+
+impl Params {
+    fn target(&self) -> Target {
+        match &self.http {
+            Some(url) => Target::Http {
+                url: url.clone(),
+                expect: HttpExpect {
+                    status: self.expect.as_ref().map_or_else(ok, |expect| expect.status),
+                    body: self.expect.as_ref().and_then(|expect| expect.body.clone()),
+                },
+            },
+            None => Target::Tcp {
+                address: self.tcp.clone().unwrap_or_default(),
+            },
+        }
+    }
+}

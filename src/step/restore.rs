@@ -1,0 +1,133 @@
+//! `restore`: make a site's objects from a backup.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::backup::selection;
+use super::params::{NamespaceName, Role, StoreName};
+use super::{Observed, Refusal, Scene, Script, StepKind};
+use crate::effect::{BackupName, Effect, Existing, Query, RestoreObjects, Seen};
+use crate::text::Text;
+
+/// The kind.
+#[derive(Debug)]
+pub(super) struct Restore;
+
+/// Which backup, what of it, and where to.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Params {
+    /// The role of the site to write.
+    site: Role,
+    /// The store to read from.
+    from: StoreName,
+    /// `latest-verified`, `latest`, or the name of one backup. Where an earlier step of the same run
+    /// makes a backup in this store, `latest-verified` is that one.
+    #[serde(default = "latest_verified")]
+    backup: Text,
+    /// Namespaces to restore, each with everything in it.
+    #[schemars(length(min = 1))]
+    namespaces: Vec<NamespaceName>,
+    /// Kinds to leave out, as `plural.group`.
+    #[serde(default)]
+    exclude: Vec<String>,
+    /// Objects that are already there and differ: `keep` leaves them, `update` applies the backup's.
+    #[serde(default)]
+    existing: OnExisting,
+}
+
+/// What to do with an object that is already there and differs.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum OnExisting {
+    #[default]
+    Keep,
+    Update,
+}
+
+fn latest_verified() -> Text {
+    Text::known("latest-verified")
+}
+
+impl StepKind for Restore {
+    const NAME: &'static str = "restore";
+    const SUMMARY: &'static str =
+        "Make a site's objects from a backup, in the order that the objects themselves ask for.";
+    const OUTPUTS: &'static [&'static str] = &["backup"];
+    const EXAMPLE: &'static str = include_str!("../../examples/restore.yaml");
+    type Params = Params;
+
+    fn queries(params: &Params, _: &Scene<'_>) -> Vec<Query> {
+        params.question().into_iter().collect()
+    }
+
+    fn script(params: &Params, scene: &Scene<'_>, seen: &Observed) -> Result<Script, Refusal> {
+        let effect = RestoreObjects {
+            site: params.site.0.clone(),
+            store: params.from.0.clone(),
+            backup: params.chosen(scene, seen)?,
+            selection: selection(&params.namespaces, &params.exclude),
+            existing: match params.existing {
+                OnExisting::Keep => Existing::Keep,
+                OnExisting::Update => Existing::Update,
+            },
+            namespaces: Vec::new(),
+            confined: false,
+        };
+        Ok(Script {
+            effects: vec![Effect::RestoreObjects(effect)],
+            undo: Vec::new(),
+        })
+    }
+}
+
+impl Params {
+    /// What to ask the store; nothing where the name is an earlier step's output.
+    fn question(&self) -> Option<Query> {
+        let backup = match self.backup.as_known()?.as_str() {
+            "latest-verified" => BackupName::LatestVerified,
+            "latest" => BackupName::Latest,
+            name => BackupName::Named(name.to_owned()),
+        };
+        let namespaces = selection(&self.namespaces, &[]).namespaces;
+        Some(Query::Backup {
+            store: self.from.0.clone(),
+            backup,
+            namespaces,
+        })
+    }
+
+    /// The name that the plan pins.
+    fn chosen(&self, scene: &Scene<'_>, seen: &Observed) -> Result<Text, Refusal> {
+        let Some(question) = self.question() else {
+            return Ok(self.backup.clone());
+        };
+        let named = matches!(
+            &question,
+            Query::Backup {
+                backup: BackupName::Named(_),
+                ..
+            }
+        );
+        if let (false, Some(step)) = (named, scene.backups.get(&self.from.0)) {
+            return Ok(Text::output(step, "backup"));
+        }
+        match seen.get(&question)? {
+            Seen::Backup(Some(found)) => Ok(Text::known(&found.name)),
+            _ => Err(self.nothing()),
+        }
+    }
+
+    fn nothing(&self) -> Refusal {
+        let names: Vec<_> = self.namespaces.iter().map(|name| name.0.as_str()).collect();
+        Refusal::no(
+            format!(
+                "store {} holds no backup `{}` with {}",
+                self.from.0,
+                self.backup,
+                names.join(", ")
+            ),
+            "make one: lifeboat protect <runbook>",
+        )
+    }
+}

@@ -1,0 +1,88 @@
+//! What the API servers were really asked: read from their audit logs, which lifeboat does not write.
+//! Shares no code with the product.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+
+/// The user of the kubeconfig that lifeboat is given.
+const TOOL: &str = "lifeboat-lab";
+
+/// All requests to one API server, in the order in which they were answered.
+pub struct Log {
+    events: Vec<Value>,
+}
+
+fn text<'a>(event: &'a Value, pointer: &str) -> &'a str {
+    event.pointer(pointer).and_then(Value::as_str).unwrap_or("")
+}
+
+impl Log {
+    /// Reads a log; a line that is still being written is left out.
+    pub fn read(path: &Path) -> Self {
+        let text = std::fs::read_to_string(path).unwrap();
+        Self { events: text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect() }
+    }
+
+    /// Requests of the user that lifeboat has.
+    pub fn of_tool(&self) -> impl Iterator<Item = &Value> {
+        self.events.iter().filter(|event| text(event, "/user/username") == TOOL)
+    }
+
+    /// Those that change something, dry runs included.
+    pub fn changes(&self) -> Vec<&Value> {
+        self.of_tool().filter(|event| !matches!(text(event, "/verb"), "get" | "list" | "watch")).collect()
+    }
+
+    /// Uids of the objects that lifeboat's own requests made: answers 201 with an object.
+    pub fn made(&self) -> BTreeSet<String> {
+        self.changes()
+            .into_iter()
+            .filter(|event| event.pointer("/responseStatus/code") == Some(&Value::from(201)))
+            .map(|event| text(event, "/responseObject/metadata/uid").to_owned())
+            .collect()
+    }
+
+    /// One line for people: `patch deployments shop/web 200`.
+    pub fn line(event: &Value) -> String {
+        format!(
+            "{} {} {}/{} {}",
+            text(event, "/verb"),
+            text(event, "/objectRef/resource"),
+            text(event, "/objectRef/namespace"),
+            text(event, "/objectRef/name"),
+            event.pointer("/responseStatus/code").map_or_else(String::new, Value::to_string),
+        )
+    }
+
+    /// The namespace that a request is about: its own, or the one that it names.
+    pub fn namespace(event: &Value) -> &str {
+        let named = text(event, "/objectRef/namespace");
+        if named.is_empty() && text(event, "/objectRef/resource") == "namespaces" {
+            let name = text(event, "/objectRef/name");
+            if name.is_empty() { text(event, "/requestObject/metadata/name") } else { name }
+        } else {
+            named
+        }
+    }
+
+    /// When a request arrived.
+    pub fn arrived(event: &Value) -> jiff::Timestamp {
+        text(event, "/requestReceivedTimestamp").parse().unwrap()
+    }
+
+    /// When it was answered.
+    pub fn answered(event: &Value) -> jiff::Timestamp {
+        text(event, "/stageTimestamp").parse().unwrap()
+    }
+
+    /// Requests of the lab's front about a namespace: what a probe made it ask.
+    pub fn front_looks(&self, namespace: &str) -> Vec<&Value> {
+        self.events
+            .iter()
+            .filter(|event| text(event, "/user/username") == "lab-supervisor")
+            .filter(|event| text(event, "/objectRef/namespace") == namespace)
+            .collect()
+    }
+}

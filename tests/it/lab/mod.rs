@@ -1,0 +1,153 @@
+//! The real thing: two control planes, two S3 servers, and the binary as a person would call it.
+//!
+//! Each test has a lab of its own, so that its audit logs hold nobody else's requests. They need the
+//! lab's programs and run with `make test`; plain `cargo test` reports them as ignored.
+
+mod audit;
+mod drill;
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// The first `up` on a machine builds nothing (`make test` did that), so this is start-up only.
+const UP_WITHIN: Duration = Duration::from_secs(120);
+
+/// One running lab. It ends when this value is dropped, and when the test's process dies.
+pub struct Lab {
+    child: Child,
+    folder: tempfile::TempDir,
+    facts: Value,
+}
+
+impl Lab {
+    /// Starts one.
+    pub fn start() -> Self {
+        let program = std::env::var("LIFEBOAT_LAB_BIN").expect("LIFEBOAT_LAB_BIN: run this with `make test`");
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("lab");
+        let mut child = Command::new(program)
+            .args(["up", "--foreground", "--until-stdin-closes", "--without", "minio", "--dir"])
+            .arg(&dir)
+            .args(["--repo", env!("CARGO_MANIFEST_DIR")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let began = Instant::now();
+        let description = dir.join("lab.json");
+        while !description.is_file() {
+            if let Some(status) = child.try_wait().unwrap() {
+                let mut said = String::new();
+                child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+                panic!("the lab ended with {status}: {said}");
+            }
+            assert!(began.elapsed() < UP_WITHIN, "the lab is not up");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let facts = serde_json::from_str(&std::fs::read_to_string(description).unwrap()).unwrap();
+        Self { child, folder, facts }
+    }
+
+    /// The lab's folder.
+    pub fn dir(&self) -> PathBuf {
+        self.folder.path().join("lab")
+    }
+
+    /// Where lifeboat keeps its runs in this test.
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// A fact of `lab.json`.
+    pub fn fact(&self, pointer: &str) -> &Value {
+        self.facts.pointer(pointer).unwrap_or_else(|| panic!("lab.json has no {pointer}"))
+    }
+
+    /// `lifeboat` with this lab's sites and a state of its own.
+    pub fn lifeboat(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lifeboat"));
+        command
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .arg("--sites")
+            .arg(self.dir().join("sites.yaml"))
+            .arg("--state")
+            .arg(self.state())
+            .arg("--plain")
+            .args(args)
+            .stdin(Stdio::null())
+            .env_remove("KUBECONFIG")
+            .env_remove("AWS_ACCESS_KEY_ID");
+        command
+    }
+
+    /// Runs it to its end and expects this exit code.
+    pub fn expect(&self, code: i32, args: &[&str]) -> Output {
+        let output = self.lifeboat(args).output().unwrap();
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "lifeboat {}\n--- stdout\n{}\n--- stderr\n{}",
+            args.join(" "),
+            String::from_utf8_lossy(&output.stdout),
+            String::from_utf8_lossy(&output.stderr),
+        );
+        output
+    }
+
+    /// One request by the lab's own hand, not by lifeboat's.
+    pub fn ask(&self, site: &str, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
+        let mut child = Command::new(std::env::var("LIFEBOAT_LAB_BIN").unwrap())
+            .args(["ask", "--dir"])
+            .arg(self.dir())
+            .args(["--site", site, method, path])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = child.stdin.take().unwrap();
+        std::io::Write::write_all(&mut input, body.map_or_else(String::new, Value::to_string).as_bytes()).unwrap();
+        drop(input);
+        let output = child.wait_with_output().unwrap();
+        if output.status.success() {
+            Ok(serde_json::from_slice(&output.stdout).unwrap())
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        }
+    }
+
+    /// The API server's own record of a site.
+    pub fn audit(&self, site: &str) -> audit::Log {
+        audit::Log::read(Path::new(self.fact(&format!("/sites/{site}/auditLog")).as_str().unwrap()))
+    }
+
+    /// The only run in the state's folder whose name begins so.
+    pub fn run(&self, begins: &str) -> String {
+        let mut names: Vec<String> = std::fs::read_dir(self.state().join("runs"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with(begins))
+            .collect();
+        assert_eq!(names.len(), 1, "{names:?}");
+        names.remove(0)
+    }
+
+    /// `report.json` of a run.
+    pub fn report(&self, run: &str) -> Value {
+        let path = self.state().join("runs").join(run).join("report.json");
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        // Closing its standard input ends the lab; waiting makes sure that nothing is left.
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,3 @@
+module lifeboat.dev/lab
+
+go 1.26.0

@@ -1,0 +1,138 @@
+// The lab: two real Kubernetes control planes with simulated nodes, and two real S3
+// servers, on loopback, for tests and for trying the tool by hand. See README.md.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+)
+
+const usage = `Usage: lab <command> [flags]
+
+  build                 build the programs that are missing from the cache
+  up     --dir D        start a lab in D (builds what is missing, then seeds)
+  seed   --dir D        apply the sample application again
+  status --dir D        say what runs in D, and how much memory it takes
+  down   --dir D        end the lab in D
+  ask    --dir D --site S METHOD PATH
+                        send one request to a site as the lab's own user
+
+Run "lab <command> -h" for the flags of one command.
+`
+
+func main() {
+	if len(os.Args) < 2 {
+		fmt.Fprint(os.Stderr, usage)
+		os.Exit(2)
+	}
+	err := dispatch(os.Args[1], os.Args[2:])
+	switch {
+	case err == nil:
+	case errors.Is(err, flag.ErrHelp):
+		os.Exit(2)
+	default:
+		fmt.Fprintf(os.Stderr, "error: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// dispatch reads the flags of one command and runs it.
+func dispatch(command string, args []string) error {
+	flags := flag.NewFlagSet("lab "+command, flag.ContinueOnError)
+	dir := flags.String("dir", "", "the lab's own `folder`")
+	repo := flags.String("repo", "", "the checkout (default: found from the working directory upwards)")
+	site := ""
+	var up upOptions
+	switch command {
+	case "build":
+		flags.Var(&up.without, "without", "leave out a `store`: minio")
+	case "up":
+		flags.Var(&up.without, "without", "leave out a `store`: minio")
+		flags.BoolVar(&up.foreground, "foreground", false, "stay in the foreground until a signal comes")
+		flags.BoolVar(&up.untilStdinCloses, "until-stdin-closes", false, "with --foreground: also end when standard input closes")
+		flags.BoolVar(&up.noSeed, "no-seed", false, "do not apply the sample application")
+		flags.BoolVar(&up.detached, "detached", false, "internal: report progress on file descriptor 3")
+	case "ask":
+		flags.StringVar(&site, "site", "", "which `site`")
+	case "seed", "status", "down":
+	case "help", "-h", "--help":
+		fmt.Print(usage)
+		return nil
+	default:
+		return fmt.Errorf("unknown command %q\n\n%s", command, usage)
+	}
+	if err := flags.Parse(args); err != nil {
+		return flag.ErrHelp
+	}
+	if command == "ask" && flags.NArg() != 2 {
+		return fmt.Errorf("say what to ask: METHOD PATH")
+	}
+	if command != "ask" && flags.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if command == "build" {
+		return runBuild(*repo, up.without)
+	}
+	if *dir == "" {
+		return fmt.Errorf("--dir is missing: say which folder the lab may use")
+	}
+	if up.untilStdinCloses && !up.foreground {
+		return fmt.Errorf("--until-stdin-closes needs --foreground")
+	}
+	at, err := openLayout(*dir)
+	if err != nil {
+		return err
+	}
+	switch command {
+	case "up":
+		up.repo = *repo
+		if up.foreground {
+			return runForeground(at, up)
+		}
+		return runDetached(at, up)
+	case "ask":
+		return runAsk(at, site, flags.Arg(0), flags.Arg(1))
+	case "seed":
+		return runSeed(at, *repo)
+	case "status":
+		return runStatus(at)
+	default:
+		return runDown(at)
+	}
+}
+
+type upOptions struct {
+	repo             string
+	without          leftOut
+	foreground       bool
+	untilStdinCloses bool
+	noSeed           bool
+	detached         bool
+}
+
+// leftOut is the repeatable flag --without. Only what a test can do without is allowed.
+type leftOut map[string]bool
+
+func (l *leftOut) String() string {
+	var names []string
+	for name := range *l {
+		names = append(names, name)
+	}
+	return strings.Join(names, ",")
+}
+
+func (l *leftOut) Set(value string) error {
+	for _, name := range strings.Split(value, ",") {
+		if name != "minio" {
+			return fmt.Errorf("cannot leave out %q: only minio", name)
+		}
+		if *l == nil {
+			*l = leftOut{}
+		}
+		(*l)[name] = true
+	}
+	return nil
+}

@@ -1,0 +1,36 @@
+//go:build unix && !linux
+
+package main
+
+import (
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// dieWithParent: only Linux can tie a child's life to its parent's. Elsewhere the children
+// of a killed supervisor live on until the next `up` or `down` finds them recorded.
+func dieWithParent() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true}
+}
+
+func startTime(pid int) string {
+	return ps(pid, "lstart=")
+}
+
+func memory(pid int) int64 {
+	kib, _ := strconv.ParseInt(ps(pid, "rss="), 10, 64)
+	return kib * 1024
+}
+
+func ps(pid int, column string) string {
+	out, err := exec.Command("ps", "-o", column, "-p", strconv.Itoa(pid)).Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// attributes: every file system of these has them.
+func attributes(string) error { return nil }
