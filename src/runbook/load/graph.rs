@@ -5,7 +5,7 @@
 //! It recurses once per step, and a chain of 10,000 steps is a valid runbook; Kosaraju's algorithm finds
 //! the same components without a stack.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -19,8 +19,9 @@ const CYCLES_MAX: usize = 20;
 /// How many arrows of one circle are drawn.
 const ARROWS_MAX: usize = 12;
 
-/// For how many needs that lead nowhere a name is looked for that was meant; more are not drawn.
-const MEANT_MAX: usize = 100;
+/// For how many needs that lead nowhere a name is looked for that was meant: nobody mistypes more before
+/// checking, and each is compared with every step.
+const MEANT_MAX: usize = 20;
 
 /// How many names are compared for it: enough for every runbook of a person, and a file of nothing but
 /// mistakes has to end.
@@ -30,8 +31,8 @@ const COMPARED_MAX: usize = 2_000;
 /// so that a person who mends what is drawn does not meet the next ones.
 const ROUNDS_MAX: usize = 5;
 
-/// Step by name.
-type Names<'a> = BTreeMap<&'a str, usize>;
+/// Step by name. Only looked up, never iterated over: its order cannot be seen.
+type Names<'a> = HashMap<&'a str, usize>;
 
 /// From a step to one that it needs, and where that is written.
 type Arrows = BTreeMap<(usize, usize), Span>;
@@ -108,7 +109,8 @@ fn arrows(steps: &[Step], names: &Names<'_>, found: &mut Diagnostics) -> Arrows 
                 } else {
                     0
                 };
-                let others = names.keys().copied().filter(|name| *name != step.name.value);
+                let others = steps.iter().map(|one| one.name.value.as_str());
+                let others = others.filter(|name| *name != step.name.value);
                 found.push(dangling(&step.name.value, need).near(&need.value, others.take(compared)));
             }
         }

@@ -20,19 +20,40 @@ impl Conform<'_> {
     }
 
     fn visit_string(&self, schema: &Json, text: &str, span: Span, found: &mut Diagnostics) -> Option<String> {
-        if let Some(words) = choice::words(schema) {
-            if !words.contains(&text) {
-                found.push(choice::not_a_choice(text, span, &words));
+        // One look at each keyword there is, rather than one search for each that there could be.
+        let mut format = None;
+        for (keyword, value) in schema.as_object().into_iter().flatten() {
+            match keyword.as_str() {
+                "const" | "enum" => check_word(schema, text, span, found),
+                "minLength" | "maxLength" => check_keyword(keyword, value, text, span, found),
+                "format" => format = value.as_str(),
+                _ => {}
             }
-            return None;
         }
-        check_length(schema, &CHARACTERS, text.chars().count(), span, found);
-        match schema.get("format").and_then(Json::as_str)? {
+        match format? {
             "duration" => check_duration(text, span, found),
             "name" => check_name(text, span, found),
             format => return self.hooks.scalar(format, text, span, found),
         }
         None
+    }
+}
+
+fn check_word(schema: &Json, text: &str, span: Span, found: &mut Diagnostics) {
+    let words = choice::words(schema).unwrap_or_default();
+    if !words.contains(&text) {
+        found.push(choice::not_a_choice(text, span, &words));
+    }
+}
+
+fn check_keyword(keyword: &str, bound: &Json, text: &str, span: Span, found: &mut Diagnostics) {
+    let (length, Some(bound)) = (text.chars().count() as u64, bound.as_u64()) else {
+        return;
+    };
+    if keyword == "minLength" && length < bound {
+        found.push(too_short(bound, "character", span));
+    } else if keyword == "maxLength" && length > bound {
+        found.push(too_long(bound, "character", span));
     }
 }
 
@@ -95,11 +116,6 @@ pub(super) struct Length {
     noun: &'static str,
 }
 
-const CHARACTERS: Length = Length {
-    least: "minLength",
-    most: "maxLength",
-    noun: "character",
-};
 pub(super) const ITEMS: Length = Length {
     least: "minItems",
     most: "maxItems",
@@ -113,15 +129,20 @@ pub(super) const KEYS: Length = Length {
 
 pub(super) fn check_length(schema: &Json, of: &Length, length: usize, span: Span, found: &mut Diagnostics) {
     let bound = |name: &str| schema.get(name).and_then(Json::as_u64);
-    let (length, noun) = (length as u64, of.noun);
-    let (message, label) = match (bound(of.least), bound(of.most)) {
-        (Some(least), _) if length < least => {
-            (format!("at least {least} {noun} has to be here"), "too short")
-        }
-        (_, Some(most)) if length > most => {
-            (format!("longer than {most}, counted by the {noun}"), "too long")
-        }
-        _ => return,
-    };
-    found.push(Diagnostic::error(codes::OUT_OF_RANGE, message, span, label));
+    let length = length as u64;
+    match (bound(of.least), bound(of.most)) {
+        (Some(least), _) if length < least => found.push(too_short(least, of.noun, span)),
+        (_, Some(most)) if length > most => found.push(too_long(most, of.noun, span)),
+        _ => {}
+    }
+}
+
+fn too_short(least: u64, noun: &str, span: Span) -> Diagnostic {
+    let message = format!("at least {least} {noun} has to be here");
+    Diagnostic::error(codes::OUT_OF_RANGE, message, span, "too short")
+}
+
+fn too_long(most: u64, noun: &str, span: Span) -> Diagnostic {
+    let message = format!("longer than {most}, counted by the {noun}");
+    Diagnostic::error(codes::OUT_OF_RANGE, message, span, "too long")
 }
