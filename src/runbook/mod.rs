@@ -3,8 +3,12 @@
 //! This layer knows the shape of both documents and nothing about step kinds: a step's parameters
 //! stay a [`crate::text::Node`] until [`crate::step`] reads them.
 
+pub(crate) mod form;
+mod input;
+mod load;
 mod sites;
 
+pub use load::{Loaded, load};
 pub use sites::{Endpoint, KubernetesSite, S3Store, Site, Sites, Store};
 
 use std::collections::BTreeMap;
@@ -97,6 +101,8 @@ pub struct Runbook {
 impl Runbook {
     /// Leaves room in a namespace's 63 characters for `-drill-` and an id.
     pub const NAME_MAX: usize = 40;
+    /// What checking and planning are measured with; the limits of a file are near as well.
+    pub const STEPS_MAX: usize = 10_000;
 }
 
 /// Who answers for a service.

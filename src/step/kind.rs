@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 
 use crate::effect::{Effect, Query, Seen, WorldError};
-use crate::text::{Diagnostic, Node, from_node};
+use crate::text::{Diagnostic, Node, codes, from_node};
 
 /// What a kind of step means.
 pub trait StepKind: Send + Sync + 'static {
@@ -157,7 +157,9 @@ impl Kind {
             schema: || schemars::schema_for!(K::Params),
             read: |node| {
                 let params = from_node::<K::Params>(node)?;
-                K::check(&params).map_err(|why| Diagnostic::error("L030", why, node.span, "here"))?;
+                K::check(&params).map_err(|why| {
+                    Diagnostic::error(codes::REFUSED_VALUE, why, node.span, "does not go together")
+                })?;
                 Ok(Box::new(With::<K> { params }))
             },
         }

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::params::Person;
 use super::{Observed, Refusal, Scene, Script, StepKind};
 use crate::effect::{Ask, Effect, Expected};
 use crate::text::Text;
@@ -17,7 +18,7 @@ pub(super) struct Manual;
 pub(super) struct Params {
     /// Roles of people who may do it, as named under `people`. Without it: anybody who gives a name.
     #[serde(default)]
-    by: Vec<String>,
+    by: Vec<Person>,
     /// What to do, complete enough for somebody who has never done it.
     instructions: Text,
 }
@@ -31,7 +32,7 @@ impl StepKind for Manual {
     fn script(params: &Params, _: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {
         let effect = Ask {
             question: params.instructions.clone(),
-            by: params.by.clone(),
+            by: params.by.iter().map(|role| role.0.clone()).collect(),
             expected: Expected::Work,
         };
         Ok(Script {

@@ -8,19 +8,27 @@ mod backup;
 mod bind;
 mod copy;
 mod delete;
+mod explain;
 mod job;
 mod kind;
+mod lint;
 mod manual;
+mod names;
 mod params;
 mod pause;
 mod probe;
 mod restore;
 mod scale;
+mod schema;
 mod target;
+#[cfg(test)]
+mod testing;
 mod wait;
 
 pub use bind::bind;
+pub use explain::explain;
 pub use kind::{Kind, Observed, Ready, Refusal, Scene, Script, StepKind};
+pub use schema::schema;
 
 /// Every step kind. Parsing, JSON schema, `explain`, documentation, rights, confinement and the
 /// crash suite all read this list.

@@ -31,3 +31,8 @@ pub(super) struct FilePath(pub(super) std::path::PathBuf);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub(super) struct LabelSelector(pub(super) BTreeMap<String, String>);
+
+/// A role of a person, as named under `people`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(extend("format" = "person"))]
+pub(super) struct Person(pub(super) String);

@@ -6,21 +6,35 @@
 //!
 //! `serde_yaml` was given and is abandoned; its maintained fork (`yaml_serde`, used under the old
 //! name) keeps a parser that needs 40 s for a 200 KB file of `[[[[…` and has no spans. So YAML is
-//! *read* by `serde-saphyr` (spans on every value and key, budgets on everything; the Kubernetes
-//! client uses it too), only in `yaml`, and *written* by `serde_yaml`, also only in `yaml`.
+//! *read* by `granit-parser` (the parser of `serde-saphyr`, which the Kubernetes client uses too), only
+//! in [`yaml`], and *written* by `serde_yaml`, also only in [`yaml`].
 
+mod bind;
+pub mod codes;
+mod conform;
 mod de;
 mod diagnostic;
 mod duration;
 mod hash;
+mod name;
+mod nearest;
 mod node;
+mod render;
 mod source;
 mod template;
+pub mod yaml;
 
+pub use bind::{Resolve, Resolved, bind};
+pub(crate) use conform::choice::{one_of, words};
+pub(crate) use conform::scalar::bad_name;
+pub use conform::{Conform, Hooks};
+pub(crate) use conform::{format, noun, types};
 pub use de::from_node;
-pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity, closest};
+pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use duration::Millis;
 pub use hash::{hex, sha256_hex};
+pub use name::is_name;
+pub use nearest::{closest, quote};
 pub use node::{Key, Node, NodeValue};
 pub use source::{Position, Source, SourceId, Sources, Span, Spanned};
 pub use template::{Piece, Reference, Template, TemplatePiece, Text};

@@ -17,6 +17,15 @@ pub struct Span {
     pub end: u32,
 }
 
+impl Span {
+    /// The place of what was never written.
+    pub const NOWHERE: Self = Self {
+        source: SourceId(u32::MAX),
+        start: 0,
+        end: 0,
+    };
+}
+
 /// A value and where it was written.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Spanned<T> {
@@ -77,6 +86,12 @@ impl Sources {
     /// The file of this id; an id of another `Sources` gives `None`.
     pub fn get(&self, id: SourceId) -> Option<&Source> {
         self.list.get(id.0 as usize)
+    }
+
+    /// The ids of all files, in the order in which they were added.
+    pub fn ids(&self) -> impl Iterator<Item = SourceId> + use<> {
+        let count = u32::try_from(self.list.len()).unwrap_or(u32::MAX);
+        (0..count).map(SourceId)
     }
 
     /// All files, in the order in which they were added.

@@ -10,7 +10,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Spanned;
+use super::{Diagnostic, Span, Spanned, codes, quote};
 
 /// A string as it was written, cut into what is literal and what refers to something.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +31,87 @@ pub enum TemplatePiece {
 /// A dotted path: `inputs.replicas`, `steps.capture.backup`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference(pub Vec<String>);
+
+impl Template {
+    /// Cuts a string. `span` is where it stands; a reference has a place of its own where the string was
+    /// written on one line without escapes, else that of the whole string.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the first `${` that is not finished or does not hold a dotted path.
+    pub fn parse(text: &str, span: Span) -> Result<Self, Diagnostic> {
+        let mut pieces = Vec::new();
+        let mut literal = String::new();
+        let mut at = 0;
+        while let Some(found) = text[at..].find("${").map(|found| at + found) {
+            literal.push_str(&text[at..found]);
+            at = found + "${".len();
+            if literal.ends_with('$') {
+                // `$${` is a literal `${`: one of the two `$` is already there.
+                literal.push('{');
+                continue;
+            }
+            let place = |len: usize| within(text, span, found, len);
+            let Some(length) = text[at..].find('}') else {
+                let message = "a `${` is not finished";
+                let diagnostic = Diagnostic::error(codes::BAD_TEMPLATE, message, place(2), "no `}` follows");
+                return Err(diagnostic.help("write `$${` for a literal `${`"));
+            };
+            let reference = reference(&text[at..at + length], place(length + 3))?;
+            if !literal.is_empty() {
+                pieces.push(TemplatePiece::Literal(std::mem::take(&mut literal)));
+            }
+            pieces.push(TemplatePiece::Reference(reference));
+            at += length + 1;
+        }
+        literal.push_str(&text[at..]);
+        if !literal.is_empty() {
+            pieces.push(TemplatePiece::Literal(literal));
+        }
+        Ok(Self { pieces })
+    }
+}
+
+fn reference(inner: &str, span: Span) -> Result<Spanned<Reference>, Diagnostic> {
+    let path: Vec<String> = inner.split('.').map(str::to_owned).collect();
+    let word = |part: &String| {
+        !part.is_empty()
+            && part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+    };
+    if path.len() >= 2 && path.iter().all(word) {
+        return Ok(Spanned::new(Reference(path), span));
+    }
+    let message = match inner.trim() {
+        "" => "`${}` is empty".to_owned(),
+        _ => format!("{} is not a dotted path", quote(inner)),
+    };
+    let diagnostic = Diagnostic::error(codes::BAD_TEMPLATE, message, span, "");
+    let help = "write it like `${inputs.replicas}`, without spaces; `$${` is a literal `${`";
+    Err(diagnostic.help(help))
+}
+
+/// The place of a part of a string, if the string was written as it is or between quotes.
+fn within(text: &str, span: Span, start: usize, len: usize) -> Span {
+    let written = (span.end - span.start) as usize;
+    let opening = match written.checked_sub(text.len()) {
+        Some(0) => 0,
+        Some(2) => 1,
+        _ => return span,
+    };
+    let from = span.start + offset(opening + start);
+    Span {
+        source: span.source,
+        start: from,
+        end: from + offset(len),
+    }
+}
+
+/// A source is at most 1 MiB long.
+fn offset(at: usize) -> u32 {
+    u32::try_from(at).unwrap_or(u32::MAX)
+}
 
 /// A string in which some pieces are known only while running.
 ///
@@ -161,5 +242,76 @@ impl schemars::JsonSchema for Text {
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({ "type": "string", "format": "text" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Template, Diagnostic> {
+        let end = u32::try_from(text.len()).unwrap() + 12;
+        let span = Span {
+            start: 10,
+            end,
+            ..Span::default()
+        };
+        Template::parse(text, span)
+    }
+
+    fn drawn(text: &str) -> String {
+        match parse(text) {
+            Ok(template) => template.pieces.iter().map(draw_piece).collect(),
+            Err(error) => format!(
+                "{} at {}..{}",
+                error.message,
+                error.span().start,
+                error.span().end
+            ),
+        }
+    }
+
+    fn draw_piece(piece: &TemplatePiece) -> String {
+        match piece {
+            TemplatePiece::Literal(text) => format!("'{text}'"),
+            TemplatePiece::Reference(path) => format!("<{path} {}..{}>", path.span.start, path.span.end),
+        }
+    }
+
+    #[test]
+    fn references_are_cut_out_with_their_places() {
+        assert_eq!(drawn("plain $ {text}"), "'plain $ {text}'");
+        assert_eq!(drawn("${a.b}"), "<a.b 11..17>");
+        assert_eq!(drawn("x${a.b}y${c.d.e-f}"), "'x'<a.b 12..18>'y'<c.d.e-f 19..29>");
+        assert_eq!(drawn("ü${a.b}"), "'ü'<a.b 13..19>");
+    }
+
+    #[test]
+    fn two_dollars_are_a_literal_one() {
+        assert_eq!(drawn("$${a.b} ${c.d}"), "'${a.b} '<c.d 19..25>");
+        assert_eq!(drawn("$$${a.b}"), "'$${a.b}'");
+        assert_eq!(drawn("a $$ b"), "'a $$ b'");
+    }
+
+    #[test]
+    fn what_is_no_path_is_refused_at_its_place() {
+        assert_eq!(drawn("x ${a.b"), "a `${` is not finished at 13..15");
+        assert_eq!(drawn("${}"), "`${}` is empty at 11..14");
+        assert_eq!(drawn("${a}"), "`a` is not a dotted path at 11..15");
+        assert_eq!(drawn("${ a.b }"), "` a.b ` is not a dotted path at 11..19");
+        assert_eq!(drawn("${a..b}"), "`a..b` is not a dotted path at 11..18");
+        assert_eq!(drawn("${a.b|c}"), "`a.b|c` is not a dotted path at 11..19");
+    }
+
+    #[test]
+    fn a_text_is_a_plain_string_in_json_when_nothing_is_late() {
+        let json = |text: &Text| serde_json::to_string(text).unwrap();
+        assert_eq!(json(&Text::known("a")), r#""a""#);
+        let late = Text::output("capture", "backup");
+        assert_eq!(
+            json(&late),
+            r#"{"late":[{"output":{"step":"capture","name":"backup"}}]}"#
+        );
+        assert_eq!(serde_json::from_str::<Text>(&json(&late)).unwrap(), late);
     }
 }

@@ -1,0 +1,339 @@
+//! The shape of both documents, as types whose only use is their JSON Schema: it checks a document
+//! (unknown and missing keys, types, words, ranges) and is what editors show. What the schema cannot say
+//! is checked in [`mod@super::load`].
+
+#![expect(dead_code, reason = "only the schemas of these types are used")]
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+
+use crate::text::Millis;
+
+use super::Runbook;
+
+/// `apiVersion` of both documents.
+pub(crate) const API_VERSION: &str = "lifeboat.dev/v1alpha1";
+
+/// One service's recovery: the drill, the failover and the continuity document.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+pub(crate) struct RunbookForm {
+    /// The version of the language.
+    #[schemars(extend("const" = API_VERSION))]
+    api_version: String,
+    /// What this document is.
+    #[schemars(extend("const" = "Runbook"))]
+    kind: String,
+    /// Its name.
+    metadata: RunbookMetadata,
+    /// What it says.
+    spec: RunbookSpec,
+}
+
+/// A runbook's name.
+#[derive(JsonSchema)]
+struct RunbookMetadata {
+    /// A DNS label of at most 40 characters: namespaces of drills begin with it.
+    #[schemars(length(max = Runbook::NAME_MAX), extend("format" = "name"))]
+    name: String,
+    /// For Kubernetes; not read here.
+    namespace: Option<String>,
+    /// For Kubernetes; not read here.
+    labels: Option<BTreeMap<String, String>>,
+    /// For Kubernetes; not read here.
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+/// What a runbook says.
+#[derive(JsonSchema)]
+struct RunbookSpec {
+    /// What people call the service; without it, the runbook's name.
+    title: Option<String>,
+    /// What the service is, in one sentence a director understands.
+    summary: Option<String>,
+    /// 1 is what the company cannot live without.
+    #[schemars(range(min = 1))]
+    tier: Option<u8>,
+    /// Who answers for it.
+    owner: Option<OwnerForm>,
+    /// What recovery must achieve.
+    objectives: Option<ObjectivesForm>,
+    /// Role to site, as things stand today. Steps name roles; failback swaps active and standby.
+    roles: Option<BTreeMap<String, String>>,
+    /// What may be given on the command line, used as `${inputs.<name>}`.
+    inputs: Option<BTreeMap<String, InputForm>>,
+    /// Role of a person to names.
+    people: Option<BTreeMap<String, Vec<String>>>,
+    /// What is done. Steps that do not need each other run side by side.
+    #[schemars(length(min = 1))]
+    steps: Vec<StepForm>,
+}
+
+/// Who answers for a service.
+#[derive(JsonSchema)]
+struct OwnerForm {
+    /// The team.
+    team: String,
+    /// How to reach it.
+    contact: Option<String>,
+}
+
+/// What recovery must achieve.
+#[derive(JsonSchema)]
+struct ObjectivesForm {
+    /// Recovery time objective: how long until the service answers again.
+    rto: Option<Millis>,
+    /// Recovery point objective: how much data, in time, may be lost.
+    rpo: Option<Millis>,
+}
+
+/// One typed input.
+#[derive(JsonSchema)]
+struct InputForm {
+    /// What kind of value.
+    #[schemars(rename = "type")]
+    kind: InputWord,
+    /// Used when none is given; without one the input is mandatory.
+    default: Option<ScalarForm>,
+    /// Smallest whole number.
+    minimum: Option<i64>,
+    /// Largest whole number.
+    maximum: Option<i64>,
+    /// The only values allowed.
+    choices: Option<Vec<String>>,
+    /// What it is for.
+    description: Option<String>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum InputWord {
+    Integer,
+    String,
+    Boolean,
+}
+
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+enum ScalarForm {
+    Integer(i64),
+    String(String),
+    Boolean(bool),
+}
+
+/// One step: what is said of every step, and exactly one key that says what it does.
+#[derive(JsonSchema)]
+#[schemars(extend("additionalProperties" = true))]
+pub(crate) struct StepForm {
+    /// Unique in the runbook; a DNS label.
+    #[schemars(extend("format" = "name"))]
+    name: String,
+    /// One sentence for people.
+    description: Option<String>,
+    /// Steps that must have ended well first. One that takes no part in a mode is bridged.
+    needs: Option<Vec<String>>,
+    /// In which uses it takes part; without it, in every recovery (not in `protect`).
+    #[schemars(length(min = 1))]
+    modes: Option<Vec<ModeWord>>,
+    /// For the whole step, all attempts together. Default 10m.
+    timeout: Option<Millis>,
+    /// How often each change is tried, and how long between.
+    retry: Option<RetryForm>,
+    /// When all of that was not enough. Default pause.
+    on_failure: Option<OnFailureWord>,
+    /// What a drill does with it. Default confine.
+    drill: Option<InDrillWord>,
+    /// What happens when its site does not answer while planning. Default refuse.
+    ungraceful: Option<UngracefulWord>,
+}
+
+/// How often each change is tried.
+#[derive(JsonSchema)]
+struct RetryForm {
+    /// At most this often; 1 is once. Default 3.
+    #[schemars(range(min = 1, max = 100))]
+    attempts: Option<u32>,
+    /// Before the second attempt; doubles each time, up to a minute. Default 2s.
+    backoff: Option<Millis>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum ModeWord {
+    /// Rehearse the recovery on the standby, inside walls, and remove every trace.
+    Drill,
+    /// Planned: the active side is stopped first, nothing is lost.
+    Switchover,
+    /// In an incident: the active side may be gone.
+    Failover,
+    /// Back again: roles are swapped.
+    Failback,
+    /// Keep the standby able to take over: backups and copies.
+    Protect,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum OnFailureWord {
+    /// Finish what runs, start nothing new, wait for a person.
+    Pause,
+    /// Finish what runs, then end the run as failed.
+    Stop,
+    /// Undo what was done, newest first, then end the run as failed.
+    Undo,
+    /// Go on as if it had worked; the report says so.
+    Continue,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum InDrillWord {
+    /// Draw walls around it, or refuse.
+    Confine,
+    /// Leave it out.
+    Skip,
+    /// The author says that it harms nobody. Only for steps that change nothing.
+    AsIs,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum UngracefulWord {
+    /// Planning fails: unreachable is not the same as down.
+    Refuse,
+    /// It is left out, and the plan says so.
+    Skip,
+}
+
+/// Where things are: clusters and stores.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+pub(crate) struct SitesForm {
+    /// The version of the language.
+    #[schemars(extend("const" = API_VERSION))]
+    api_version: String,
+    /// What this document is.
+    #[schemars(extend("const" = "Sites"))]
+    kind: String,
+    /// Its name.
+    metadata: SitesMetadata,
+    /// What there is.
+    spec: SitesSpec,
+}
+
+/// An inventory's name.
+#[derive(JsonSchema)]
+struct SitesMetadata {
+    /// A DNS label.
+    #[schemars(extend("format" = "name"))]
+    name: String,
+    /// For Kubernetes; not read here.
+    namespace: Option<String>,
+    /// For Kubernetes; not read here.
+    labels: Option<BTreeMap<String, String>>,
+    /// For Kubernetes; not read here.
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+/// What an inventory says.
+#[derive(JsonSchema)]
+struct SitesSpec {
+    /// Kubernetes clusters by name.
+    sites: Option<BTreeMap<String, SiteForm>>,
+    /// Object stores by name.
+    stores: Option<BTreeMap<String, StoreForm>>,
+}
+
+/// One cluster: `kubernetes` or `embedded`.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+struct SiteForm {
+    /// A cluster reached by a kubeconfig.
+    kubernetes: Option<KubernetesForm>,
+    /// A cluster inside this program, for demonstrations and tests.
+    embedded: Option<EmbeddedForm>,
+    /// From the widest to the narrowest: provider, account, region. Equal beginnings fail together.
+    failure_domain: Option<Vec<String>>,
+    /// Free values for `${sites.<role or site>.<name>}`.
+    values: Option<BTreeMap<String, String>>,
+}
+
+/// How to reach a cluster.
+#[derive(JsonSchema)]
+struct KubernetesForm {
+    /// The kubeconfig's context.
+    context: String,
+    /// The file; without it, what KUBECONFIG says, else ~/.kube/config.
+    #[schemars(extend("format" = "path"))]
+    kubeconfig: Option<String>,
+}
+
+/// A cluster in this program's memory.
+#[derive(JsonSchema)]
+struct EmbeddedForm {
+    /// YAML files of Kubernetes objects that it begins with.
+    objects: Option<Vec<String>>,
+}
+
+/// One store: `s3` or `directory`.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+struct StoreForm {
+    /// An S3 bucket or a part of one.
+    s3: Option<S3Form>,
+    /// A folder of this machine.
+    #[schemars(extend("format" = "path"))]
+    directory: Option<String>,
+    /// From the widest to the narrowest: provider, account, region. Equal beginnings fail together.
+    failure_domain: Option<Vec<String>>,
+}
+
+/// An S3 bucket. Credentials are never written here.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+struct S3Form {
+    /// The bucket.
+    #[schemars(length(min = 3))]
+    bucket: String,
+    /// `https://…`; without it, AWS's own.
+    endpoint: Option<String>,
+    /// The region; many servers that are not AWS take any.
+    region: Option<String>,
+    /// The part of the bucket that is ours.
+    prefix: Option<String>,
+    /// A profile of the shared credentials file.
+    profile: Option<String>,
+    /// The shared credentials file; without it, the usual place.
+    #[schemars(extend("format" = "path"))]
+    credentials_file: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runbook::{InDrill, Mode, OnFailure, Ungraceful};
+
+    /// The words of an enum in its schema.
+    fn words<T: JsonSchema>() -> Vec<String> {
+        let schema = schemars::schema_for!(T).to_value();
+        let list = schema.get("oneOf").and_then(|list| list.as_array()).unwrap();
+        list.iter()
+            .map(|one| one["const"].as_str().unwrap().to_owned())
+            .collect()
+    }
+
+    fn all_read<T: serde::de::DeserializeOwned>(words: &[String]) -> bool {
+        words
+            .iter()
+            .all(|word| serde_json::from_value::<T>(word.as_str().into()).is_ok())
+    }
+
+    #[test]
+    fn the_words_of_the_schema_are_those_of_the_types() {
+        assert_eq!(words::<ModeWord>(), Mode::ALL.map(|mode| mode.word().to_owned()));
+        assert!(all_read::<OnFailure>(&words::<OnFailureWord>()));
+        assert!(all_read::<InDrill>(&words::<InDrillWord>()));
+        assert!(all_read::<Ungraceful>(&words::<UngracefulWord>()));
+    }
+}

@@ -1,0 +1,89 @@
+//! Doubts: nothing is refused, but an incident would find it out.
+
+use super::names::Names;
+use crate::text::{Diagnostic, Diagnostics, codes, quote};
+
+/// The kind whose result has to be looked at.
+const RESTORE: &str = "restore";
+
+pub(super) fn check(names: &Names<'_>, found: &mut Diagnostics) {
+    check_service(names, found);
+    check_restores(names, found);
+}
+
+fn check_service(names: &Names<'_>, found: &mut Diagnostics) {
+    let runbook = names.runbook;
+    let missing = [
+        (
+            runbook.owner.is_none(),
+            codes::NO_OWNER,
+            "nobody is named as owner",
+            "owner: { team: … }",
+        ),
+        (
+            runbook.objectives.rto_ms.is_none(),
+            codes::NO_RTO,
+            "no recovery time objective",
+            "objectives: { rto: 30m }",
+        ),
+        (
+            runbook.objectives.rpo_ms.is_none(),
+            codes::NO_RPO,
+            "no recovery point objective",
+            "objectives: { rpo: 15m }",
+        ),
+    ];
+    for (missing, code, message, example) in missing {
+        if missing {
+            let span = runbook.name.span;
+            let diagnostic = Diagnostic::warning(code, message, span, "for this service");
+            found.push(diagnostic.help(format!("add `{example}` to its `spec`")));
+        }
+    }
+}
+
+fn check_restores(names: &Names<'_>, found: &mut Diagnostics) {
+    let proofs: Vec<_> = names
+        .runbook
+        .steps
+        .iter()
+        .filter(|step| {
+            names
+                .kinds
+                .get(step.kind.value.as_str())
+                .is_some_and(|kind| kind.proves_health)
+        })
+        .collect();
+    let restores = names
+        .runbook
+        .steps
+        .iter()
+        .filter(|step| step.kind.value == RESTORE);
+    for restore in restores {
+        if !proofs
+            .iter()
+            .any(|proof| names.comes_before(&restore.name.value, proof))
+        {
+            let message = format!("nothing proves that {} worked", quote(&restore.name.value));
+            let span = restore.name.span;
+            let diagnostic = Diagnostic::warning(
+                codes::UNPROVEN_RESTORE,
+                message,
+                span,
+                "no look at the service follows",
+            );
+            found.push(diagnostic.help(prove(names)));
+        }
+    }
+}
+
+/// `add a `probe` or `wait` step that needs it`.
+fn prove(names: &Names<'_>) -> String {
+    let proving: Vec<String> = names
+        .kinds
+        .values()
+        .filter(|kind| kind.proves_health)
+        .map(|kind| quote(kind.name))
+        .collect();
+    format!("add a {} step that needs it", proving.join(" or "))
+}

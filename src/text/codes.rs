@@ -1,0 +1,73 @@
+//! Every diagnostic's code with the sentence that `lifeboat explain <code>` prints.
+//!
+//! A code is never used again for something else. `L0..` are errors, `L1..` are warnings.
+
+macro_rules! codes {
+    ($($name:ident = $code:literal: $sentence:literal;)*) => {
+        $(#[doc = $sentence] pub const $name: &str = $code;)*
+
+        /// Code and sentence of all of them, in the order of the codes.
+        pub const ALL: &[(&str, &str)] = &[$(($code, $sentence)),*];
+    };
+}
+
+codes! {
+    SYNTAX = "L001": "The file is not YAML; the parser says where it lost the thread. Nothing after that place was read.";
+    TOO_LARGE = "L002": "The file is larger than 1 MiB or holds more than 200,000 values. No runbook is; a file that is was not written by a person.";
+    TOO_DEEP = "L003": "Lists and maps stand more than 64 deep in each other.";
+    NOT_PLAIN_YAML = "L004": "Anchors, aliases, merge keys and tags are not read: what a step does has to stand where the step stands.";
+    DUPLICATE_KEY = "L005": "A map has the same key twice. Only one of the values could win, and nobody can see which.";
+    BAD_KEY = "L006": "A key of a map has to be plain text on one line, without `${…}`.";
+    BAD_TEMPLATE = "L007": "A `${…}` is not finished or does not hold a dotted path such as `inputs.replicas`. A literal `${` is written `$${`.";
+    UNKNOWN_REFERENCE = "L008": "A `${…}` refers to something that does not exist.";
+    UNKNOWN_KEY = "L009": "The key means nothing here. Keys are never ignored, because a mistyped one would silently do nothing.";
+    MISSING_KEY = "L010": "A key that must be there is missing.";
+    WRONG_TYPE = "L011": "The value is of another type than this place takes, such as text where a whole number is meant.";
+    UNKNOWN_NEED = "L012": "A step needs a step that does not exist.";
+    NOT_A_CHOICE = "L013": "Only some words are allowed here, and this is none of them.";
+    OUT_OF_RANGE = "L014": "The number is too small or too large, or the text or list too short or too long.";
+    BAD_DURATION = "L015": "A duration is written like 30s, 15m, 1h30m or 250ms. A bare number has no unit; a day is not always 24 hours.";
+    BAD_NAME = "L016": "Names are DNS labels: a-z, 0-9 and -, beginning and ending with a letter or digit, at most 63 characters (a runbook: 40), because they become names of objects.";
+    DUPLICATE_STEP = "L017": "Two steps have the same name.";
+    SELF_NEED = "L018": "A step needs itself, so it can never start.";
+    DUPLICATE_NEED = "L019": "A step names the same need twice.";
+    NO_KIND = "L020": "A step has no key that says what it does, such as `backup` or `wait`, or it has several: one step does one thing.";
+    CYCLE = "L021": "Steps wait for each other in a circle, so none of them can start.";
+    UNKNOWN_KIND = "L022": "No kind of step has this name.";
+    UNKNOWN_DOCUMENT = "L023": "A document is neither a `Runbook` nor a `Sites` of `lifeboat.dev/v1alpha1`.";
+    DOCUMENT_COUNT = "L024": "Exactly one runbook and at most one inventory of sites are read at a time.";
+    UNKNOWN_ROLE = "L025": "A step names a role that the runbook does not give to any site.";
+    SITE_NOT_ROLE = "L026": "A step names a site where a role is meant. Steps name roles, so that failback can swap them.";
+    UNKNOWN_SITE = "L027": "A role is given to a site that the inventory does not have.";
+    UNKNOWN_STORE = "L028": "A step names a store that the inventory does not have.";
+    LATE_VALUE = "L029": "The value is known only while running, but this place has to be known when planning: the plan is the contract.";
+    OUTPUT_NOT_BEFORE = "L030": "An output of a step is used by a step that does not need it, directly or through others, so it may not be there yet.";
+    UNKNOWN_OUTPUT = "L031": "The step has no output of this name.";
+    BAD_INPUT = "L032": "An input has no value, or one that its declaration does not allow.";
+    TOO_MANY_STEPS = "L033": "A runbook has at most 10,000 steps.";
+    ONE_OF = "L034": "Exactly one of several keys has to be there.";
+    REFUSED_VALUE = "L035": "The step kind does not take this value.";
+    NO_OWNER = "L101": "The runbook has no owner: nobody knows whom to call.";
+    NO_RTO = "L102": "The runbook has no recovery time objective: no run can meet or miss it.";
+    NO_RPO = "L103": "The runbook has no recovery point objective: nobody has said how much data may be lost.";
+    UNPROVEN_RESTORE = "L104": "No step that looks whether the service answers comes after a restore. Files that are back are not yet a service that works.";
+    UNKNOWN_PERSON = "L105": "An approval is asked of a role that no person has in `people`.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+
+    #[test]
+    fn codes_are_unique_and_in_order() {
+        assert!(ALL.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    }
+
+    #[test]
+    fn every_code_is_explained_in_a_sentence() {
+        for (code, sentence) in ALL {
+            assert!(code.len() == 4 && code.starts_with('L'), "{code}");
+            assert!(sentence.ends_with('.') && sentence.len() > 20, "{code}");
+        }
+    }
+}
