@@ -11,6 +11,8 @@ pub mod kube;
 #[cfg(any(feature = "kube", feature = "s3", feature = "http"))]
 mod lab;
 pub mod port;
+#[cfg(feature = "s3")]
+pub mod s3;
 #[cfg(test)]
 #[cfg(any(feature = "kube", feature = "s3", feature = "http"))]
 mod testserver;
