@@ -5,6 +5,7 @@
 //! is the code that runs in an incident. `kube`, `s3` and `http` are the real ports, each behind a
 //! feature, and `connect` makes them; `directory` is a store in a folder; `sim` is a cluster in memory.
 
+pub mod connect;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "kube")]
