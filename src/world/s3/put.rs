@@ -11,7 +11,7 @@
 //!   412). So before the first part and again right before joining it is asked whether the key exists.
 //!   That catches every writer who was done by then. *Not* proved on such a server: that nobody wrote
 //!   the key between that look and the joining. Whoever needs more than that (a lock, an epoch, a
-//!   record of a journal) must write it in one request, which all of those do.
+//!   record of a journal) must write at most [`PART`] bytes, which go in one request.
 //! - **The checksum algorithm stands on the opening request too.** The SDK gives parts a CRC32 on its
 //!   own but does not announce it, and some servers then refuse to join.
 //! - **Equal parts.** Sizes that grow with the stream would allow longer streams, but not every server
@@ -19,8 +19,8 @@
 //! - **After joining it is looked at once more**: the same entity tag and length, or it is an error. On
 //!   such a server that also catches most of those who joined after us.
 //! - **Giving up** (an error, or this future is dropped) aborts the upload, also from a drop, where it
-//!   can only be asked for in the background. If that fails too, parts remain: they are invisible, but
-//!   paid for until a lifecycle rule (`AbortIncompleteMultipartUpload`) sweeps them. After a joining
+//!   can only be asked for in the background. If that fails too, or a part arrives after it, parts
+//!   remain: they are invisible, but paid for until a lifecycle rule (`AbortIncompleteMultipartUpload`) sweeps them. After a joining
 //!   request whose reply was lost nothing is aborted: the object may be there.
 
 use aws_sdk_s3::Client;
