@@ -3,6 +3,21 @@
 //! [`port`] is what a cluster, a store and the network must be able to do. `actor` performs effects
 //! with these ports, the same way for real and for embedded ones, so that what the simulator proves
 //! is the code that runs in an incident. `kube`, `s3` and `http` are the real ports, each behind a
-//! feature; `directory` is a store in a folder; `sim` is a cluster in memory.
+//! feature, and `connect` makes them; `directory` is a store in a folder; `sim` is a cluster in memory.
 
+pub mod connect;
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "kube")]
+pub mod kube;
+#[cfg(test)]
+#[cfg(any(feature = "kube", feature = "s3", feature = "http"))]
+mod lab;
 pub mod port;
+#[cfg(feature = "s3")]
+pub mod s3;
+#[cfg(test)]
+#[cfg(any(feature = "kube", feature = "s3", feature = "http"))]
+mod testserver;
+#[cfg(any(feature = "kube", feature = "s3", feature = "http"))]
+mod transport;

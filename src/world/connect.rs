@@ -1,0 +1,181 @@
+//! From the site inventory to ports. Sends nothing to any server.
+//!
+//! Embedded sites and folders are not made here: they need no network and no feature.
+//!
+//! ## Why
+//!
+//! In a disaster one of the sites usually cannot be reached, and often its login program cannot either.
+//! That must not keep anybody from the other site. So [`cluster_or_reason`] never fails: a site that
+//! could not be prepared becomes a port which answers every question with the reason.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::port::{Answer, Applied, Cluster, Store, Web};
+use crate::effect::{SiteSeen, WorldError};
+use crate::objects::ApiKind;
+use crate::runbook::S3Store;
+
+/// The API server of `site`, by a context of a kubeconfig (`None`: what `KUBECONFIG` says, else
+/// `~/.kube/config`).
+///
+/// # Errors
+///
+/// `NotFound`: the file or the context; `Unauthenticated`: the login program failed; `Internal`: the
+/// file cannot be used, or this lifeboat was built without Kubernetes.
+#[cfg(feature = "kube")]
+pub async fn cluster(
+    site: &str,
+    kubeconfig: Option<&Path>,
+    context: &str,
+) -> Result<Arc<dyn Cluster>, WorldError> {
+    let cluster = super::kube::KubeCluster::connect(site, kubeconfig, context).await?;
+    Ok(Arc::new(cluster))
+}
+
+/// As [`cluster`]; a failure becomes a port that tells it to whoever asks.
+pub async fn cluster_or_reason(site: &str, kubeconfig: Option<&Path>, context: &str) -> Arc<dyn Cluster> {
+    match cluster(site, kubeconfig, context).await {
+        Ok(cluster) => cluster,
+        Err(reason) => Arc::new(Unconnected(reason)),
+    }
+}
+
+/// The bucket of the store called `name`.
+///
+/// # Errors
+///
+/// `Internal`: this lifeboat was built without S3.
+#[cfg(feature = "s3")]
+pub async fn store(name: &str, at: &S3Store) -> Result<Arc<dyn Store>, WorldError> {
+    Ok(Arc::new(super::s3::Bucket::connect(name, at).await))
+}
+
+/// The network of this machine.
+///
+/// # Errors
+///
+/// `Internal`: no HTTP client can be built, or this lifeboat was built without one.
+#[cfg(feature = "http")]
+pub fn web() -> Result<Arc<dyn Web>, WorldError> {
+    Ok(Arc::new(super::http::Network::new()?))
+}
+
+/// As with the feature, except that it always fails.
+#[cfg(not(feature = "kube"))]
+#[expect(clippy::unused_async, reason = "the same signature as with the feature")]
+pub async fn cluster(
+    site: &str,
+    _kubeconfig: Option<&Path>,
+    _context: &str,
+) -> Result<Arc<dyn Cluster>, WorldError> {
+    Err(built_without(site, "kube", "Kubernetes"))
+}
+
+/// As with the feature, except that it always fails.
+#[cfg(not(feature = "s3"))]
+#[expect(clippy::unused_async, reason = "the same signature as with the feature")]
+pub async fn store(name: &str, _at: &S3Store) -> Result<Arc<dyn Store>, WorldError> {
+    Err(built_without(name, "s3", "S3"))
+}
+
+/// As with the feature, except that it always fails.
+#[cfg(not(feature = "http"))]
+pub fn web() -> Result<Arc<dyn Web>, WorldError> {
+    Err(built_without("network", "http", "HTTP"))
+}
+
+#[cfg(not(all(feature = "kube", feature = "s3", feature = "http")))]
+fn built_without(target: &str, feature: &str, what: &str) -> WorldError {
+    let message = format!("this lifeboat was built without {what}");
+    WorldError::new(crate::effect::ErrorKind::Internal, target, message)
+        .hint(format!("build it with `cargo build --features {feature}`"))
+}
+
+/// A cluster to which there is no way, and why.
+struct Unconnected(WorldError);
+
+impl Unconnected {
+    fn reason<T: Send + 'static>(&self) -> Answer<'_, T> {
+        let reason = self.0.clone();
+        Box::pin(async { Err(reason) })
+    }
+}
+
+impl Cluster for Unconnected {
+    fn identity(&self) -> Answer<'_, SiteSeen> {
+        self.reason()
+    }
+
+    fn discover(&self) -> Answer<'_, Vec<ApiKind>> {
+        self.reason()
+    }
+
+    fn list<'a>(&'a self, _: &'a ApiKind, _: Option<&'a str>) -> Answer<'a, Vec<Value>> {
+        self.reason()
+    }
+
+    fn get<'a>(&'a self, _: &'a ApiKind, _: Option<&'a str>, _: &'a str) -> Answer<'a, Option<Value>> {
+        self.reason()
+    }
+
+    fn create<'a>(&'a self, _: &'a ApiKind, _: &'a Value) -> Answer<'a, Value> {
+        self.reason()
+    }
+
+    fn apply<'a>(&'a self, _: &'a ApiKind, _: &'a Value, _: bool) -> Answer<'a, Applied> {
+        self.reason()
+    }
+
+    fn patch<'a>(
+        &'a self,
+        _: &'a ApiKind,
+        _: Option<&'a str>,
+        _: &'a str,
+        _: Option<&'a str>,
+        _: &'a Value,
+    ) -> Answer<'a, Value> {
+        self.reason()
+    }
+
+    fn delete<'a>(&'a self, _: &'a ApiKind, _: Option<&'a str>, _: &'a str, _: &'a str) -> Answer<'a, bool> {
+        self.reason()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effect::ErrorKind;
+
+    const NOWHERE: &str = "/nowhere/kubeconfig";
+
+    #[cfg(feature = "kube")]
+    #[tokio::test]
+    async fn a_site_that_cannot_be_prepared_says_why_to_whoever_asks() {
+        let cluster = cluster_or_reason("east", Some(Path::new(NOWHERE)), "east").await;
+        let error = cluster.identity().await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::NotFound);
+        insta::assert_snapshot!(error, @"east: cannot read kubeconfig /nowhere/kubeconfig: No such file or directory (os error 2)");
+        assert_eq!(cluster.discover().await.unwrap_err(), error);
+    }
+
+    #[cfg(not(feature = "kube"))]
+    #[tokio::test]
+    async fn a_lifeboat_without_kubernetes_says_so() {
+        let error = cluster("east", Some(Path::new(NOWHERE)), "east")
+            .await
+            .err()
+            .unwrap();
+        assert_eq!(error.kind, ErrorKind::Internal);
+        insta::assert_snapshot!(error, @"east: this lifeboat was built without Kubernetes");
+    }
+
+    #[cfg(not(feature = "http"))]
+    #[test]
+    fn a_lifeboat_without_http_says_so() {
+        insta::assert_snapshot!(web().err().unwrap(), @"network: this lifeboat was built without HTTP");
+    }
+}

@@ -1,0 +1,210 @@
+//! One request to an API server and its answer, with nothing hidden: the status code, the server's
+//! own words, and whether anything was sent.
+//!
+//! ## Why not `kube::Api`
+//!
+//! It hides what this tool decides on: 201 against 200 (created or changed), `Retry-After`, and whether
+//! a failed request was sent. Since 4.0 the client also repeats every verb up to 15 times on 429, 503
+//! and 504; a create by generated name then made four objects and said `Ok`. [`super::config`] turns
+//! that off, a test here counts requests, and only the engine retries.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use http::{Method, Request, StatusCode};
+use http_body_util::BodyExt;
+use kube::client::{AuthError, Body};
+use serde::de::DeserializeOwned;
+
+use super::error::{Place, refused};
+use crate::effect::{ErrorKind, WorldError};
+use crate::world::transport;
+
+/// To open a connection, TLS included. Ten times what a healthy server on another continent needs.
+pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// Silence after which a connection is given up. An API server answers any of our requests within
+/// this, or not at all: it ends its own work on one after 60 s, but every page here is small.
+pub(super) const SILENCE_LIMIT: Duration = Duration::from_secs(30);
+
+/// A request as data.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) method: Method,
+    /// With its query.
+    pub(super) path: String,
+    /// In Kubernetes' words (`list`, `patch`): for people.
+    verb: &'static str,
+    resource: String,
+    namespace: Option<String>,
+    accept: &'static str,
+    body: Option<(&'static str, Bytes)>,
+}
+
+const JSON: &str = "application/json";
+
+impl Call {
+    pub(super) fn new(
+        method: Method,
+        verb: &'static str,
+        resource: &str,
+        namespace: Option<&str>,
+        path: String,
+    ) -> Self {
+        Self {
+            method,
+            path,
+            verb,
+            resource: resource.to_owned(),
+            namespace: namespace.map(str::to_owned),
+            accept: JSON,
+            body: None,
+        }
+    }
+
+    /// A `GET` outside the resources, such as `/version`.
+    pub(super) fn get(path: &str) -> Self {
+        Self::new(Method::GET, "get", path, None, path.to_owned())
+    }
+
+    pub(super) fn accept(mut self, accept: &'static str) -> Self {
+        self.accept = accept;
+        self
+    }
+
+    pub(super) fn body(mut self, content_type: &'static str, json: &serde_json::Value) -> Self {
+        self.body = Some((content_type, Bytes::from(json.to_string())));
+        self
+    }
+
+    /// Whether it asks for a change.
+    pub(super) fn mutating(&self) -> bool {
+        self.method != Method::GET
+    }
+
+    /// `list configmaps --namespace shop`: as `kubectl auth can-i` takes it.
+    pub(super) fn what(&self) -> String {
+        let namespace = self.namespace.as_ref().map(|name| format!(" --namespace {name}"));
+        format!("{} {}{}", self.verb, self.resource, namespace.unwrap_or_default())
+    }
+
+    fn request(&self) -> Result<Request<Body>, http::Error> {
+        let request = Request::builder()
+            .method(self.method.clone())
+            .uri(self.path.as_str())
+            .header(ACCEPT, self.accept);
+        match &self.body {
+            Some((content_type, json)) => request
+                .header(CONTENT_TYPE, *content_type)
+                .body(Body::from(json.clone())),
+            None => request.body(Body::empty()),
+        }
+    }
+}
+
+/// What the server answered, whatever it was.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) retry_after_ms: Option<u64>,
+    pub(super) body: Bytes,
+}
+
+/// A connection pool to one API server.
+pub(super) struct Wire {
+    client: kube::Client,
+    /// The site's name.
+    site: String,
+    /// Address of the server, for people.
+    pub(super) server: String,
+    /// `kubectl --context east`: how a person reaches the same server.
+    kubectl: String,
+}
+
+impl Wire {
+    pub(super) fn new(client: kube::Client, site: &str, server: String, kubectl: String) -> Self {
+        Self {
+            client,
+            site: site.to_owned(),
+            server,
+            kubectl,
+        }
+    }
+
+    /// Sends once. Every answer of a server is `Ok`; an error means that there was none.
+    pub(super) async fn send(&self, call: &Call) -> Result<Reply, WorldError> {
+        let request = call
+            .request()
+            .map_err(|error| self.error(ErrorKind::Internal, call.what()).caused_by(&error))?;
+        let answer = self.client.send(request).await;
+        let (head, body) = answer.map_err(|error| self.unsent(call, &error))?.into_parts();
+        let body = body.collect().await.map_err(|error| self.unsent(call, &error))?;
+        Ok(Reply {
+            status: head.status,
+            retry_after_ms: transport::retry_after_ms(
+                head.headers
+                    .get(RETRY_AFTER)
+                    .and_then(|value| value.to_str().ok()),
+            ),
+            body: body.to_bytes(),
+        })
+    }
+
+    /// Sends once and reads a 2xx as JSON; everything else is an error.
+    pub(super) async fn json<T: DeserializeOwned>(&self, call: &Call) -> Result<(StatusCode, T), WorldError> {
+        let reply = self.send(call).await?;
+        if reply.status.is_success() {
+            self.read(call, &reply).map(|value| (reply.status, value))
+        } else {
+            Err(self.refused(call, &reply))
+        }
+    }
+
+    /// The JSON of a 2xx answer.
+    pub(super) fn read<T: DeserializeOwned>(&self, call: &Call, reply: &Reply) -> Result<T, WorldError> {
+        serde_json::from_slice(&reply.body).map_err(|error| {
+            // The number says that it was done; who said it is not sure.
+            let kind = if call.mutating() {
+                ErrorKind::LostReply
+            } else {
+                ErrorKind::Damaged
+            };
+            let message = format!(
+                "{}: {} with a body that is not the JSON expected",
+                call.what(),
+                reply.status
+            );
+            self.error(kind, message).caused_by(&error)
+        })
+    }
+
+    /// What an answer other than 2xx means.
+    pub(super) fn refused(&self, call: &Call, reply: &Reply) -> WorldError {
+        let place = Place {
+            site: &self.site,
+            kubectl: &self.kubectl,
+        };
+        refused(&place, call, reply)
+    }
+
+    /// An error of this site.
+    pub(super) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> WorldError {
+        WorldError::new(kind, &self.site, message)
+    }
+
+    /// What it means that there is no answer.
+    fn unsent(&self, call: &Call, error: &kube::Error) -> WorldError {
+        if let Some(auth) = transport::find::<AuthError>(error) {
+            return super::config::no_credentials(&self.site, &self.kubectl, auth);
+        }
+        let lost = transport::no_answer(&self.site, &self.server, call.mutating(), error);
+        match lost.kind {
+            ErrorKind::WrongTarget => lost.hint(format!(
+                "compare the authority with the one you trust: `{} config view --minify`",
+                self.kubectl
+            )),
+            _ => lost,
+        }
+    }
+}
