@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::graph::{self, Order};
-use super::{LeftOut, Part, Plan, PlannedStep, Sighting, Subject, judge, observe, scope};
+use super::{LeftOut, Part, Plan, PlannedStep, Sighting, Subject, codes, judge, observe, scope};
 use crate::effect::{Await, Condition, Effect, Observer, Query, Sandbox, Seen};
 use crate::runbook::{Mode, Runbook, Sites, Step};
 use crate::step::{self, Kind, Observed, Ready, Refusal, Scene, Script};
@@ -25,7 +25,7 @@ pub struct Request<'a> {
     /// What for.
     pub mode: Mode,
     /// Values of inputs that were given; others have their defaults.
-    pub inputs: &'a BTreeMap<String, Value>,
+    pub inputs: &'a BTreeMap<String, String>,
     /// For a drill: short and never used before, lower-case letters and digits. It is in every name
     /// that the drill makes.
     pub id: &'a str,
@@ -51,7 +51,7 @@ pub(super) struct Draft<'a> {
 pub async fn compile(request: &Request<'_>, observer: &dyn Observer) -> Result<Plan, Diagnostics> {
     let runbook = request.runbook;
     let roles = scope::roles(runbook, request.mode)?;
-    let inputs = super::inputs::complete(runbook, request.inputs)?;
+    let inputs = runbook.input_values(request.inputs)?;
     let (ready, found) = step::bind(runbook, request.sites, &roles, &inputs, request.kinds);
     if found.has_errors() {
         return Err(found);
@@ -168,7 +168,7 @@ fn refused(
         },
         Refusal::No { why, hint } => found.push(
             Diagnostic::error(
-                "P011",
+                codes::CANNOT_SCRIPT,
                 format!("step `{name}` cannot be planned: {why}"),
                 step.name.span,
                 "this step",
@@ -266,7 +266,7 @@ fn left_out(runbook: &Runbook, mode: Mode) -> Vec<LeftOut> {
             let modes: Vec<_> = step.modes.iter().map(|mode| mode.word()).collect();
             LeftOut {
                 step: step.name.value.clone(),
-                why: modes.join(", "),
+                why: format!("only in {}", modes.join(", ")),
             }
         })
         .collect()

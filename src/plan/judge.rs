@@ -1,7 +1,7 @@
 //! The last look at a plan before it is shown: what refuses it, and what a person should know.
 
 use super::compile::{Request, identity};
-use super::{Part, Plan, Warning, scope};
+use super::{Part, Plan, Warning, codes, scope};
 use crate::effect::{Effect, Fate, RestorePreview, Seen, WorldError};
 use crate::runbook::Step;
 use crate::step::Observed;
@@ -54,7 +54,7 @@ fn hear(request: &Request<'_>, plan: &mut Plan, at: usize, seen: &Observed, foun
     let Some(step) = written(request, &plan.steps[at].name) else {
         let message = format!("{} did not answer: {}", error.target, error.message);
         found.push(Diagnostic::error(
-            "P010",
+            codes::SILENT,
             message,
             request.runbook.name.span,
             "this runbook",
@@ -118,7 +118,7 @@ fn refuse_restore(request: &Request<'_>, name: &str, preview: &RestorePreview, f
         refused.len(),
         preview.fates.len()
     );
-    let mut diagnostic = Diagnostic::error("P012", message, span, "this step");
+    let mut diagnostic = Diagnostic::error(codes::CANNOT_RESTORE, message, span, "this step");
     for one in refused.iter().take(NAMED) {
         diagnostic = diagnostic.help(format!("{}: {}", one.id, one.why));
     }
@@ -133,7 +133,7 @@ fn warnings(plan: &Plan) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if plan.sandbox.is_some() {
         warnings.push(warning(
-            "P101",
+            codes::EGRESS_UNPROVED,
             "egress is closed by NetworkPolicy; whether the site's network enforces it is not proved",
             "make sure that the standby's network plugin enforces NetworkPolicy",
         ));
@@ -145,7 +145,7 @@ fn warnings(plan: &Plan) -> Vec<Warning> {
                 backup.name
             );
             warnings.push(warning(
-                "P102",
+                codes::UNVERIFIED,
                 &message,
                 "make one that is: lifeboat protect <runbook>",
             ));
@@ -156,7 +156,7 @@ fn warnings(plan: &Plan) -> Vec<Warning> {
                 backup.name,
                 backup.errors.len()
             );
-            warnings.push(warning("P103", &message, "read them before relying on it"));
+            warnings.push(warning(codes::WRITER_ERRORS, &message, "read them before relying on it"));
         }
     }
     if !plan
@@ -165,7 +165,7 @@ fn warnings(plan: &Plan) -> Vec<Warning> {
         .any(|step| step.proves_health && step.part == Part::Done)
     {
         warnings.push(warning(
-            "P104",
+            codes::NO_PROOF,
             "no step proves that the service is healthy, so RTO cannot be measured",
             "add a `probe`, or a `wait` for a workload to be available",
         ));
@@ -175,7 +175,7 @@ fn warnings(plan: &Plan) -> Vec<Warning> {
             && why.contains("did not answer")
         {
             warnings.push(warning(
-                "P105",
+                codes::LEFT_OUT_SILENT,
                 &format!("{} is left out: {why}", step.name),
                 "find out before going on",
             ));

@@ -3,10 +3,10 @@
 //! A [`Plan`] is a value: serialised, hashed, saved. It holds no clock time, so that the same world
 //! and the same runbook give the same digest.
 
+pub mod codes;
 mod compile;
 mod digest;
 mod graph;
-mod inputs;
 mod judge;
 mod observe;
 mod scope;
@@ -14,7 +14,6 @@ mod stale;
 
 pub use compile::{Request, compile};
 pub use digest::Digest;
-pub use scope::{ACTIVE, STANDBY};
 pub use stale::{Change, changes};
 
 use std::collections::BTreeMap;

@@ -7,16 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::compile::{Draft, Request};
-use super::{Part, Plan, PlannedStep};
+use super::{Part, Plan, PlannedStep, codes};
 use crate::effect::{Class, CloseSandbox, Confinement, Effect, OpenSandbox, Sandbox, WorldError};
-use crate::runbook::{InDrill, Mode, OnFailure, Policy, Runbook, Step, Ungraceful};
+use crate::runbook::{ACTIVE, InDrill, Mode, OnFailure, Policy, Runbook, STANDBY, Step, Ungraceful, swapped};
 use crate::step::Script;
 use crate::text::{Diagnostic, Diagnostics, Piece};
 
-/// The role of the site that serves today.
-pub const ACTIVE: &str = "active";
-/// The role of the site that would take over.
-pub const STANDBY: &str = "standby";
 /// Names of the steps that a drill adds. A colon cannot stand in a runbook's step names.
 const OPEN: &str = "drill:open";
 const CLOSE: &str = "drill:tear-down";
@@ -30,11 +26,7 @@ const CLOSE_ATTEMPTS: u32 = 10;
 
 /// Which site plays which role. A failback is the same recovery the other way round.
 pub(super) fn roles(runbook: &Runbook, mode: Mode) -> Result<BTreeMap<String, String>, Diagnostics> {
-    let mut roles: BTreeMap<String, String> = runbook
-        .roles
-        .iter()
-        .map(|(role, site)| (role.clone(), site.value.clone()))
-        .collect();
+    let roles = runbook.sites_by_role();
     let wanted: &[&str] = match mode {
         Mode::Drill => &[STANDBY],
         Mode::Failback => &[ACTIVE, STANDBY],
@@ -44,20 +36,14 @@ pub(super) fn roles(runbook: &Runbook, mode: Mode) -> Result<BTreeMap<String, St
     for role in wanted.iter().filter(|role| !roles.contains_key(**role)) {
         let message = format!("a {mode} needs a site in role `{role}`");
         found.push(
-            Diagnostic::error("P004", message, runbook.name.span, "this runbook")
+            Diagnostic::error(codes::NO_ROLE, message, runbook.name.span, "this runbook")
                 .help(format!("add it: roles: {{ {role}: <site> }}")),
         );
     }
     if found.has_errors() {
         return Err(found);
     }
-    if mode == Mode::Failback
-        && let (Some(active), Some(standby)) = (roles.remove(ACTIVE), roles.remove(STANDBY))
-    {
-        roles.insert(ACTIVE.to_owned(), standby);
-        roles.insert(STANDBY.to_owned(), active);
-    }
-    Ok(roles)
+    Ok(if mode == Mode::Failback { swapped(roles) } else { roles })
 }
 
 /// What it means that a site or store did not answer: the reason for leaving the step out, or a
@@ -83,7 +69,7 @@ pub(super) fn silence(
         error.target, error.message
     );
     Err(
-        Diagnostic::error("P010", message, step.name.span, "this step").help(
+        Diagnostic::error(codes::SILENT, message, step.name.span, "this step").help(
             "unreachable is not the same as down; to go on without this step write `ungraceful: skip` at it",
         ),
     )
@@ -104,7 +90,7 @@ pub(super) fn scope(
                 sandbox.site
             );
             found.push(
-                Diagnostic::error("P020", message, request.runbook.name.span, "this runbook")
+                Diagnostic::error(codes::NOTHING_TO_DRILL, message, request.runbook.name.span, "this runbook")
                     .help("add a `restore` step with `site: standby` that takes part in drills"),
             );
         }
@@ -187,7 +173,7 @@ fn allow(draft: &mut Draft<'_>, found: &mut Diagnostics) {
         draft.step.name.value
     );
     found.push(
-        Diagnostic::error("P021", message, draft.step.name.span, "this step")
+        Diagnostic::error(codes::CHANGES_AS_IS, message, draft.step.name.span, "this step")
             .help("`drill: as-is` is for steps that only look; write `drill: skip`"),
     );
 }
@@ -211,7 +197,7 @@ fn note(
         Confinement::Skipped(why) => *part = Part::Skipped(why),
         Confinement::Refused { why, hint } => {
             let message = format!("step `{}` cannot be kept inside a drill: {why}", step.name.value);
-            found.push(Diagnostic::error("P022", message, step.name.span, "this step").help(hint));
+            found.push(Diagnostic::error(codes::OUTSIDE, message, step.name.span, "this step").help(hint));
         }
     }
 }

@@ -1,10 +1,11 @@
-//! Values of inputs: whether a declaration admits one, and one that it does.
+//! Values of inputs: as they are given on a command line, and whether a declaration admits them.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
 use super::{Input, InputKind, Runbook};
+use crate::text::{Diagnostic, Diagnostics, codes, quote};
 
 impl InputKind {
     /// The kind of this word.
@@ -57,7 +58,7 @@ impl Input {
     }
 
     /// A value of this kind from text.
-    fn read(&self, text: &str) -> Value {
+    fn parse(&self, text: &str) -> Value {
         let parsed = match self.kind {
             InputKind::Integer => text.parse::<i64>().ok().map(Value::from),
             InputKind::Boolean => text.parse::<bool>().ok().map(Value::from),
@@ -72,7 +73,7 @@ impl Input {
             return default.clone();
         }
         match (self.choices.first(), self.kind) {
-            (Some(choice), _) => self.read(choice),
+            (Some(choice), _) => self.parse(choice),
             (None, InputKind::Integer) => self.minimum.or(self.maximum).unwrap_or(1).into(),
             (None, InputKind::String) => "sample".into(),
             (None, InputKind::Boolean) => false.into(),
@@ -81,10 +82,100 @@ impl Input {
 }
 
 impl Runbook {
+    /// The value of every input: what was given, else its default.
+    ///
+    /// # Errors
+    ///
+    /// Every input without a value or with one that is not allowed, at its declaration, and every name
+    /// that was given and is no input.
+    pub fn input_values(
+        &self,
+        given: &BTreeMap<String, String>,
+    ) -> Result<BTreeMap<String, Value>, Diagnostics> {
+        let mut found = Diagnostics::default();
+        for name in given.keys().filter(|name| !self.inputs.contains_key(*name)) {
+            let message = format!("the runbook has no input {}", quote(name));
+            let diagnostic =
+                Diagnostic::error(codes::BAD_INPUT, message, self.name.span, "not in this runbook");
+            let known: Vec<&str> = self.inputs.keys().map(String::as_str).collect();
+            found.push(diagnostic.meant(name, &known));
+        }
+        let mut values = BTreeMap::new();
+        for (name, input) in &self.inputs {
+            let value = given
+                .get(name)
+                .map(|text| input.parse(text))
+                .or_else(|| input.default.clone());
+            match value.ok_or("has no value".to_owned()).and_then(|value| {
+                input.admits(&value)?;
+                Ok(value)
+            }) {
+                Ok(value) => _ = values.insert(name.clone(), value),
+                Err(why) => found.push(bad_input(name, input, &why)),
+            }
+        }
+        if found.is_empty() { Ok(values) } else { Err(found) }
+    }
+
     /// A value for every input, made up where there is no default: for checking a runbook, never for
     /// planning a run.
     pub fn sample_inputs(&self) -> BTreeMap<String, Value> {
         let sample = |(name, input): (&String, &Input)| (name.clone(), input.sample());
         self.inputs.iter().map(sample).collect()
+    }
+}
+
+fn bad_input(name: &str, input: &Input, why: &str) -> Diagnostic {
+    let message = format!("the input {} {why}", quote(name));
+    Diagnostic::error(codes::BAD_INPUT, message, input.span, "declared here")
+        .help(format!("give it: --input {name}=…"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runbook::load;
+    use crate::text::Sources;
+
+    fn values(given: &[(&str, &str)]) -> Result<BTreeMap<String, Value>, String> {
+        let mut sources = Sources::default();
+        let id = sources.add(
+            "r.yaml",
+            "apiVersion: lifeboat.dev/v1alpha1
+kind: Runbook
+metadata: { name: shop }
+spec:
+  title: Shop
+  inputs:
+    replicas: { type: integer, default: 3, minimum: 1, maximum: 9 }
+    zone: { type: string, choices: [a, b] }
+    warm: { type: boolean, default: false }
+  steps:
+    - name: settle
+      pause: { for: 1s, reason: test }
+",
+        );
+        let runbook = load(&sources, &[id], &["pause"]).runbook.unwrap();
+        let given = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        runbook.input_values(&given).map_err(|found| {
+            let messages: Vec<_> = found.iter().map(|one| one.message.clone()).collect();
+            messages.join("; ")
+        })
+    }
+
+    #[test]
+    fn given_values_win_over_defaults_and_have_their_types() {
+        let values = values(&[("replicas", "5"), ("zone", "b"), ("warm", "true")]).unwrap();
+        assert_eq!(values["replicas"], 5);
+        assert_eq!(values["zone"], "b");
+        assert_eq!(values["warm"], true);
+    }
+
+    #[test]
+    fn every_wrong_input_is_named_at_once() {
+        insta::assert_snapshot!(
+            values(&[("replicas", "0"), ("warm", "yes"), ("zoen", "a")]).unwrap_err(),
+            @"the runbook has no input `zoen`; the input `replicas` is too small: at least 1; the input `warm` is not `true` or `false`; the input `zone` has no value"
+        );
     }
 }

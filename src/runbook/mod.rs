@@ -6,9 +6,11 @@
 pub(crate) mod form;
 mod input;
 mod load;
+mod roles;
 mod sites;
 
 pub use load::{Loaded, load};
+pub use roles::{ACTIVE, STANDBY, swapped};
 pub use sites::{Endpoint, KubernetesSite, S3Store, Site, Sites, Store};
 
 use std::collections::BTreeMap;

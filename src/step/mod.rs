@@ -6,6 +6,7 @@ mod apply;
 mod approve;
 mod backup;
 mod bind;
+mod check;
 mod copy;
 mod delete;
 mod explain;
@@ -26,6 +27,7 @@ mod testing;
 mod wait;
 
 pub use bind::bind;
+pub use check::{check, kind_names};
 pub use explain::explain;
 pub use kind::{Kind, Observed, Ready, Refusal, Scene, Script, StepKind};
 pub use schema::schema;

@@ -6,8 +6,9 @@
 //!
 //! `serde_yaml` was given and is abandoned; its maintained fork (`yaml_serde`, used under the old
 //! name) keeps a parser that needs 40 s for a 200 KB file of `[[[[…` and has no spans. So YAML is
-//! *read* by `granit-parser` (the parser of `serde-saphyr`, which the Kubernetes client uses too), only
-//! in [`yaml`], and *written* by `serde_yaml`, also only in [`yaml`].
+//! *read* by `serde-saphyr` (the Kubernetes client uses it too), by way of the parser that it exports:
+//! limits on everything, and a place for every event. It is *written* by `serde_yaml`. Both only in
+//! [`yaml`].
 
 mod bind;
 pub mod codes;

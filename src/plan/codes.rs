@@ -1,0 +1,26 @@
+//! Codes of what stands against a plan (`P0..`) and of what a person should know of it (`P1..`). Never
+//! used again for something else.
+
+macro_rules! codes {
+    ($($name:ident = $code:literal: $sentence:literal;)*) => {
+        $(#[doc = $sentence] pub const $name: &str = $code;)*
+
+        /// Code and sentence of all of them, in order.
+        pub const ALL: &[(&str, &str)] = &[$(($code, $sentence)),*];
+    };
+}
+
+codes! {
+    NO_ROLE = "P004": "This mode needs a role that the runbook gives to no site.";
+    SILENT = "P010": "A site or store that a step needs did not answer. That is not the same as being down.";
+    CANNOT_SCRIPT = "P011": "What was seen does not allow this step.";
+    CANNOT_RESTORE = "P012": "Some objects of the backup must not or cannot be restored there.";
+    NOTHING_TO_DRILL = "P020": "A drill restores on the standby; this runbook restores nothing there.";
+    CHANGES_AS_IS = "P021": "`drill: as-is` is for steps that only look.";
+    OUTSIDE = "P022": "A drill cannot keep this step inside its walls.";
+    EGRESS_UNPROVED = "P101": "NetworkPolicy closes a drill's egress; whether the site's network enforces it is not proved.";
+    UNVERIFIED = "P102": "The backup was never read back and compared with a manifest.";
+    WRITER_ERRORS = "P103": "The writer of the backup reported errors.";
+    NO_PROOF = "P104": "No step proves that the service is healthy, so RTO cannot be measured.";
+    LEFT_OUT_SILENT = "P105": "A step is left out because its site did not answer.";
+}

@@ -1,0 +1,24 @@
+//! Everything about a runbook that can be found without a network.
+
+use super::{Kind, bind};
+use crate::runbook::{Loaded, swapped};
+
+/// The names of step kinds.
+pub fn kind_names(kinds: &[Kind]) -> Vec<&'static str> {
+    kinds.iter().map(|kind| kind.name).collect()
+}
+
+/// Adds what is wrong with the steps to what is wrong with the documents: with the roles as they are
+/// today, and as a failback would have them.
+#[must_use]
+pub fn check(mut loaded: Loaded, kinds: &[Kind]) -> Loaded {
+    if let (Some(runbook), Some(sites)) = (&loaded.runbook, &loaded.sites) {
+        let inputs = runbook.sample_inputs();
+        let today = runbook.sites_by_role();
+        for roles in [swapped(today.clone()), today] {
+            loaded.diagnostics.extend(bind(runbook, sites, &roles, &inputs, kinds).1);
+        }
+        loaded.diagnostics.settle();
+    }
+    loaded
+}
