@@ -44,7 +44,7 @@ const fn row(
     }
 }
 
-/// All are `v1` and have been since Kubernetes 1.25, the oldest version that is still seen.
+/// All but one are `v1` and have been since Kubernetes 1.25, the oldest version that is still seen.
 const TABLE: &[Row] = &[
     row("Namespace", "namespaces", "", false, &["ns"]),
     row("Pod", "pods", "", true, &["po"]),
@@ -116,6 +116,34 @@ const TABLE: &[Row] = &[
         true,
         &["pdb"],
     ),
+    Row {
+        version: "v2",
+        ..row(
+            "HorizontalPodAutoscaler",
+            "horizontalpodautoscalers",
+            "autoscaling",
+            true,
+            &["hpa"],
+        )
+    },
+    row("Lease", "leases", "coordination.k8s.io", true, &[]),
+    row("EndpointSlice", "endpointslices", "discovery.k8s.io", true, &[]),
+    row("ControllerRevision", "controllerrevisions", "apps", true, &[]),
+    row(
+        "ValidatingWebhookConfiguration",
+        "validatingwebhookconfigurations",
+        "admissionregistration.k8s.io",
+        false,
+        &[],
+    ),
+    row(
+        "MutatingWebhookConfiguration",
+        "mutatingwebhookconfigurations",
+        "admissionregistration.k8s.io",
+        false,
+        &[],
+    ),
+    row("APIService", "apiservices", "apiregistration.k8s.io", false, &[]),
     row(
         "CustomResourceDefinition",
         "customresourcedefinitions",

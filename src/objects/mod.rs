@@ -2,9 +2,36 @@
 //! in which order to restore. Objects travel as JSON, so that fields unknown to this binary survive.
 //!
 //! Nothing here talks to a server; the same functions serve planning, restoring and the simulator.
+//!
+//! A captured object on its way to a target: [`left_out_of_restore`] → [`strip()`] → [`rename()`] →
+//! in a drill [`confine()`] → [`restore_order`] over all of them → [`difference`] against what is
+//! there.
 
+mod compare;
+mod confine;
 mod identity;
+mod json;
 mod kinds;
+#[cfg(test)]
+mod laws;
+mod order;
+mod outside;
+mod references;
+mod rename;
+mod select;
+mod service;
+mod strip;
+mod walls;
 
+pub use compare::{difference, sighting};
+pub use confine::{Confined, confine};
 pub use identity::{ApiKind, Made, ObjectId};
 pub use kinds::builtin;
+pub use order::{Order, restore_order};
+pub use rename::{Namespaces, mentions, rename};
+pub use select::{DRILL_LABEL, kind_left_out, left_out_of_backup, left_out_of_restore};
+pub use strip::strip;
+pub use walls::{WALL_NAME, drill_namespace, wall};
+
+/// kubectl's own copy of what it last applied, as an annotation.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
