@@ -51,6 +51,7 @@
 //! - **RTO**, **RPO**: recovery time and recovery point objective: how long, and how much data.
 //! - **consistent point**: the moment whose state a backup holds.
 
+pub mod archive;
 pub mod effect;
 pub mod objects;
 pub mod plan;

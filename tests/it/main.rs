@@ -1,4 +1,6 @@
 //! The one integration-test binary.
 
-mod layers;
+mod archive;
 mod lab;
+mod layers;
+mod objects;

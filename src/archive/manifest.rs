@@ -1,0 +1,316 @@
+//! What a backup of ours holds, object by object, with checksums.
+//!
+//! Not here: comparing an archive with it (`verify`). The manifest protects against damage and mix-ups;
+//! against somebody who may write to the bucket only a signature would, which does not exist yet.
+//!
+//! ## Why
+//!
+//! The stored bytes are an envelope around the manifest with the manifest's own checksum, and reading
+//! them demands exactly the bytes that would be written again. So no byte of it can change unnoticed.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::path::ObjectPath;
+use crate::text::sha256_hex;
+
+/// Size and checksum of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Sum {
+    /// SHA-256 in hex.
+    pub sha256: String,
+    /// In bytes.
+    pub size: u64,
+}
+
+/// Which cluster the objects are of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Origin {
+    /// The site's name in the inventory.
+    pub site: String,
+    /// `uid` of the namespace `kube-system`.
+    pub uid: String,
+    /// Such as `v1.37.2`.
+    pub version: String,
+}
+
+/// One object of an archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Entry {
+    /// Its plain path: `resources/deployments.apps/namespaces/shop/web.json`.
+    pub path: String,
+    /// `apps/v1`.
+    pub api_version: String,
+    /// `Deployment`.
+    pub kind: String,
+    /// Of its bytes in the archive, in hex.
+    pub sha256: String,
+    /// Of its bytes in the archive.
+    pub size: u64,
+}
+
+/// Something that was there and is not in the backup.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LeftOut {
+    /// One object (`Secret shop/db`) or a whole kind (`events`).
+    pub what: String,
+    /// The rule.
+    pub why: String,
+}
+
+/// A backup in one document. Lists are sorted; equal backups have equal documents.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Manifest {
+    /// The backup's name.
+    pub backup: String,
+    /// What wrote it: `lifeboat 0.1.0`.
+    pub tool: String,
+    /// The cluster that was read.
+    pub origin: Origin,
+    /// The moment whose state it holds: taken before the first object was read, so that what is in
+    /// it may be newer and is never older.
+    pub consistent_at: Timestamp,
+    /// When the last object had been read.
+    pub completed_at: Timestamp,
+    /// The namespaces that were asked for.
+    pub namespaces: Vec<String>,
+    /// How many objects of each kind (`plural.group`).
+    pub kinds: BTreeMap<String, u64>,
+    /// Every object, in the order of the archive.
+    pub objects: Vec<Entry>,
+    /// What was deliberately left out.
+    pub left_out: Vec<LeftOut>,
+    /// The archive.
+    pub archive: Sum,
+}
+
+/// The format of the envelope and of what is in it.
+const FORMAT: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope<T> {
+    format: u32,
+    sha256: String,
+    content: T,
+}
+
+/// Why stored bytes are not the document they should be.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// A later lifeboat wrote it.
+    #[error("it has format {0}, and this binary knows format {FORMAT}; use a newer lifeboat")]
+    Newer(u32),
+    /// It cannot be read.
+    #[error("it cannot be read")]
+    Malformed(#[from] serde_json::Error),
+    /// It is not what was written.
+    #[error("it is damaged: its content does not have the checksum that it states")]
+    Damaged,
+}
+
+fn seal<T: Serialize>(content: &T) -> Result<Vec<u8>, ManifestError> {
+    let sha256 = sha256_hex(&serde_json::to_vec(content)?);
+    Ok(serde_json::to_vec(&Envelope {
+        format: FORMAT,
+        sha256,
+        content,
+    })?)
+}
+
+fn open<T: Serialize + for<'a> Deserialize<'a>>(bytes: &[u8]) -> Result<T, ManifestError> {
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    // The format first: a newer one may have fields that would be unknown here.
+    let format = serde_json::from_slice::<Format>(bytes)?.format;
+    if format > FORMAT {
+        return Err(ManifestError::Newer(format));
+    }
+    let envelope: Envelope<T> = serde_json::from_slice(bytes)?;
+    if seal(&envelope.content)? != bytes {
+        return Err(ManifestError::Damaged);
+    }
+    Ok(envelope.content)
+}
+
+impl Manifest {
+    /// The bytes to store.
+    ///
+    /// # Errors
+    ///
+    /// None that is known; serde's type has one.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ManifestError> {
+        seal(self)
+    }
+
+    /// Reads stored bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError`], also where a single byte differs from what was written.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ManifestError> {
+        open(bytes)
+    }
+
+    /// How many objects of each kind (`plural.group`) these are.
+    pub fn count_kinds(objects: &[Entry]) -> BTreeMap<String, u64> {
+        count(objects, |path| path.resource)
+    }
+
+    /// How many objects are in each namespace; cluster-scoped ones under the empty name.
+    pub fn count_namespaces(&self) -> BTreeMap<String, u64> {
+        count(&self.objects, |path| path.namespace.unwrap_or_default())
+    }
+}
+
+fn count(objects: &[Entry], by: impl Fn(ObjectPath) -> String) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for path in objects.iter().filter_map(|entry| ObjectPath::parse(&entry.path)) {
+        *counts.entry(by(path)).or_default() += 1;
+    }
+    counts
+}
+
+/// Proof that a backup was read back as a whole and is what its manifest says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Verified {
+    /// The backup's name.
+    pub backup: String,
+    /// When the last byte had been compared.
+    pub verified_at: Timestamp,
+    /// What compared: `lifeboat 0.1.0`.
+    pub tool: String,
+    /// Of the manifest's stored bytes: another manifest needs another proof.
+    pub manifest_sha256: String,
+    /// Of the archive.
+    pub archive: Sum,
+}
+
+impl Verified {
+    /// The bytes to store.
+    ///
+    /// # Errors
+    ///
+    /// None that is known; serde's type has one.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, ManifestError> {
+        seal(self)
+    }
+
+    /// Reads stored bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Manifest::from_bytes`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, ManifestError> {
+        open(bytes)
+    }
+
+    /// Whether this is a proof for exactly this manifest, given as its stored bytes.
+    pub fn proves(&self, manifest: &Manifest, stored: &[u8]) -> bool {
+        self.backup == manifest.backup
+            && self.archive == manifest.archive
+            && self.manifest_sha256 == sha256_hex(stored)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn manifest() -> Manifest {
+        let objects = vec![Entry {
+            path: "resources/deployments.apps/namespaces/shop/web.json".into(),
+            api_version: "apps/v1".into(),
+            kind: "Deployment".into(),
+            sha256: "00".into(),
+            size: 7,
+        }];
+        Manifest {
+            backup: "shop-a".into(),
+            tool: "lifeboat 0.1.0".into(),
+            origin: Origin {
+                site: "east".into(),
+                uid: "u".into(),
+                version: "v1.37.2".into(),
+            },
+            consistent_at: "2026-11-22T22:00:00.5Z".parse().unwrap(),
+            completed_at: "2026-11-22T22:00:07Z".parse().unwrap(),
+            namespaces: vec!["shop".into()],
+            kinds: Manifest::count_kinds(&objects),
+            objects,
+            left_out: vec![LeftOut {
+                what: "events".into(),
+                why: "an event is a note about the past".into(),
+            }],
+            archive: Sum {
+                sha256: "11".into(),
+                size: 9,
+            },
+        }
+    }
+
+    #[test]
+    fn a_manifest_survives_being_stored() {
+        let bytes = manifest().to_bytes().unwrap();
+        assert_eq!(Manifest::from_bytes(&bytes).unwrap(), manifest());
+        assert_eq!(
+            manifest().kinds,
+            BTreeMap::from([("deployments.apps".to_owned(), 1)])
+        );
+        assert_eq!(
+            manifest().count_namespaces(),
+            BTreeMap::from([("shop".to_owned(), 1)])
+        );
+    }
+
+    #[test]
+    fn no_byte_of_a_manifest_can_change_or_go_unnoticed() {
+        let bytes = manifest().to_bytes().unwrap();
+        for at in 0..bytes.len() {
+            for flip in [0x01, 0x20, 0x80] {
+                let mut changed = bytes.clone();
+                changed[at] ^= flip;
+                assert!(Manifest::from_bytes(&changed).is_err(), "byte {at} ^ {flip:#x}");
+            }
+            assert!(Manifest::from_bytes(&bytes[..at]).is_err(), "cut at {at}");
+        }
+        assert!(Manifest::from_bytes(&[&bytes[..], b" "].concat()).is_err());
+    }
+
+    #[test]
+    fn a_newer_format_is_named() {
+        let newer = br#"{"format":2,"sha256":"","content":{"future":1}}"#;
+        let error = Manifest::from_bytes(newer).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "it has format 2, and this binary knows format 1; use a newer lifeboat"
+        );
+    }
+
+    #[test]
+    fn a_proof_is_for_one_manifest() {
+        let bytes = manifest().to_bytes().unwrap();
+        let proof = Verified {
+            backup: "shop-a".into(),
+            verified_at: "2026-11-22T22:01:00Z".parse().unwrap(),
+            tool: "lifeboat 0.1.0".into(),
+            manifest_sha256: sha256_hex(&bytes),
+            archive: manifest().archive,
+        };
+        let stored = proof.to_bytes().unwrap();
+        assert!(Verified::from_bytes(&stored).unwrap().proves(&manifest(), &bytes));
+        let mut other = manifest();
+        other.namespaces.push("bank".into());
+        assert!(!proof.proves(&other, &other.to_bytes().unwrap()));
+    }
+}
