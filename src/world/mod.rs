@@ -5,4 +5,8 @@
 //! is the code that runs in an incident. `kube`, `s3` and `http` are the real ports, each behind a
 //! feature; `directory` is a store in a folder; `sim` is a cluster in memory.
 
+mod actor;
 pub mod port;
+pub mod sim;
+
+pub use actor::{Clock, World};
