@@ -6,6 +6,7 @@
 //! feature; `directory` is a store in a folder; `sim` is a cluster in memory.
 
 mod actor;
+pub mod directory;
 pub mod port;
 pub mod sim;
 
