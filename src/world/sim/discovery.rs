@@ -92,6 +92,13 @@ const NAMES: &[&str] = &[
     "StorageClass",
     "PriorityClass",
     "PodDisruptionBudget",
+    "HorizontalPodAutoscaler",
+    "Lease",
+    "EndpointSlice",
+    "ControllerRevision",
+    "ValidatingWebhookConfiguration",
+    "MutatingWebhookConfiguration",
+    "APIService",
     "CustomResourceDefinition",
 ];
 
