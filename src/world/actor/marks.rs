@@ -22,6 +22,22 @@ pub(super) fn stamp_run(object: &mut Value, attempt: &Attempt) {
     object["metadata"]["labels"][RUN] = attempt.run.clone().into();
 }
 
+/// Takes the marks of other runs off a captured object: they say who made it there, not here.
+pub(super) fn unmark(object: &mut Value) {
+    for (map, mark) in [("annotations", KEY), ("labels", RUN)] {
+        let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
+            return;
+        };
+        let Some(marks) = metadata.get_mut(map).and_then(Value::as_object_mut) else {
+            continue;
+        };
+        marks.remove(mark);
+        if marks.is_empty() {
+            metadata.remove(map);
+        }
+    }
+}
+
 /// Whether this effect of this run made it, in this or an earlier attempt.
 pub(super) fn has_key(object: &Value, attempt: &Attempt) -> bool {
     annotation(object, KEY) == Some(&attempt.key)

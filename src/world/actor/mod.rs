@@ -13,6 +13,9 @@
 //!   its effect.
 
 mod apply;
+mod backup;
+mod bytes;
+mod catalog;
 mod copy;
 mod delete;
 mod job;
@@ -21,6 +24,7 @@ mod observe;
 mod pace;
 mod pods;
 mod probe;
+mod restore;
 mod sandbox;
 mod scale;
 mod site;
@@ -81,7 +85,7 @@ impl Observer for World {
                 } => self.see_backup(store, backup, namespaces).await,
                 Query::Inventory { site, selection } => self.see_inventory(site, selection).await,
                 Query::Restore(effect) => self.see_restore(effect).await,
-                Query::Manifests { path } => self.see_manifests(path).await,
+                Query::Manifests { path } => Err(unread(path)),
                 Query::Prefix { store, prefix } => self.see_prefix(store, prefix).await,
             }
         })
@@ -139,44 +143,18 @@ impl Actor for World {
     }
 }
 
+fn unread(path: &std::path::Path) -> WorldError {
+    let message = format!(
+        "{} was not read: the reader of YAML is not connected",
+        path.display()
+    );
+    WorldError::new(ErrorKind::Internal, "files", message)
+}
+
 fn asked() -> WorldError {
     WorldError::new(
         ErrorKind::Internal,
         "people",
         "a question reached the world; people answer through the journal",
     )
-}
-
-// Stubs until the archive is there.
-impl World {
-    async fn back_up(&self, _: &crate::effect::BackupObjects, _: &Attempt) -> Result<Receipt, WorldError> {
-        Err(asked())
-    }
-    async fn resolve_backup(
-        &self,
-        _: &crate::effect::BackupObjects,
-        _: &Attempt,
-    ) -> Result<Resolution, WorldError> {
-        Err(asked())
-    }
-    async fn restore(&self, _: &crate::effect::RestoreObjects, _: &Attempt) -> Result<Receipt, WorldError> {
-        Err(asked())
-    }
-    async fn see_backup(
-        &self,
-        _: &str,
-        _: &crate::effect::BackupName,
-        _: &[String],
-    ) -> Result<Seen, WorldError> {
-        Err(asked())
-    }
-    async fn see_manifests(&self, _: &std::path::Path) -> Result<Seen, WorldError> {
-        Err(asked())
-    }
-    async fn see_inventory(&self, _: &str, _: &crate::effect::Selection) -> Result<Seen, WorldError> {
-        Err(asked())
-    }
-    async fn see_restore(&self, _: &crate::effect::RestoreObjects) -> Result<Seen, WorldError> {
-        Err(asked())
-    }
 }

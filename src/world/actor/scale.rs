@@ -45,13 +45,13 @@ async fn resize(site: &Site<'_>, kind: &ApiKind, effect: &Scale) -> Result<u64, 
     let mut swaps = 0;
     loop {
         let object = live(site, kind, effect).await?;
-        let size = number(&object, "/spec/replicas").unwrap_or(1);
-        if size == u64::from(effect.to) {
-            return Ok(size);
+        let replicas = number(&object, "/spec/replicas").unwrap_or(1);
+        if replicas == u64::from(effect.to) {
+            return Ok(replicas);
         }
-        if size != u64::from(effect.from) {
+        if replicas != u64::from(effect.from) {
             let message = format!(
-                "{} has {size} replicas; the plan saw {} and wants {}",
+                "{} has {replicas} replicas; the plan saw {} and wants {}",
                 effect.id, effect.from, effect.to
             );
             return Err(site
@@ -70,7 +70,7 @@ async fn resize(site: &Site<'_>, kind: &ApiKind, effect: &Scale) -> Result<u64, 
         match scaled {
             Err(error) if error.kind == ErrorKind::Conflict && swaps < SWAPS => swaps += 1,
             Err(error) => return Err(error),
-            Ok(_) => return Ok(size),
+            Ok(_) => return Ok(replicas),
         }
     }
 }

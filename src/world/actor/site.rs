@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use serde_json::Value;
-use tokio::sync::OnceCell;
+use tokio::sync::Mutex;
 
 use super::World;
 use crate::effect::{ErrorKind, WorldError};
 use crate::objects::{ApiKind, ObjectId, builtin};
 use crate::world::port::{Cluster, Store};
 
-/// One site in the hands of one effect; what it serves is asked at most once.
+/// One site in the hands of one effect; what it serves is asked once.
 pub(super) struct Site<'a> {
     pub(super) name: &'a str,
     pub(super) cluster: &'a dyn Cluster,
-    kinds: OnceCell<Vec<ApiKind>>,
+    kinds: Mutex<Option<Arc<[ApiKind]>>>,
 }
 
 impl World {
@@ -23,7 +23,7 @@ impl World {
         Ok(Site {
             name,
             cluster: &**cluster,
-            kinds: OnceCell::new(),
+            kinds: Mutex::new(None),
         })
     }
 
@@ -50,9 +50,19 @@ impl Site<'_> {
     }
 
     /// Every kind that the site serves.
-    pub(super) async fn kinds(&self) -> Result<&[ApiKind], WorldError> {
-        let kinds = self.kinds.get_or_try_init(|| self.cluster.discover()).await?;
+    pub(super) async fn kinds(&self) -> Result<Arc<[ApiKind]>, WorldError> {
+        let mut known = self.kinds.lock().await;
+        if let Some(kinds) = &*known {
+            return Ok(kinds.clone());
+        }
+        let kinds: Arc<[ApiKind]> = self.cluster.discover().await?.into();
+        *known = Some(kinds.clone());
         Ok(kinds)
+    }
+
+    /// Asks again next time: definitions were made.
+    pub(super) async fn forget_kinds(&self) {
+        *self.kinds.lock().await = None;
     }
 
     /// The kind of an object; `None` where the site does not serve it.
@@ -64,9 +74,9 @@ impl Site<'_> {
             return Ok(Some(kind));
         }
         let fits = |kind: &&ApiKind| kind.group == id.group() && kind.kind == id.kind;
-        let found = self.kinds().await?.iter().find(fits);
+        let kinds = self.kinds().await?;
         let version = id.api_version.rsplit('/').next().unwrap_or_default();
-        Ok(found.map(|kind| ApiKind {
+        Ok(kinds.iter().find(fits).map(|kind| ApiKind {
             version: version.to_owned(),
             ..kind.clone()
         }))

@@ -9,6 +9,8 @@
 //! - An object that was deleted must stay away: every uid that was listed is looked for at the end.
 //! - To delete by uid is repeated here until it is answered, against the habit of this layer: an
 //!   attempt that ended would take the list of what it deleted along.
+//! - What may not be listed is said and does not keep the drill's namespaces alive: to leave them is
+//!   worse than a gap in the ledger.
 //! - Nothing is forced. What a finalizer holds is told, and the step's deadline ends the waiting;
 //!   taking finalizers off would leave behind in the outside world what they stand for.
 
@@ -17,12 +19,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::World;
-use super::marks::{counted, label, list, made, text, uid};
+use super::marks::{self, counted, label, made, text, uid};
 use super::pace::{Look, Work, all, until};
 use super::pods::named;
 use super::site::Site;
 use crate::effect::{Attempt, CloseSandbox, ErrorKind, Receipt, Resolution, Sandbox, WorldError};
-use crate::objects::{ApiKind, DRILL_LABEL, Made, ObjectId};
+use crate::objects::{ApiKind, DRILL_LABEL, Made, ObjectId, builtin};
 
 /// Listings in flight: an idle API server answers so many within a second for a hundred kinds.
 const IN_FLIGHT: usize = 8;
@@ -36,18 +38,21 @@ impl World {
         let site = self.site(&effect.sandbox.site)?;
         let namespaces = own_namespaces(&site, &effect.sandbox).await?;
         let mut ledger = Ledger::default();
-        ledger.note(&everything_in(&site, &namespaces).await?);
+        let before = everything_in(&site, &namespaces, &mut ledger).await?;
         for namespace in &namespaces {
             delete_namespace(&site, namespace, attempt).await?;
         }
-        ledger.note(&everything_in(&site, &namespaces).await?);
-        ledger.note(&namespaces);
+        let meanwhile = everything_in(&site, &namespaces, &mut ledger).await?;
+        for objects in [&before, &meanwhile, &namespaces] {
+            ledger.note(objects);
+        }
         until(attempt, || Box::pin(all_gone(&site, &namespaces))).await?;
-        ledger.refuse_survivors(&site, &everything_in(&site, &namespaces).await?)?;
+        let left = everything_in(&site, &namespaces, &mut ledger).await?;
+        ledger.refuse_survivors(&site, &left)?;
         let mut receipt = ledger.receipt(&effect.sandbox, namespaces.len());
         receipt
             .warnings
-            .extend(volumes_left(&site, &effect.sandbox).await?);
+            .extend(volumes_left(&site, &effect.sandbox).await);
         for store in &effect.stores {
             let removed = self.remove_prefix(store, &effect.sandbox, attempt).await?;
             receipt.summary = format!("{}, {} of {store}", receipt.summary, counted(removed, "object"));
@@ -121,33 +126,48 @@ async fn own_namespaces(site: &Site<'_>, sandbox: &Sandbox) -> Result<Vec<Value>
     Ok(own)
 }
 
-/// Every object of every kind in these namespaces.
-async fn everything_in(site: &Site<'_>, namespaces: &[Value]) -> Result<Vec<Value>, WorldError> {
+/// Every object of every kind in these namespaces; a kind that may not be listed is only noted.
+async fn everything_in(
+    site: &Site<'_>,
+    namespaces: &[Value],
+    ledger: &mut Ledger,
+) -> Result<Vec<Value>, WorldError> {
     if namespaces.is_empty() {
         return Ok(Vec::new());
     }
-    let kinds: Vec<&ApiKind> = site
-        .kinds()
-        .await?
-        .iter()
-        .filter(|kind| kind.namespaced)
-        .collect();
-    let mut work: Vec<Work<'_, Vec<Value>>> = Vec::new();
+    let kinds = site.kinds().await?;
+    let kinds: Vec<&ApiKind> = kinds.iter().filter(|kind| kind.namespaced).collect();
+    let mut work: Vec<Work<'_, Listing>> = Vec::new();
     for namespace in namespaces {
         let place = text(namespace, "/metadata/name");
         for kind in &kinds {
-            work.push(Box::pin(list_or_none(site, kind, place)));
+            work.push(Box::pin(list(site, kind, place)));
         }
     }
-    let found = all(IN_FLIGHT, work).await?;
-    Ok(found.into_iter().flatten().collect())
+    let mut found = Vec::new();
+    for listing in all(IN_FLIGHT, work).await? {
+        match listing {
+            Listing::Objects(objects) => found.extend(objects),
+            Listing::Refused(resource) => {
+                ledger.unlisted.insert(resource);
+            }
+        }
+    }
+    Ok(found)
 }
 
-/// A kind whose definition went away since it was discovered has no objects any more.
-async fn list_or_none(site: &Site<'_>, kind: &ApiKind, place: &str) -> Result<Vec<Value>, WorldError> {
+enum Listing {
+    Objects(Vec<Value>),
+    Refused(String),
+}
+
+async fn list(site: &Site<'_>, kind: &ApiKind, place: &str) -> Result<Listing, WorldError> {
     match site.cluster.list(kind, Some(place)).await {
-        Err(error) if error.kind == ErrorKind::NotFound => Ok(Vec::new()),
-        listing => listing,
+        Ok(objects) => Ok(Listing::Objects(objects)),
+        // Its definition went away since it was discovered, and its objects with it.
+        Err(error) if error.kind == ErrorKind::NotFound => Ok(Listing::Objects(Vec::new())),
+        Err(error) if error.kind == ErrorKind::Forbidden => Ok(Listing::Refused(kind.resource())),
+        Err(error) => Err(error),
     }
 }
 
@@ -182,7 +202,7 @@ async fn all_gone(site: &Site<'_>, namespaces: &[Value]) -> Result<Look<()>, Wor
 
 /// What the server says that a namespace still waits for.
 fn holding(namespace: &Value) -> Option<String> {
-    let says: Vec<&str> = list(namespace, "/status/conditions")
+    let says: Vec<&str> = marks::list(namespace, "/status/conditions")
         .filter(|one| one["status"] == "True")
         .filter(|one| !text(one, "/type").starts_with("NamespaceDeletionDiscovery"))
         .map(|one| text(one, "/message"))
@@ -191,12 +211,19 @@ fn holding(namespace: &Value) -> Option<String> {
     (!says.is_empty()).then(|| says.join("; "))
 }
 
-/// Volumes that the storage keeps although their claims were the drill's.
-async fn volumes_left(site: &Site<'_>, sandbox: &Sandbox) -> Result<Vec<String>, WorldError> {
-    let Some(kind) = crate::objects::builtin("PersistentVolume") else {
-        return Ok(Vec::new());
+/// Volumes that the storage keeps although their claims were the drill's; or that nobody could look.
+async fn volumes_left(site: &Site<'_>, sandbox: &Sandbox) -> Vec<String> {
+    let Some(kind) = builtin("PersistentVolume") else {
+        return Vec::new();
     };
-    let volumes = site.cluster.list(&kind, None).await?;
+    let volumes = match site.cluster.list(&kind, None).await {
+        Ok(volumes) => volumes,
+        Err(error) => {
+            return vec![format!(
+                "whether volumes of the drill are left is not known: {error}"
+            )];
+        }
+    };
     let ours = |volume: &&Value| {
         let claimed = text(volume, "/spec/claimRef/namespace");
         sandbox.namespaces.values().any(|name| name == claimed)
@@ -206,24 +233,28 @@ async fn volumes_left(site: &Site<'_>, sandbox: &Sandbox) -> Result<Vec<String>,
         let policy = text(volume, "/spec/persistentVolumeReclaimPolicy");
         format!("PersistentVolume {name} of the drill is still there (reclaim policy {policy})")
     });
-    Ok(left.collect())
+    left.collect()
 }
 
 /// What was listed, by uid.
 #[derive(Default)]
-struct Ledger(BTreeMap<String, Made>);
+struct Ledger {
+    made: BTreeMap<String, Made>,
+    /// Kinds that may not be listed.
+    unlisted: BTreeSet<String>,
+}
 
 impl Ledger {
     fn note(&mut self, objects: &[Value]) {
         let lines = objects.iter().filter_map(made);
-        self.0.extend(lines.map(|made| (made.uid.clone(), made)));
+        self.made.extend(lines.map(|made| (made.uid.clone(), made)));
     }
 
     /// Every uid of the ledger must be gone.
     fn refuse_survivors(&self, site: &Site<'_>, found: &[Value]) -> Result<(), WorldError> {
         let survivors: BTreeSet<String> = found
             .iter()
-            .filter_map(|object| self.0.get(uid(object)))
+            .filter_map(|object| self.made.get(uid(object)))
             .map(|made| made.id.to_string())
             .collect();
         if survivors.is_empty() {
@@ -240,19 +271,24 @@ impl Ledger {
 
     fn receipt(self, sandbox: &Sandbox, namespaces: usize) -> Receipt {
         let already = sandbox.namespaces.len() - namespaces.min(sandbox.namespaces.len());
-        let warnings = match already {
+        let mut warnings = match already {
             0 => Vec::new(),
             _ => vec![format!(
                 "{already} of the drill's namespaces were already gone: what had been in them could not be listed any more"
             )],
         };
+        warnings.extend(
+            self.unlisted
+                .iter()
+                .map(|kind| format!("{kind} may not be listed: those of the drill are not in the ledger")),
+        );
         Receipt {
             summary: format!(
                 "{} deleted, {} among them",
-                counted(self.0.len(), "object"),
+                counted(self.made.len(), "object"),
                 counted(namespaces, "namespace")
             ),
-            deleted: self.0.into_values().collect(),
+            deleted: self.made.into_values().collect(),
             warnings,
             ..Receipt::default()
         }

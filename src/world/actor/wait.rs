@@ -79,10 +79,10 @@ async fn available(
     object: &Value,
     wanted: Option<u32>,
 ) -> Result<Look<Receipt>, WorldError> {
-    let size = Size::of(object, wanted);
-    let summary = format!("{} of {} replicas ready", size.ready, size.wanted);
-    if size.observed && size.ready >= size.wanted {
-        let warnings = match size.wanted {
+    let serves = Size::of(object, wanted);
+    let summary = format!("{} of {} replicas ready", serves.ready, serves.wanted);
+    if serves.observed && serves.ready >= serves.wanted {
+        let warnings = match serves.wanted {
             0 => vec![format!(
                 "{} has no replicas: nothing serves",
                 text(object, "/metadata/name")
@@ -95,7 +95,7 @@ async fn available(
             ..Receipt::default()
         }));
     }
-    if !size.observed {
+    if !serves.observed {
         return Ok(Look::Waiting(format!(
             "{summary}, its controller has not seen it yet"
         )));

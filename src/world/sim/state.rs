@@ -301,6 +301,7 @@ impl State {
 
     fn set_defaults(&self, key: &Key, object: &mut Value) {
         match key.resource.as_str() {
+            "secrets" => encode_string_data(object),
             "deployments.apps" | "statefulsets.apps" | "replicasets.apps"
                 if object.pointer("/spec/replicas").is_none() =>
             {
@@ -329,6 +330,9 @@ impl State {
         let mut owners = held.owners.clone();
         if let Err(refusal) = change(&mut object, &mut owners) {
             return Err(self.refuse(ErrorKind::Conflict, refusal));
+        }
+        if key.resource == "secrets" {
+            encode_string_data(&mut object);
         }
         let changed = object != held.object;
         let respecified = object.get("spec") != held.object.get("spec");
@@ -448,6 +452,33 @@ pub(super) fn hex_start(of: impl AsRef<[u8]>) -> String {
         .take(4)
         .fold(0_u32, |all, byte| all << 8 | u32::from(*byte));
     format!("{start:08x}")
+}
+
+/// A server takes `stringData` and keeps it as `data`.
+fn encode_string_data(secret: &mut Value) {
+    let Some(Value::Object(plain)) = secret.as_object_mut().and_then(|map| map.remove("stringData")) else {
+        return;
+    };
+    for (name, value) in plain {
+        secret["data"][name] = base64(value.as_str().unwrap_or("").as_bytes()).into();
+    }
+}
+
+fn base64(bytes: &[u8]) -> String {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let group = |group: &[u8]| -> [char; 4] {
+        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        std::array::from_fn(|at| {
+            let index = (bits >> (18 - 6 * at) & 63) as usize;
+            if at > group.len() {
+                '='
+            } else {
+                char::from(alphabet[index])
+            }
+        })
+    };
+    bytes.chunks(3).flat_map(group).collect()
 }
 
 /// It has a deletion time.

@@ -67,6 +67,11 @@ impl SimStore {
         self.lock().insert(self.full(key), object);
     }
 
+    /// Takes an object away, without a request.
+    pub fn erase(&self, key: &str) {
+        self.lock().remove(&self.full(key));
+    }
+
     /// Flips one bit, as a bad disk would; `false` where there is no such byte.
     pub fn damage(&self, key: &str, offset: usize) -> bool {
         let mut objects = self.lock();

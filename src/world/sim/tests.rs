@@ -226,6 +226,18 @@ async fn a_lost_reply_may_have_been_carried_out_or_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn plain_text_of_a_secret_is_kept_as_data() {
+    let (_, cluster) = shop_on("east");
+    let secret = json!({ "metadata": { "name": "s", "namespace": "shop" }, "stringData": { "a": "", "b": "x", "c": "xy", "d": "xyz" } });
+    let kept = cluster.create(&kind("Secret"), &secret).await.expect("created");
+    assert_eq!(kept.get("stringData"), None);
+    assert_eq!(
+        kept["data"],
+        json!({ "a": "", "b": "eA==", "c": "eHk=", "d": "eHl6" })
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_same_requests_give_the_same_cluster() {
     let mut listings = Vec::new();
     for _ in 0..2 {

@@ -1,6 +1,9 @@
 //! The actor against the embedded world, under paused time.
 
+mod backups;
 mod effects;
+mod kit;
+mod recovery;
 mod sandbox;
 mod stores;
 

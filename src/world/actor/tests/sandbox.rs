@@ -154,6 +154,22 @@ async fn half_of_it_may_be_gone_and_replies_may_be_lost() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_may_not_be_listed_is_said_and_removed_all_the_same() {
+    let stage = Stage::new();
+    stage.done("open", open()).await;
+    fill(&stage, None).await;
+    let denied = Fault {
+        times: 0,
+        ..fault("west", "list", "ConfigMap", 1, FaultError::Forbidden)
+    };
+    stage.fails(vec![denied]);
+    let closed = stage.done("close", close()).await;
+    insta::assert_snapshot!(closed.warnings.join("\n"), @"configmaps may not be listed: those of the drill are not in the ledger");
+    let namespace = stage.west().peek(&kind("Namespace"), None, "shop-drill-4k2");
+    assert!(namespace.is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_volume_that_the_storage_keeps_is_reported() {
     let stage = Stage::new();
     stage.done("open", open()).await;
