@@ -210,3 +210,90 @@ fn body_of(receiver: Receiver<Part>, target: String) -> BoxStream<'static, Resul
     })
     .boxed()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::world::sim::{Embedded, Fault, FaultError, FaultPlan};
+
+    fn stage() -> Embedded {
+        Embedded::starting_at(jiff::Timestamp::UNIX_EPOCH).with_store("vault")
+    }
+
+    fn broken() -> WorldError {
+        WorldError::new(ErrorKind::Internal, "worker", "out of paper")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_written_comes_back_in_full() {
+        let world = stage();
+        let store = world.store("vault").expect("a store");
+        let size = writing(store, "k", |mut sink| {
+            let bytes: Vec<u8> = (0..PIECE * 20)
+                .map(|at| u8::try_from(at % 251).unwrap_or(0))
+                .collect();
+            bytes
+                .chunks(1000)
+                .for_each(|chunk| sink.write_all(chunk).expect("taken"));
+            Ok((sink, bytes.len()))
+        });
+        let size = size.await.expect("written");
+        let read = reading(store, "k", |mut body| {
+            let mut all = Vec::new();
+            body.read_to_end(&mut all).map(|_| all)
+        });
+        let read = read.await.expect("read").expect("whole");
+        assert_eq!(read.len(), size);
+        assert!(
+            read.iter()
+                .enumerate()
+                .all(|(at, byte)| usize::from(*byte) == at % 251)
+        );
+        assert_eq!(
+            read_all(store, "k", 1000).await.expect_err("too long").kind,
+            ErrorKind::Damaged
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_writer_that_gives_up_leaves_nothing() {
+        let world = stage();
+        let store = world.store("vault").expect("a store");
+        let failed = writing(store, "k", |mut sink| -> Result<(Outgoing, ()), WorldError> {
+            sink.write_all(&vec![0; 3 * PIECE]).expect("taken");
+            Err(broken())
+        });
+        assert_eq!(failed.await, Err(broken()));
+        let panicked = writing(store, "k", |mut sink| -> Result<(Outgoing, ()), WorldError> {
+            sink.write_all(&vec![0; 3 * PIECE]).expect("taken");
+            panic!("a fault of ours")
+        });
+        assert_eq!(panicked.await.expect_err("told").kind, ErrorKind::Internal);
+        assert!(store.keys().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_store_says_is_what_is_told() {
+        let world = stage();
+        let store = world.store("vault").expect("a store");
+        store.plant("k", "there");
+        let taken = writing(store, "k", |sink| Ok((sink, ())));
+        assert_eq!(taken.await.expect_err("taken").kind, ErrorKind::Conflict);
+        let fault = Fault {
+            place: "vault".into(),
+            verb: "get".into(),
+            what: None,
+            nth: 1,
+            times: 1,
+            error: FaultError::BrokenBody,
+        };
+        world.script(FaultPlan {
+            faults: vec![fault],
+            ..FaultPlan::default()
+        });
+        let read = reading(store, "k", |mut body| body.read_to_end(&mut Vec::new()).is_ok());
+        assert_eq!(read.await.expect_err("it broke").kind, ErrorKind::LostReply);
+        let some = reading(store, "k", |mut body| body.read(&mut [0]).is_ok());
+        assert_eq!(some.await, Ok(true), "who has enough may stop");
+    }
+}

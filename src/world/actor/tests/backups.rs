@@ -112,6 +112,17 @@ async fn what_is_not_verified_is_never_the_latest_verified() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_proof_without_its_archive_proves_nothing() {
+    let stage = Stage::new();
+    let first = captured(&stage).await;
+    let second = captured(&stage).await;
+    stage.store("vault").erase(&keys(&second).archive());
+    let found = seen(&stage, BackupName::LatestVerified).await.expect("one");
+    assert_eq!(found.name, first);
+    assert!(found.errors[0].ends_with("it is missing"), "{:?}", found.errors);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_backup_that_breaks_off_never_counts() {
     for (what, nth) in [
         ("tar.gz", 1),
