@@ -51,11 +51,14 @@ impl Meaning for OpenSandbox {
             namespace: namespace.map(str::to_owned),
             verb: verb.into(),
         };
-        let policies = self.sandbox.namespaces.values();
         ["get", "create"]
             .into_iter()
-            .map(|verb| own("namespaces", "", None, verb))
-            .chain(policies.map(|ns| own("networkpolicies", "networking.k8s.io", Some(ns), "create")))
+            .flat_map(|verb| {
+                let policies = self.sandbox.namespaces.values();
+                let policies =
+                    policies.map(move |ns| own("networkpolicies", "networking.k8s.io", Some(ns), verb));
+                std::iter::once(own("namespaces", "", None, verb)).chain(policies)
+            })
             .collect()
     }
 

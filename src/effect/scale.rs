@@ -48,7 +48,24 @@ impl Meaning for Scale {
     }
 
     fn permissions(&self) -> Vec<Permission> {
-        Permission::on(&self.site, &self.id, &["get", "patch"])
+        let mut all = Permission::on(&self.site, &self.id, &["get"]);
+        // The size is changed through the subresource; "stopped" is seen by the pods.
+        all.extend(
+            Permission::on(&self.site, &self.id, &["patch"])
+                .into_iter()
+                .map(|right| Permission {
+                    resource: format!("{}/scale", right.resource),
+                    ..right
+                }),
+        );
+        let pods = ObjectId {
+            api_version: "v1".into(),
+            kind: "Pod".into(),
+            namespace: self.id.namespace.clone(),
+            name: String::new(),
+        };
+        all.extend(Permission::on(&self.site, &pods, &["list"]));
+        all
     }
 
     fn confine(&mut self, sandbox: &Sandbox) -> Confinement {

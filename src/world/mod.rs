@@ -1,11 +1,14 @@
 //! Adapters: everything that touches the real world, or pretends to.
 //!
-//! [`port`] is what a cluster, a store and the network must be able to do. `actor` performs effects
+//! [`port`] is what a cluster, a store and the network must be able to do. [`World`] performs effects
 //! with these ports, the same way for real and for embedded ones, so that what the simulator proves
 //! is the code that runs in an incident. `kube`, `s3` and `http` are the real ports, each behind a
-//! feature, and `connect` makes them; `directory` is a store in a folder; `sim` is a cluster in memory.
+//! feature, and [`connect`] makes them; [`directory`] is a store in a folder; [`sim`] is a cluster in
+//! memory.
 
+mod actor;
 pub mod connect;
+pub mod directory;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "kube")]
@@ -16,8 +19,11 @@ mod lab;
 pub mod port;
 #[cfg(feature = "s3")]
 pub mod s3;
+pub mod sim;
 #[cfg(test)]
 #[cfg(any(feature = "kube", feature = "s3", feature = "http"))]
 mod testserver;
 #[cfg(any(feature = "kube", feature = "s3", feature = "http"))]
 mod transport;
+
+pub use actor::{Clock, World};

@@ -1,0 +1,246 @@
+//! Which backups a store holds, and which one is meant.
+//!
+//! ## Why
+//!
+//! - A backup of ours counts by its manifest, which is written last, and is *verified* only by a proof
+//!   for exactly that manifest. A proof without the archive beside it proves nothing.
+//! - The small `velero-backup.json` of each backup says in which order to look; what is believed is
+//!   the manifest. A record that cannot be read is looked at first, so that damage to it cannot make
+//!   an older backup look like the newest.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::World;
+use super::bytes::{read_all, read_if_there};
+use super::pace::{Work, all};
+use crate::archive::{BackupRecord, Keys, Manifest, RESULTS_BYTES_MAX, Usable, Verified, results};
+use crate::effect::{BackupName, BackupSeen, ErrorKind, Seen, WorldError};
+use crate::world::port::Store;
+
+/// As much metadata as Velero reads of one file: a manifest of two million objects is smaller.
+const MANIFEST_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
+/// A record is a page; a megabyte is a mistake.
+pub(super) const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Records in flight.
+const IN_FLIGHT: usize = 8;
+
+/// One backup, as far as its small files tell.
+pub(super) struct Found {
+    pub(super) keys: Keys,
+    pub(super) seen: BackupSeen,
+    /// `None`: Velero made it, and nobody recorded checksums.
+    pub(super) manifest: Option<Manifest>,
+    /// The namespaces that were asked for; empty: all.
+    namespaces: Vec<String>,
+    /// Velero could not read all of it.
+    partial: bool,
+}
+
+impl Found {
+    fn holds(&self, namespaces: &[String]) -> bool {
+        self.namespaces.is_empty() || namespaces.iter().all(|one| self.namespaces.contains(one))
+    }
+}
+
+impl World {
+    pub(super) async fn see_backup(
+        &self,
+        store: &str,
+        backup: &BackupName,
+        namespaces: &[String],
+    ) -> Result<Seen, WorldError> {
+        let store = self.store(store)?;
+        let found = match backup {
+            BackupName::Named(name) => open(&*store, name).await?.filter(|found| found.holds(namespaces)),
+            BackupName::Latest => newest(&*store, namespaces, false).await?,
+            BackupName::LatestVerified => newest(&*store, namespaces, true).await?,
+        };
+        Ok(Seen::Backup(found.map(|found| found.seen)))
+    }
+}
+
+/// The backup of this name; `None` where there is none.
+///
+/// # Errors
+///
+/// It is there and cannot be used: damaged, not finished, refused by Velero itself.
+pub(super) async fn open(store: &dyn Store, name: &str) -> Result<Option<Found>, WorldError> {
+    let refuse = |kind, message: String| WorldError::new(kind, store.address(), message);
+    let keys = Keys::of(name).map_err(|error| refuse(ErrorKind::Rejected, error.to_string()))?;
+    if let Some(bytes) = read_if_there(store, &keys.manifest(), MANIFEST_BYTES_MAX).await? {
+        return ours(store, keys, &bytes).await.map(Some);
+    }
+    let Some(bytes) = read_if_there(store, &keys.velero_backup(), RECORD_BYTES_MAX).await? else {
+        return Ok(None);
+    };
+    let record = BackupRecord::read(name, &bytes)
+        .map_err(|why| refuse(ErrorKind::Damaged, format!("{}: {why}", keys.velero_backup())))?;
+    if record.by_lifeboat {
+        let message = format!("backup {name} was not finished: it has no manifest");
+        return Err(refuse(ErrorKind::Rejected, message));
+    }
+    veleros(store, keys, record).await.map(Some)
+}
+
+/// A backup with a manifest of ours.
+async fn ours(store: &dyn Store, keys: Keys, stored: &[u8]) -> Result<Found, WorldError> {
+    let damaged = |key: String, why: String| {
+        WorldError::new(ErrorKind::Damaged, store.address(), format!("{key}: {why}"))
+    };
+    let manifest =
+        Manifest::from_bytes(stored).map_err(|error| damaged(keys.manifest(), error.to_string()))?;
+    if manifest.backup != keys.name() {
+        let why = format!("it is of the backup {}", manifest.backup);
+        return Err(damaged(keys.manifest(), why));
+    }
+    let there = store.list(&keys.archive()).await?;
+    let archive = there.iter().find(|entry| entry.key == keys.archive());
+    if archive.is_none_or(|entry| entry.size != manifest.archive.size) {
+        let why = archive.map_or_else(
+            || "it is missing".to_owned(),
+            |entry| format!("it has {} bytes instead of {}", entry.size, manifest.archive.size),
+        );
+        return Err(damaged(keys.archive(), why));
+    }
+    let proof = read_if_there(store, &keys.verified(), RECORD_BYTES_MAX).await?;
+    let proof = proof.and_then(|bytes| Verified::from_bytes(&bytes).ok());
+    let seen = BackupSeen {
+        name: manifest.backup.clone(),
+        consistent_at: manifest.consistent_at,
+        verified_at: proof
+            .filter(|proof| proof.proves(&manifest, stored))
+            .map(|proof| proof.verified_at),
+        writer: "lifeboat".into(),
+        objects: manifest.count_namespaces(),
+        archive_sha256: Some(manifest.archive.sha256.clone()),
+        errors: Vec::new(),
+    };
+    Ok(Found {
+        keys,
+        seen,
+        namespaces: manifest.namespaces.clone(),
+        manifest: Some(manifest),
+        partial: false,
+    })
+}
+
+/// A backup that Velero made.
+async fn veleros(store: &dyn Store, keys: Keys, record: BackupRecord) -> Result<Found, WorldError> {
+    let (consistent_at, partial) = match record.usable {
+        Usable::Yes {
+            consistent_at,
+            partial,
+        } => (consistent_at, partial),
+        Usable::No(why) => {
+            let message = format!("backup {} cannot be used: {why}", record.name);
+            return Err(WorldError::new(ErrorKind::Rejected, store.address(), message));
+        }
+    };
+    let mut errors = Vec::new();
+    if partial || record.errors > 0 {
+        errors = veleros_errors(store, &keys).await?;
+        if errors.is_empty() {
+            errors.push(format!("Velero says {} and names no error", record.phase));
+        }
+    }
+    let seen = BackupSeen {
+        name: record.name,
+        consistent_at,
+        verified_at: None,
+        writer: "velero".into(),
+        objects: BTreeMap::new(),
+        archive_sha256: None,
+        errors,
+    };
+    Ok(Found {
+        keys,
+        seen,
+        manifest: None,
+        namespaces: record.namespaces,
+        partial,
+    })
+}
+
+async fn veleros_errors(store: &dyn Store, keys: &Keys) -> Result<Vec<String>, WorldError> {
+    let limit = usize::try_from(RESULTS_BYTES_MAX).unwrap_or(usize::MAX);
+    let bytes = read_if_there(store, &keys.results(), limit).await?;
+    Ok(match bytes.map(|bytes| results(bytes.as_slice())) {
+        Some(Ok((errors, _))) => errors,
+        Some(Err(why)) => vec![why],
+        None => Vec::new(),
+    })
+}
+
+/// The newest backup that may be used and holds these namespaces. One that cannot be used is passed
+/// over, and the next one says so.
+pub(super) async fn newest(
+    store: &dyn Store,
+    namespaces: &[String],
+    verified: bool,
+) -> Result<Option<Found>, WorldError> {
+    let mut passed_over = Vec::new();
+    for name in by_age(store).await? {
+        match open(store, &name).await {
+            Ok(Some(mut found)) => {
+                let proved = found.seen.verified_at.is_some();
+                if found.holds(namespaces) && !found.partial && (proved || !verified) {
+                    found.seen.errors.append(&mut passed_over);
+                    return Ok(Some(found));
+                }
+            }
+            Ok(None) => {}
+            Err(error) if matches!(error.kind, ErrorKind::Damaged | ErrorKind::Rejected) => {
+                passed_over.push(format!("{name} was passed over: {}", error.message));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
+}
+
+/// The names of all backups, the newest first; those that do not say their age before all others.
+async fn by_age(store: &dyn Store) -> Result<Vec<String>, WorldError> {
+    let names = names(store).await?;
+    let mut work: Vec<Work<'_, Option<Timestamp>>> = Vec::with_capacity(names.len());
+    for name in &names {
+        work.push(Box::pin(age(store, name)));
+    }
+    let ages = all(IN_FLIGHT, work).await?;
+    let mut found: Vec<(Option<Timestamp>, String)> = ages.into_iter().zip(names).collect();
+    found.sort_by_key(|(at, name)| (at.is_some(), Reverse(*at), Reverse(name.clone())));
+    Ok(found.into_iter().map(|(_, name)| name).collect())
+}
+
+async fn names(store: &dyn Store) -> Result<BTreeSet<String>, WorldError> {
+    let velero = store.list("backups/").await?;
+    let own = store.list("metadata/lifeboat/").await?;
+    let part = |key: &str, at: usize| key.split('/').nth(at).map(str::to_owned);
+    let velero = velero
+        .iter()
+        .filter(|entry| entry.key.ends_with("/velero-backup.json"))
+        .filter_map(|entry| part(&entry.key, 1));
+    let own = own
+        .iter()
+        .filter(|entry| entry.key.ends_with("/manifest.json"))
+        .filter_map(|entry| part(&entry.key, 2));
+    Ok(velero.chain(own).filter(|name| Keys::of(name).is_ok()).collect())
+}
+
+async fn age(store: &dyn Store, name: &str) -> Result<Option<Timestamp>, WorldError> {
+    let Ok(keys) = Keys::of(name) else { return Ok(None) };
+    let bytes = match read_all(store, &keys.velero_backup(), RECORD_BYTES_MAX).await {
+        Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Damaged) => return Ok(None),
+        bytes => bytes?,
+    };
+    Ok(
+        match BackupRecord::read(name, &bytes).map(|record| record.usable) {
+            Ok(Usable::Yes { consistent_at, .. }) => Some(consistent_at),
+            _ => None,
+        },
+    )
+}

@@ -1,0 +1,160 @@
+//! Performs effects and answers queries over the ports of [`super::port`], with the same code for
+//! real and for embedded places.
+//!
+//! One file per effect. Ports do one request each; loops that wait are here, and they say what they
+//! wait for. Nothing here retries a change: the engine does, knowing the effect's class.
+//!
+//! ## Why
+//!
+//! - Looking again is not retrying. A loop that waits for ten minutes meets a restart of the API
+//!   server; to give up then would turn a passing fault into a failed recovery. So trouble that
+//!   passes by itself ends a *look*, is told, and the loop goes on; a *change* it ends at once.
+//! - What a lost reply hides is found again by [`marks`]: every object that is made carries the key of
+//!   its effect.
+
+mod apply;
+mod backup;
+mod bytes;
+mod catalog;
+mod copy;
+mod delete;
+mod job;
+mod marks;
+mod observe;
+mod pace;
+mod pods;
+mod probe;
+mod restore;
+mod sandbox;
+mod scale;
+mod site;
+mod teardown;
+#[cfg(test)]
+mod tests;
+mod wait;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+
+use super::port::{Cluster, Store, Web};
+use crate::effect::{
+    Actor, Attempt, Effect, ErrorKind, Observer, Query, Receipt, Resolution, Seen, WorldError,
+};
+
+/// Says what time it is.
+pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Everything that can be reached, and what time it is.
+#[derive(Clone)]
+pub struct World {
+    /// Site → cluster.
+    pub clusters: BTreeMap<String, Arc<dyn Cluster>>,
+    /// Store → store.
+    pub stores: BTreeMap<String, Arc<dyn Store>>,
+    /// The network.
+    pub web: Arc<dyn Web>,
+    /// The wall clock: it names backups and stamps their moment.
+    pub now: Clock,
+}
+
+impl Observer for World {
+    fn read<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Seen, WorldError>> {
+        Box::pin(async move {
+            match query {
+                Query::Site { site } => self.see_site(site).await,
+                Query::Store { store } => self.see_store(store).await,
+                Query::Object { site, id } => self.see_object(site, id).await,
+                Query::Namespaces { site, names } => self.see_namespaces(site, names).await,
+                Query::Workloads {
+                    site,
+                    namespace,
+                    kind,
+                    name,
+                    selector,
+                } => {
+                    self.see_workloads(site, namespace, kind, name.as_deref(), selector)
+                        .await
+                }
+                Query::Backup {
+                    store,
+                    backup,
+                    namespaces,
+                } => self.see_backup(store, backup, namespaces).await,
+                Query::Inventory { site, selection } => self.see_inventory(site, selection).await,
+                Query::Restore(effect) => self.see_restore(effect).await,
+                Query::Manifests { path } => Err(unread(path)),
+                Query::Prefix { store, prefix } => self.see_prefix(store, prefix).await,
+            }
+        })
+    }
+}
+
+impl Actor for World {
+    fn perform<'a>(
+        &'a self,
+        effect: &'a Effect,
+        attempt: &'a Attempt,
+    ) -> BoxFuture<'a, Result<Receipt, WorldError>> {
+        Box::pin(async move {
+            match effect {
+                Effect::Apply(effect) => self.apply(effect, attempt).await,
+                Effect::Ask(_) => Err(asked()),
+                Effect::Await(effect) => self.wait(effect, attempt).await,
+                Effect::BackupObjects(effect) => self.back_up(effect, attempt).await,
+                Effect::CloseSandbox(effect) => self.tear_down(effect, attempt).await,
+                Effect::CopyPrefix(effect) => self.copy(effect, attempt).await,
+                Effect::Delete(effect) => self.delete(effect, attempt).await,
+                Effect::OpenSandbox(effect) => self.open_sandbox(effect, attempt).await,
+                Effect::Pause(effect) => self.pause(effect, attempt).await,
+                Effect::Probe(effect) => self.probe(effect, attempt).await,
+                Effect::RestoreObjects(effect) => self.restore(effect, attempt).await,
+                Effect::RunJob(effect) => self.run_job(effect, attempt).await,
+                Effect::Scale(effect) => self.scale(effect, attempt).await,
+            }
+        })
+    }
+
+    fn resolve<'a>(
+        &'a self,
+        effect: &'a Effect,
+        attempt: &'a Attempt,
+    ) -> BoxFuture<'a, Result<Resolution, WorldError>> {
+        Box::pin(async move {
+            match effect {
+                Effect::BackupObjects(effect) => self.resolve_backup(effect, attempt).await,
+                Effect::CloseSandbox(effect) => self.resolve_tear_down(effect).await,
+                Effect::Delete(effect) => self.resolve_delete(effect).await,
+                Effect::OpenSandbox(effect) => self.resolve_sandbox(effect, attempt).await,
+                Effect::RunJob(effect) => self.resolve_job(effect, attempt).await,
+                Effect::Ask(_) => Ok(Resolution::CannotTell("people answer through the journal".into())),
+                // To repeat these changes nothing that is already as wanted.
+                Effect::Apply(_)
+                | Effect::Await(_)
+                | Effect::CopyPrefix(_)
+                | Effect::Pause(_)
+                | Effect::Probe(_)
+                | Effect::RestoreObjects(_)
+                | Effect::Scale(_) => Ok(Resolution::NotDone),
+            }
+        })
+    }
+}
+
+fn unread(path: &std::path::Path) -> WorldError {
+    let message = format!(
+        "{} was not read: the reader of YAML is not connected",
+        path.display()
+    );
+    WorldError::new(ErrorKind::Internal, "files", message)
+}
+
+fn asked() -> WorldError {
+    WorldError::new(
+        ErrorKind::Internal,
+        "people",
+        "a question reached the world; people answer through the journal",
+    )
+}

@@ -1,0 +1,376 @@
+//! An embedded cluster as a port: requests, their faults, and the list of everything that was asked.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::clock::SimClock;
+use super::fault::Faults;
+use super::merge;
+use super::state::{Key, State, owned_entirely};
+use super::{MANAGER, Pace};
+use crate::effect::{ErrorKind, SiteSeen, WorldError};
+use crate::objects::{ApiKind, builtin};
+use crate::world::port::{Answer, Applied, Cluster};
+
+/// A Kubernetes cluster in memory. Clones are the same cluster.
+#[derive(Clone, Debug)]
+pub struct SimCluster {
+    name: String,
+    pace: Pace,
+    faults: Faults,
+    inner: Arc<Mutex<Inner>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    state: State,
+    audit: Vec<AuditEntry>,
+}
+
+/// One mutating request, as the server saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// When.
+    pub at: Timestamp,
+    /// `create`, `apply`, `patch`, `delete`.
+    pub verb: &'static str,
+    /// `deployments.apps`, with the subresource after `/`.
+    pub resource: String,
+    /// Where; `None` for cluster-scoped objects.
+    pub namespace: Option<String>,
+    /// The object's name.
+    pub name: String,
+    /// Whether it changed the cluster.
+    pub committed: bool,
+}
+
+impl AuditEntry {
+    /// The namespace that the request acted in or on.
+    pub fn place(&self) -> Option<&str> {
+        match self.resource.as_str() {
+            "namespaces" => Some(&self.name),
+            _ => self.namespace.as_deref(),
+        }
+    }
+}
+
+/// What a request asks, for faults and audit.
+#[derive(Clone, Copy)]
+struct Ask<'a> {
+    verb: &'static str,
+    kind: Option<&'a ApiKind>,
+    subresource: Option<&'a str>,
+    namespace: Option<&'a str>,
+    name: &'a str,
+}
+
+impl<'a> Ask<'a> {
+    const fn plain(verb: &'static str) -> Self {
+        Self {
+            verb,
+            kind: None,
+            subresource: None,
+            namespace: None,
+            name: "",
+        }
+    }
+
+    const fn on(verb: &'static str, kind: &'a ApiKind, namespace: Option<&'a str>, name: &'a str) -> Self {
+        Self {
+            verb,
+            kind: Some(kind),
+            subresource: None,
+            namespace,
+            name,
+        }
+    }
+
+    fn of(verb: &'static str, kind: &'a ApiKind, object: &'a Value) -> Self {
+        let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
+        Self::on(
+            verb,
+            kind,
+            text("/metadata/namespace"),
+            text("/metadata/name").unwrap_or(""),
+        )
+    }
+
+    fn key(&self) -> Key {
+        let resource = self.kind.map(ApiKind::resource).unwrap_or_default();
+        Key::new(&resource, self.namespace.unwrap_or(""), self.name)
+    }
+
+    fn entry(&self, at: Timestamp, committed: bool) -> Option<AuditEntry> {
+        if !matches!(self.verb, "create" | "apply" | "patch" | "delete") {
+            return None;
+        }
+        let resource = self.kind.map(ApiKind::resource).unwrap_or_default();
+        Some(AuditEntry {
+            at,
+            verb: self.verb,
+            resource: match self.subresource {
+                Some(part) => format!("{resource}/{part}"),
+                None => resource,
+            },
+            namespace: self.namespace.map(str::to_owned),
+            name: self.name.to_owned(),
+            committed,
+        })
+    }
+}
+
+impl SimCluster {
+    pub(super) fn new(name: &str, clock: SimClock, pace: Pace, faults: Faults) -> Self {
+        let state = State::new(name, clock, pace, faults.clone());
+        Self {
+            name: name.to_owned(),
+            pace,
+            faults,
+            inner: Arc::new(Mutex::new(Inner {
+                state,
+                audit: Vec::new(),
+            })),
+        }
+    }
+
+    /// Makes objects as somebody with `kubectl apply` would have long before; not in the audit list.
+    /// Kinds are built in, or defined by a `CustomResourceDefinition` among the objects before.
+    ///
+    /// # Errors
+    ///
+    /// The first object that the cluster refuses.
+    pub fn seed<'a>(&self, objects: impl IntoIterator<Item = &'a Value>) -> Result<(), WorldError> {
+        let mut inner = self.lock();
+        inner.state.advance();
+        for object in objects {
+            let kind = inner.state.kind_of(object)?;
+            let owners = owned_entirely(object, "kubectl/Apply");
+            inner.state.insert(&kind, object.clone(), owners)?;
+            inner.state.establish_all();
+        }
+        Ok(())
+    }
+
+    /// Changes one object as somebody else would; not in the audit list.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` where there is no such object.
+    pub fn edit(
+        &self,
+        kind: &ApiKind,
+        namespace: Option<&str>,
+        name: &str,
+        patch: &Value,
+    ) -> Result<Value, WorldError> {
+        let mut inner = self.lock();
+        inner.state.advance();
+        let key = Ask::on("patch", kind, namespace, name).key();
+        inner.state.update(&key, &mut |object, owners| {
+            merge::patch(object, owners, patch, "kubectl/Update");
+            Ok(())
+        })
+    }
+
+    /// Takes one object away as somebody else would; not in the audit list.
+    pub fn lose(&self, kind: &ApiKind, namespace: Option<&str>, name: &str) {
+        let mut inner = self.lock();
+        inner.state.advance();
+        inner.state.purge(&Ask::on("delete", kind, namespace, name).key());
+    }
+
+    /// The object as it is now, without a request.
+    pub fn peek(&self, kind: &ApiKind, namespace: Option<&str>, name: &str) -> Option<Value> {
+        let mut inner = self.lock();
+        inner.state.advance();
+        inner.state.show(&Ask::on("get", kind, namespace, name).key())
+    }
+
+    /// Every mutating request so far, in order.
+    pub fn audit(&self) -> Vec<AuditEntry> {
+        self.lock().audit.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One request: its time on the wire, its fault, its effect, its line in the audit list.
+    fn request<'a, T: Send>(
+        &'a self,
+        ask: Ask<'a>,
+        act: impl FnOnce(&mut State, Key) -> Result<T, WorldError> + Send + 'a,
+    ) -> Answer<'a, T> {
+        Box::pin(async move {
+            self.pace.request().await;
+            let fault = self
+                .faults
+                .meet(&self.name, ask.verb, ask.kind.map_or("", |kind| &kind.kind));
+            let mut inner = self.lock();
+            inner.state.advance();
+            let outcome = match fault {
+                Some(fault) if !fault.commits() => Err(fault.error(&self.name)),
+                _ => ask
+                    .kind
+                    .map_or(Ok(()), |kind| inner.state.serves(kind))
+                    .and_then(|()| act(&mut inner.state, ask.key())),
+            };
+            let entry = ask.entry(inner.state.now(), outcome.is_ok());
+            inner.audit.extend(entry);
+            match fault {
+                Some(fault) => Err(fault.error(&self.name)),
+                None => outcome,
+            }
+        })
+    }
+}
+
+impl Cluster for SimCluster {
+    fn identity(&self) -> Answer<'_, SiteSeen> {
+        self.request(Ask::plain("identity"), |state, _| {
+            let system = state.get(&Key::new("namespaces", "", "kube-system"));
+            let uid = system.and_then(|object| object.pointer("/metadata/uid")?.as_str());
+            Ok(SiteSeen {
+                uid: uid.unwrap_or("").to_owned(),
+                version: "v1.37.2".to_owned(),
+                server: format!("embedded:{}", self.name),
+            })
+        })
+    }
+
+    fn discover(&self) -> Answer<'_, Vec<ApiKind>> {
+        self.request(Ask::plain("discover"), |state, _| {
+            Ok(state.served().into_iter().map(|served| served.kind).collect())
+        })
+    }
+
+    fn list<'a>(&'a self, kind: &'a ApiKind, namespace: Option<&'a str>) -> Answer<'a, Vec<Value>> {
+        self.request(Ask::on("list", kind, namespace, ""), move |state, key| {
+            let keys = state.of(&key.resource, namespace);
+            Ok(keys.iter().filter_map(|key| state.show(key)).collect())
+        })
+    }
+
+    fn get<'a>(
+        &'a self,
+        kind: &'a ApiKind,
+        namespace: Option<&'a str>,
+        name: &'a str,
+    ) -> Answer<'a, Option<Value>> {
+        self.request(Ask::on("get", kind, namespace, name), |state, key| {
+            Ok(state.show(&key))
+        })
+    }
+
+    fn create<'a>(&'a self, kind: &'a ApiKind, object: &'a Value) -> Answer<'a, Value> {
+        self.request(Ask::of("create", kind, object), move |state, _| {
+            let owners = owned_entirely(object, &format!("{MANAGER}/Update"));
+            state.insert(kind, object.clone(), owners)
+        })
+    }
+
+    fn apply<'a>(&'a self, kind: &'a ApiKind, object: &'a Value, force: bool) -> Answer<'a, Applied> {
+        self.request(Ask::of("apply", kind, object), move |state, key| {
+            let manager = format!("{MANAGER}/Apply");
+            if state.get(&key).is_none() {
+                let object = state.insert(kind, object.clone(), owned_entirely(object, &manager))?;
+                return Ok(Applied {
+                    object,
+                    created: true,
+                });
+            }
+            let object = state.update(&key, &mut |live, owners| {
+                merge::apply(live, owners, object, &manager, force)
+            })?;
+            Ok(Applied {
+                object,
+                created: false,
+            })
+        })
+    }
+
+    fn patch<'a>(
+        &'a self,
+        kind: &'a ApiKind,
+        namespace: Option<&'a str>,
+        name: &'a str,
+        subresource: Option<&'a str>,
+        patch: &'a Value,
+    ) -> Answer<'a, Value> {
+        let ask = Ask {
+            subresource,
+            ..Ask::on("patch", kind, namespace, name)
+        };
+        self.request(ask, move |state, key| match subresource {
+            None => patch_object(state, &key, patch, &["metadata", "spec", "data", "stringData"]),
+            Some("scale") => patch_object(state, &key, patch, &["spec"]),
+            Some(other) => Err(state.refuse(
+                ErrorKind::NotFound,
+                format!("{} has no subresource {other} here", key.resource),
+            )),
+        })
+    }
+
+    fn delete<'a>(
+        &'a self,
+        kind: &'a ApiKind,
+        namespace: Option<&'a str>,
+        name: &'a str,
+        uid: &'a str,
+    ) -> Answer<'a, bool> {
+        self.request(Ask::on("delete", kind, namespace, name), move |state, key| {
+            state.delete(&key, uid)
+        })
+    }
+}
+
+/// A merge patch of some parts of an object; `metadata.resourceVersion` in it is a precondition.
+fn patch_object(state: &mut State, key: &Key, patch: &Value, parts: &[&str]) -> Result<Value, WorldError> {
+    let expected = patch.pointer("/metadata/resourceVersion").cloned();
+    let mut patch = patch.clone();
+    if let Some(map) = patch.as_object_mut() {
+        map.retain(|name, _| parts.contains(&name.as_str()));
+    }
+    if let Some(Value::Object(metadata)) = patch.get_mut("metadata") {
+        metadata.remove("resourceVersion");
+    }
+    state.update(key, &mut |object, owners| {
+        if expected
+            .as_ref()
+            .is_some_and(|version| object["metadata"]["resourceVersion"] != *version)
+        {
+            return Err(
+                "the object has been modified; please apply your changes to the latest version and try again"
+                    .into(),
+            );
+        }
+        merge::patch(object, owners, &patch, &format!("{MANAGER}/Update"));
+        Ok(())
+    })
+}
+
+impl State {
+    /// The served kind of an object that somebody brings.
+    fn kind_of(&self, object: &Value) -> Result<ApiKind, WorldError> {
+        let (version, kind) = (&object["apiVersion"], &object["kind"]);
+        let fits = |served: &ApiKind| *version == served.api_version() && *kind == served.kind;
+        let custom = || {
+            self.served()
+                .into_iter()
+                .map(|one| one.kind)
+                .find(|one| fits(one))
+        };
+        kind.as_str()
+            .and_then(builtin)
+            .filter(|one| fits(one))
+            .or_else(custom)
+            .ok_or_else(|| {
+                self.refuse(
+                    ErrorKind::NotFound,
+                    format!("no matches for kind {kind} in version {version}"),
+                )
+            })
+    }
+}

@@ -1,0 +1,183 @@
+//! The embedded world: Kubernetes clusters, object stores and a network in memory.
+//!
+//! For `lifeboat demo` and `simulate`, and for every test of what the actor does. It is not a mock:
+//! it keeps objects, versions, owners of fields, finalizers and cascades, has controllers that take
+//! time, and refuses what a real server refuses where lifeboat depends on it. What it leaves out is
+//! said in each file. The real servers of `tests/lab` have the last word.
+
+mod clock;
+mod cluster;
+mod controllers;
+mod discovery;
+mod fault;
+mod merge;
+mod namespaces;
+mod shop;
+mod state;
+mod store;
+#[cfg(test)]
+mod tests;
+mod web;
+
+pub use clock::SimClock;
+pub use cluster::{AuditEntry, SimCluster};
+pub use fault::{Fault, FaultError, FaultPlan, StuckPod};
+pub use shop::shop;
+pub use store::SimStore;
+pub use web::SimWeb;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use self::fault::Faults;
+use super::World;
+use super::port::{Cluster, Store};
+use crate::runbook::{KubernetesSite, Sites};
+
+/// The field manager that the port's contract names.
+const MANAGER: &str = "lifeboat";
+
+/// How long things take in the embedded world, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// One request.
+    pub request_ms: u64,
+    /// From a new pod to its running containers.
+    pub pod_start_ms: u64,
+    /// From a pod that is told to stop to one that is gone.
+    pub pod_stop_ms: u64,
+    /// A Job.
+    pub job_ms: u64,
+    /// Between two looks of the namespace controller at a namespace that is going.
+    pub sweep_ms: u64,
+    /// From a new namespace to its default account.
+    pub furnish_ms: u64,
+    /// From a new definition to its kind.
+    pub establish_ms: u64,
+}
+
+impl Default for Pace {
+    /// Like a small, idle, near cluster, with images already pulled: fast enough for a demonstration,
+    /// slow enough that every wait really waits.
+    fn default() -> Self {
+        Self {
+            request_ms: 1,
+            pod_start_ms: 300,
+            pod_stop_ms: 100,
+            job_ms: 500,
+            sweep_ms: 200,
+            furnish_ms: 10,
+            establish_ms: 50,
+        }
+    }
+}
+
+impl Pace {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the embedded world is an adapter: a request takes its time"
+    )]
+    async fn request(&self) {
+        tokio::time::sleep(std::time::Duration::from_millis(self.request_ms)).await;
+    }
+}
+
+/// Embedded clusters and stores with one clock and one script of faults.
+#[derive(Clone, Debug)]
+pub struct Embedded {
+    clusters: BTreeMap<String, SimCluster>,
+    stores: BTreeMap<String, SimStore>,
+    clock: SimClock,
+    pace: Pace,
+    faults: Faults,
+}
+
+impl Embedded {
+    /// An empty world whose clock shows `start` now.
+    pub fn starting_at(start: Timestamp) -> Self {
+        Self {
+            clusters: BTreeMap::new(),
+            stores: BTreeMap::new(),
+            clock: SimClock::starting_at(start),
+            pace: Pace::default(),
+            faults: Faults::default(),
+        }
+    }
+
+    /// The embedded clusters of an inventory, and all of its stores in memory.
+    pub fn of(sites: &Sites, start: Timestamp) -> Self {
+        let embedded = sites
+            .sites
+            .iter()
+            .filter(|(_, site)| matches!(site.kubernetes, KubernetesSite::Embedded { .. }));
+        let world = embedded.fold(Self::starting_at(start), |world, (name, _)| world.with_site(name));
+        sites
+            .stores
+            .keys()
+            .fold(world, |world, name| world.with_store(name))
+    }
+
+    /// Adds an empty cluster.
+    #[must_use]
+    pub fn with_site(mut self, name: &str) -> Self {
+        let cluster = SimCluster::new(name, self.clock, self.pace, self.faults.clone());
+        self.clusters.insert(name.to_owned(), cluster);
+        self
+    }
+
+    /// Adds an empty store.
+    #[must_use]
+    pub fn with_store(mut self, name: &str) -> Self {
+        let store = SimStore::new(name, self.clock, self.pace, self.faults.clone());
+        self.stores.insert(name.to_owned(), store);
+        self
+    }
+
+    /// Scripts what goes wrong from now on.
+    pub fn script(&self, faults: FaultPlan) {
+        self.faults.set(faults);
+    }
+
+    /// A cluster.
+    pub fn cluster(&self, site: &str) -> Option<&SimCluster> {
+        self.clusters.get(site)
+    }
+
+    /// A store.
+    pub fn store(&self, name: &str) -> Option<&SimStore> {
+        self.stores.get(name)
+    }
+
+    /// Its network.
+    pub fn web(&self) -> SimWeb {
+        SimWeb::new(self.clusters.clone(), self.pace)
+    }
+
+    /// Its clock.
+    pub const fn clock(&self) -> SimClock {
+        self.clock
+    }
+
+    /// The ports of this world in the hands of an actor. Whoever mixes worlds puts the ports together
+    /// by hand instead.
+    pub fn world(&self) -> World {
+        let clock = self.clock;
+        World {
+            clusters: shared(&self.clusters, |cluster| Arc::new(cluster) as Arc<dyn Cluster>),
+            stores: shared(&self.stores, |store| Arc::new(store) as Arc<dyn Store>),
+            web: Arc::new(self.web()),
+            now: Arc::new(move || clock.now()),
+        }
+    }
+}
+
+fn shared<T: Clone, P: ?Sized>(
+    all: &BTreeMap<String, T>,
+    port: impl Fn(T) -> Arc<P>,
+) -> BTreeMap<String, Arc<P>> {
+    all.iter()
+        .map(|(name, one)| (name.clone(), port(one.clone())))
+        .collect()
+}
