@@ -16,6 +16,7 @@ pub mod kube;
 #[cfg(test)]
 #[cfg(any(feature = "kube", feature = "s3", feature = "http"))]
 mod lab;
+mod manifests;
 pub mod port;
 #[cfg(feature = "s3")]
 pub mod s3;
@@ -27,3 +28,4 @@ mod testserver;
 mod transport;
 
 pub use actor::{Clock, World};
+pub use manifests::manifests;

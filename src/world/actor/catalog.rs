@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use super::World;
 use super::bytes::{read_all, read_if_there};
 use super::pace::{Work, all};
-use crate::archive::{BackupRecord, Keys, Manifest, RESULTS_BYTES_MAX, Usable, Verified, results};
+use crate::archive::{BackupRecord, Keys, Manifest, EXTRA_BYTES_MAX, Usable, Verified, results};
 use crate::effect::{BackupName, BackupSeen, ErrorKind, Seen, WorldError};
 use crate::world::port::Store;
 
@@ -167,7 +167,7 @@ async fn veleros(store: &dyn Store, keys: Keys, record: BackupRecord) -> Result<
 }
 
 async fn veleros_errors(store: &dyn Store, keys: &Keys) -> Result<Vec<String>, WorldError> {
-    let limit = usize::try_from(RESULTS_BYTES_MAX).unwrap_or(usize::MAX);
+    let limit = usize::try_from(EXTRA_BYTES_MAX).unwrap_or(usize::MAX);
     let bytes = read_if_there(store, &keys.results(), limit).await?;
     Ok(match bytes.map(|bytes| results(bytes.as_slice())) {
         Some(Ok((errors, _))) => errors,
