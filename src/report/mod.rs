@@ -1,0 +1,18 @@
+//! Everything that a person sees of a plan and of a run: pure readings of [`crate::plan::Plan`] and
+//! of the journal's entries.
+//!
+//! Nothing here reads a clock, a file or the world: `now`, the time zone and the width of the
+//! terminal are arguments, and texts come back as strings or go to an `impl Write`. A report asked
+//! for a year later is the report of that night.
+
+mod late;
+mod lines;
+mod outcome;
+#[cfg(test)]
+mod sample;
+mod units;
+
+pub use outcome::{
+    Act, AttemptReport, AttemptResult, Deed, EffectReport, Ending, Ledger, Left, Measure, NoBeginning,
+    Reached, State, StepReport, StepState, Summary, Waited,
+};
