@@ -5,14 +5,19 @@
 //! terminal are arguments, and texts come back as strings or go to an `impl Write`. A report asked
 //! for a year later is the report of that night.
 
+mod forecast;
+mod graph;
 mod late;
 mod lines;
 mod outcome;
+mod plan_text;
 #[cfg(test)]
 mod sample;
 mod units;
 
+pub use forecast::{Estimates, Expected};
 pub use outcome::{
     Act, AttemptReport, AttemptResult, Deed, EffectReport, Ending, Ledger, Left, Measure, NoBeginning,
     Reached, State, StepReport, StepState, Summary, Waited,
 };
+pub use plan_text::{PlanView, plan_text};
