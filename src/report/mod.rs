@@ -5,6 +5,7 @@
 //! terminal are arguments, and texts come back as strings or go to an `impl Write`. A report asked
 //! for a year later is the report of that night.
 
+mod draw;
 mod forecast;
 mod graph;
 mod late;
@@ -15,6 +16,7 @@ mod plan_text;
 mod sample;
 mod units;
 
+pub use draw::{mermaid, svg_graph};
 pub use forecast::{Estimates, Expected};
 pub use outcome::{
     Act, AttemptReport, AttemptResult, Deed, EffectReport, Ending, Ledger, Left, Measure, NoBeginning,
