@@ -14,7 +14,9 @@ mod outcome;
 mod plan_text;
 #[cfg(test)]
 mod sample;
+mod terminal;
 mod units;
+mod words;
 
 pub use draw::{mermaid, svg_graph};
 pub use forecast::{Estimates, Expected};
@@ -23,3 +25,4 @@ pub use outcome::{
     Reached, State, StepReport, StepState, Summary, Waited,
 };
 pub use plan_text::{PlanView, plan_text};
+pub use terminal::{Interactive, Live, LiveOptions, NoSuchStep, Plain, Where, closing, explain, status};
