@@ -5,6 +5,7 @@
 //! terminal are arguments, and texts come back as strings or go to an `impl Write`. A report asked
 //! for a year later is the report of that night.
 
+mod document;
 mod draw;
 mod forecast;
 mod graph;
@@ -18,6 +19,7 @@ mod terminal;
 mod units;
 mod words;
 
+pub use document::{html, markdown};
 pub use draw::{mermaid, svg_graph};
 pub use forecast::{Estimates, Expected};
 pub use outcome::{
