@@ -17,7 +17,7 @@
 //!    outcome before any dependent; resume is replay ([`run`]).
 //! 5. **The engine decides, drivers carry.** Retries, timeouts, concurrency and failure policy are
 //!    pure code in one place.
-//! 6. **Every output is a reading of the journal**: terminal, JSON, report (`report`).
+//! 6. **Every output is a reading of the journal**: terminal, JSON, report ([`report`]).
 //! 7. **A drill is a plan, not a flag**: the scope rewrites effects once, when planning, and refuses
 //!    what cannot be confined.
 //!
@@ -55,6 +55,7 @@ pub mod archive;
 pub mod effect;
 pub mod objects;
 pub mod plan;
+pub mod report;
 pub mod run;
 pub mod runbook;
 pub mod step;

@@ -1,0 +1,30 @@
+//! Everything that a person sees of a plan and of a run: pure readings of [`crate::plan::Plan`] and
+//! of the journal's entries.
+//!
+//! Nothing here reads a clock, a file or the world: `now`, the time zone and the width of the
+//! terminal are arguments, and texts come back as strings or go to an `impl Write`. A report asked
+//! for a year later is the report of that night.
+
+mod document;
+mod draw;
+mod forecast;
+mod graph;
+mod late;
+mod lines;
+mod outcome;
+mod plan_text;
+#[cfg(test)]
+mod sample;
+mod terminal;
+mod units;
+mod words;
+
+pub use document::{html, markdown};
+pub use draw::{mermaid, svg_graph};
+pub use forecast::{Estimates, Expected};
+pub use outcome::{
+    Act, AttemptReport, AttemptResult, Deed, EffectReport, Ending, Ledger, Left, Measure, NoBeginning,
+    Reached, State, StepReport, StepState, Summary, Waited,
+};
+pub use plan_text::{PlanView, plan_text};
+pub use terminal::{Interactive, Live, LiveOptions, NoSuchStep, Plain, Where, closing, explain, status};

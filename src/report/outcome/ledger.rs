@@ -1,0 +1,136 @@
+//! Created against deleted, by uid: what a drill left behind.
+//!
+//! ## Why
+//!
+//! Only receipts count. An attempt that failed or has no outcome may have made objects that nobody
+//! wrote down, so it is named while nothing proves that the drill's namespaces are gone.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::AttemptResult;
+use super::fold::Fold;
+use super::step::{StepReport, StepState};
+use crate::effect::{Class, Effect, Symbol};
+use crate::objects::Made;
+
+/// Created against deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ledger {
+    /// Different objects that receipts say were created.
+    pub created: usize,
+    /// Different objects that receipts say were deleted.
+    pub deleted: usize,
+    /// Whether the drill's walls were removed; `None` outside of a drill.
+    pub torn_down: Option<bool>,
+    /// In a drill: created and not deleted.
+    pub left_behind: Vec<Left>,
+    /// In a drill: deleted without being created by a receipt, so made by controllers or by an
+    /// attempt that failed.
+    pub extra_deleted: Vec<Made>,
+    /// In a drill that is not torn down: attempts that may have made more than is written down.
+    pub uncertain: Vec<String>,
+}
+
+/// One object that is still there, as far as the journal knows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Left {
+    /// Which.
+    #[serde(flatten)]
+    pub object: Made,
+    /// The step that made it.
+    pub step: String,
+}
+
+impl Ledger {
+    /// Whether nothing is left of a drill and its teardown is proved. Always true of other modes,
+    /// which are meant to leave things.
+    pub const fn is_clean(&self) -> bool {
+        match self.torn_down {
+            Some(torn_down) => torn_down && self.left_behind.is_empty(),
+            None => true,
+        }
+    }
+
+    pub(super) fn of(fold: &Fold, steps: &[StepReport]) -> Self {
+        let (mut created, mut deleted) = (BTreeMap::new(), BTreeMap::new());
+        for step in steps {
+            for (_, attempt) in step.attempts() {
+                if let AttemptResult::Performed { receipt } = &attempt.result {
+                    created.extend(receipt.created.iter().map(|made| (&made.uid, (made, &step.name))));
+                    deleted.extend(receipt.deleted.iter().map(|made| (&made.uid, made)));
+                }
+            }
+        }
+        let mut ledger = Self {
+            created: created.len(),
+            deleted: deleted.len(),
+            ..Self::default()
+        };
+        if fold.begun.plan.sandbox.is_none() {
+            return ledger;
+        }
+        let torn_down = torn_down(fold, steps);
+        ledger.torn_down = Some(torn_down);
+        let left = created.iter().filter(|(uid, _)| !deleted.contains_key(**uid));
+        ledger.left_behind = left
+            .map(|(_, (made, step))| Left {
+                object: (*made).clone(),
+                step: (*step).clone(),
+            })
+            .collect();
+        ledger
+            .left_behind
+            .sort_by_cached_key(|left| (left.object.id.kind != "Namespace", left.object.clone()));
+        let extra = deleted.iter().filter(|(uid, _)| !created.contains_key(**uid));
+        ledger.extra_deleted = extra.map(|(_, made)| (*made).clone()).collect();
+        ledger.extra_deleted.sort();
+        if !torn_down {
+            ledger.uncertain = uncertain(steps);
+        }
+        ledger
+    }
+}
+
+/// Every teardown succeeded, and there is one; or nothing was ever begun, so there is nothing to
+/// tear down.
+fn torn_down(fold: &Fold, steps: &[StepReport]) -> bool {
+    let planned = fold.begun.plan.steps.iter().zip(steps);
+    let mut closers = planned
+        .filter(|(step, _)| {
+            step.effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::CloseSandbox(_)))
+        })
+        .peekable();
+    let touched = steps
+        .iter()
+        .any(|step| step.attempts().any(|(effect, _)| effect.class != Class::Read));
+    let closed = closers.peek().is_some() && closers.all(|(_, report)| report.state == StepState::Succeeded);
+    closed || !touched
+}
+
+fn uncertain(steps: &[StepReport]) -> Vec<String> {
+    let mut all = Vec::new();
+    for step in steps {
+        for (effect, attempt) in step.attempts() {
+            let what = match &attempt.result {
+                AttemptResult::Open => "has no outcome",
+                AttemptResult::Unknown { .. } => "has an unknown outcome",
+                AttemptResult::Failed { .. } => "failed part of the way or before it",
+                AttemptResult::Performed { .. } | AttemptResult::Answered { .. } => continue,
+            };
+            let makes = !matches!(effect.line.symbol, Symbol::Delete | Symbol::Destructive);
+            if makes && effect.class != Class::Read && effect.asked.is_none() {
+                all.push(format!(
+                    "attempt {} of {} ({}) {what}",
+                    attempt.number, step.name, effect.line.verb
+                ));
+            }
+        }
+    }
+    all
+}

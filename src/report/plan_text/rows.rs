@@ -1,0 +1,294 @@
+//! The table of a plan: one row per effect, under the name of its step, in waves.
+
+use crate::effect::{Counts, Effect, Fate, FateOf, Line, RestorePreview, Seen, WorkloadSeen};
+use crate::plan::{Part, Plan, PlannedStep};
+use crate::report::forecast::{Estimates, seen};
+use crate::report::graph::Shape;
+use crate::report::lines::{clean, hang, pad, width};
+use crate::report::units::{bytes, count, duration};
+
+/// A step with more harmless effects than this shows the first ones and a number: a selector may
+/// find a hundred workloads. Destructive effects are always shown, each of them.
+const EFFECTS_SHOWN: usize = 8;
+/// Objects that are named under a restore; the rest is a number.
+const OBJECTS_SHOWN: usize = 5;
+/// Where names begin: `  wave 12  `.
+const LEFT: usize = 11;
+
+/// Widths of the columns.
+struct Grid {
+    name: usize,
+    place: usize,
+    verb: usize,
+    columns: usize,
+}
+
+impl Grid {
+    fn of(plan: &Plan, columns: usize) -> Self {
+        let lines: Vec<_> = plan
+            .steps
+            .iter()
+            .flat_map(|step| &step.effects)
+            .map(line)
+            .collect();
+        let widest =
+            |texts: &mut dyn Iterator<Item = usize>, least, most| texts.max().unwrap_or(0).clamp(least, most);
+        Self {
+            name: widest(
+                &mut plan.steps.iter().map(|step| width(&clean(&step.name))),
+                8,
+                16,
+            ),
+            place: widest(&mut lines.iter().map(|line| width(&line.place)), 0, 8),
+            verb: widest(&mut lines.iter().map(|line| width(&line.verb)), 4, 9),
+            columns,
+        }
+    }
+
+    /// Where the place of an effect begins.
+    const fn indent(&self) -> usize {
+        LEFT + 2 + self.name + 2
+    }
+
+    /// A line under an effect.
+    fn under(&self, label: &str, text: &str) -> String {
+        let label = format!("{}{label}", " ".repeat(self.indent()));
+        hang(&label, text, self.columns)
+    }
+}
+
+/// All rows, then the steps that take no part.
+pub(super) fn rows(plan: &Plan, shape: &Shape, estimates: &Estimates, columns: usize) -> Vec<String> {
+    let grid = Grid::of(plan, columns);
+    let mut waves: Vec<Vec<&PlannedStep>> = vec![Vec::new(); shape.waves()];
+    for (step, wave) in plan.steps.iter().zip(&shape.wave) {
+        waves[*wave].push(step);
+    }
+    let mut out = Vec::new();
+    for (wave, steps) in waves.into_iter().enumerate() {
+        let mut label = if steps.iter().all(|step| step.last) {
+            "  at end".to_owned()
+        } else {
+            format!("  wave {}", wave + 1)
+        };
+        for step in steps {
+            out.extend(step_rows(
+                plan,
+                step,
+                &grid,
+                &std::mem::take(&mut label),
+                estimates,
+            ));
+        }
+    }
+    for left in &plan.left_out {
+        let text = format!("not in this mode: {} ({})", clean(&left.step), clean(&left.why));
+        out.push(hang("  ", &text, columns));
+    }
+    out
+}
+
+fn step_rows(
+    plan: &Plan,
+    step: &PlannedStep,
+    grid: &Grid,
+    label: &str,
+    estimates: &Estimates,
+) -> Vec<String> {
+    let mut out = match &step.part {
+        Part::Done => effect_rows(plan, step, grid, label, estimates),
+        Part::Skipped(why) => named(grid, label, '»', &step.name, &format!("not done: {}", clean(why))),
+    };
+    if !step.notes.is_empty() {
+        let notes: Vec<_> = step.notes.iter().map(|note| clean(note)).collect();
+        out.push(grid.under("confined: ", &notes.join("; ")));
+    }
+    out
+}
+
+fn effect_rows(
+    plan: &Plan,
+    step: &PlannedStep,
+    grid: &Grid,
+    label: &str,
+    estimates: &Estimates,
+) -> Vec<String> {
+    if step.effects.is_empty() {
+        return named(grid, label, ' ', &step.name, "nothing to do");
+    }
+    let mut out = Vec::new();
+    let (shown, hidden) = shown(&step.effects);
+    for (at, effect) in shown.into_iter().enumerate() {
+        let line = line(effect);
+        let text = format!(
+            "{}  {}  {}",
+            pad(&line.place, grid.place),
+            pad(&line.verb, grid.verb),
+            line.what
+        );
+        let (label, name) = if at == 0 {
+            (label, step.name.as_str())
+        } else {
+            ("", "")
+        };
+        out.extend(named(grid, label, line.symbol.glyph(), name, &text));
+        out.extend(
+            preview(plan, effect)
+                .into_iter()
+                .map(|text| grid.under("", &text)),
+        );
+    }
+    if hidden > 0 {
+        out.push(grid.under(
+            "",
+            &format!("… and {hidden} more that take nothing away; --json shows them"),
+        ));
+    }
+    if let Some(known) = estimates.get(&step.name) {
+        let text = format!("p50 {} ({})", duration(known.p50_ms), clean(&known.source));
+        append(&mut out, &text, grid);
+    }
+    out
+}
+
+/// Puts a short text at the right edge of the last line, or on a line of its own.
+fn append(rows: &mut Vec<String>, text: &str, grid: &Grid) {
+    let used = rows.last().and_then(|row| row.lines().last()).map_or(0, width);
+    match rows.last_mut() {
+        Some(row) if used + 2 + width(text) <= grid.columns => {
+            row.push_str(&" ".repeat(grid.columns - used - width(text)));
+            row.push_str(text);
+        }
+        _ => rows.push(grid.under("", text)),
+    }
+}
+
+/// The effects to show, and how many are not: destructive ones are never among those.
+fn shown(effects: &[Effect]) -> (Vec<&Effect>, usize) {
+    let mut harmless = 0;
+    let keep = |effect: &&Effect| {
+        harmless += usize::from(!effect.meaning().destructive());
+        effect.meaning().destructive() || harmless <= EFFECTS_SHOWN
+    };
+    let shown: Vec<_> = effects.iter().filter(keep).collect();
+    let hidden = effects.len() - shown.len();
+    (shown, hidden)
+}
+
+/// A row with its symbol and name. A name that is wider than its column gets a line of its own.
+fn named(grid: &Grid, label: &str, symbol: char, name: &str, text: &str) -> Vec<String> {
+    let name = clean(name);
+    let head = format!("{}{symbol} ", pad(label, LEFT));
+    if width(&name) <= grid.name {
+        return vec![hang(
+            &format!("{head}{}  ", pad(&name, grid.name)),
+            text,
+            grid.columns,
+        )];
+    }
+    vec![hang(&head, &name, grid.columns), grid.under("", text)]
+}
+
+/// An effect's line, harmless.
+fn line(effect: &Effect) -> Line {
+    let line = effect.meaning().line();
+    Line {
+        place: clean(&line.place),
+        verb: clean(&line.verb),
+        what: clean(&line.what),
+        ..line
+    }
+}
+
+/// What was seen of an effect's target when planning, each a line.
+fn preview(plan: &Plan, effect: &Effect) -> Vec<String> {
+    if effect.meaning().preview().is_none() {
+        return Vec::new();
+    }
+    match seen(plan, effect) {
+        None => vec!["unknown: this was not looked at".to_owned()],
+        Some(Seen::Unanswered(error)) => vec![format!("unknown: {}", clean(&error.to_string()))],
+        Some(Seen::Restore(preview)) => restore(preview),
+        Some(Seen::Object(object)) => vec![object_line(effect, object.is_some()).to_owned()],
+        Some(Seen::Namespaces(names)) => namespaces(names),
+        Some(Seen::Counts(counts)) => vec![counts_line(counts)],
+        Some(Seen::Manifests(objects)) => vec![count(objects.len(), "object")],
+        Some(Seen::Workloads(workloads)) => workloads.iter().map(workload_line).collect(),
+        Some(Seen::Site(_) | Seen::Store | Seen::Backup(_)) => Vec::new(),
+    }
+}
+
+fn restore(preview: &RestorePreview) -> Vec<String> {
+    if preview.backup.is_none() {
+        return vec!["unknown until the backup is made".to_owned()];
+    }
+    let mut counts: Vec<_> = [
+        ("create", Fate::Create),
+        ("update", Fate::Update),
+        ("keep", Fate::Keep),
+        ("refuse", Fate::Refuse),
+    ]
+    .map(|(word, fate)| format!("{word} {}", preview.count(fate)))
+    .into();
+    if preview.count(Fate::Skip) > 0 {
+        counts.insert(3, format!("skip {}", preview.count(Fate::Skip)));
+    }
+    let mut out = vec![counts.join(", ")];
+    for (fate, word) in [
+        (Fate::Refuse, "refuse"),
+        (Fate::Skip, "skip"),
+        (Fate::Update, "update"),
+    ] {
+        out.extend(objects(preview, fate, word));
+    }
+    out
+}
+
+/// The objects of a fate that people want to see by name.
+fn objects(preview: &RestorePreview, fate: Fate, word: &str) -> Vec<String> {
+    let all: Vec<_> = preview.fates.iter().filter(|one| one.fate == fate).collect();
+    let one = |object: &&FateOf| match object.why.as_str() {
+        "" => format!("{word} {}", clean(&object.id.to_string())),
+        why => format!("{word} {}: {}", clean(&object.id.to_string()), clean(why)),
+    };
+    let mut out: Vec<_> = all.iter().take(OBJECTS_SHOWN).map(one).collect();
+    if all.len() > OBJECTS_SHOWN {
+        out.push(format!(
+            "{word} … and {} more; --json shows them",
+            all.len() - OBJECTS_SHOWN
+        ));
+    }
+    out
+}
+
+const fn object_line(effect: &Effect, is_there: bool) -> &'static str {
+    match (effect, is_there) {
+        (Effect::Delete(_), true) => "it is there",
+        (Effect::Delete(_), false) => "it is not there",
+        (_, true) => "it is there and is changed where it differs",
+        (_, false) => "it is not there and is created",
+    }
+}
+
+fn namespaces(existing: &[String]) -> Vec<String> {
+    if existing.is_empty() {
+        return Vec::new();
+    }
+    vec![format!("exists already: {}", clean(&existing.join(", ")))]
+}
+
+fn counts_line(counts: &Counts) -> String {
+    let number = count(usize::try_from(counts.count).unwrap_or(usize::MAX), "object");
+    match counts.bytes {
+        Some(size) => format!("{number}, {}", bytes(size)),
+        None => format!("{number}, size unknown"),
+    }
+}
+
+fn workload_line(workload: &WorkloadSeen) -> String {
+    format!(
+        "{} has {}",
+        clean(&workload.id.to_string()),
+        count(workload.replicas as usize, "replica")
+    )
+}
