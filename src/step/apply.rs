@@ -35,6 +35,13 @@ impl StepKind for Apply {
     const EXAMPLE: &'static str = include_str!("../../examples/apply.yaml");
     type Params = Params;
 
+    fn specimen() -> Vec<Effect> {
+        let object = serde_json::json!({
+            "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "banner", "namespace": "shop" },
+        });
+        vec![Effect::Apply(effect::Apply { site: "west".to_owned(), object, force: false })]
+    }
+
     fn queries(params: &Params, scene: &Scene<'_>) -> Vec<Query> {
         vec![params.question(scene)]
     }

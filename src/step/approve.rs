@@ -29,6 +29,11 @@ impl StepKind for Approve {
     const EXAMPLE: &'static str = include_str!("../../examples/approve.yaml");
     type Params = Params;
 
+    fn specimen() -> Vec<Effect> {
+        let question = Text::known("Send customers to west?");
+        vec![Effect::Ask(Ask { question, by: vec!["incident-commander".to_owned()], expected: Expected::Approval })]
+    }
+
     fn script(params: &Params, _: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {
         let effect = Ask {
             question: params.question.clone(),

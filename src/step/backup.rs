@@ -34,6 +34,15 @@ impl StepKind for Backup {
     const EXAMPLE: &'static str = include_str!("../../examples/backup.yaml");
     type Params = Params;
 
+    fn specimen() -> Vec<Effect> {
+        vec![Effect::BackupObjects(BackupObjects {
+            site: "west".to_owned(),
+            store: "vault".to_owned(),
+            name_prefix: "shop".to_owned(),
+            selection: selection(&[NamespaceName("shop".to_owned())], &[]),
+        })]
+    }
+
     fn script(params: &Params, scene: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {
         let effect = BackupObjects {
             site: params.site.0.clone(),

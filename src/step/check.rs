@@ -16,7 +16,9 @@ pub fn check(mut loaded: Loaded, kinds: &[Kind]) -> Loaded {
         let inputs = runbook.sample_inputs();
         let today = runbook.sites_by_role();
         for roles in [swapped(today.clone()), today] {
-            loaded.diagnostics.extend(bind(runbook, sites, &roles, &inputs, kinds).1);
+            loaded
+                .diagnostics
+                .extend(bind(runbook, sites, &roles, &inputs, kinds).1);
         }
         loaded.diagnostics.settle();
     }

@@ -34,6 +34,16 @@ impl StepKind for Copy {
     const EXAMPLE: &'static str = include_str!("../../examples/copy.yaml");
     type Params = Params;
 
+    fn specimen() -> Vec<Effect> {
+        vec![Effect::CopyPrefix(CopyPrefix {
+            from: "vault".to_owned(),
+            to: "usb".to_owned(),
+            prefix: String::new(),
+            overwrite: false,
+            sandbox: None,
+        })]
+    }
+
     fn check(params: &Params) -> Result<(), String> {
         if params.from == params.to {
             Err("a store cannot be copied onto itself".into())

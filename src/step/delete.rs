@@ -7,6 +7,7 @@ use super::params::{NamespaceName, Role};
 use super::target::Target;
 use super::{Observed, Refusal, Scene, Script, StepKind};
 use crate::effect::{self, Effect, Query, Seen};
+use crate::objects::ObjectId;
 
 /// The kind.
 #[derive(Debug)]
@@ -35,6 +36,16 @@ impl StepKind for Delete {
     const SUMMARY: &'static str = "Delete one object and wait until it is gone. Cannot be undone.";
     const EXAMPLE: &'static str = include_str!("../../examples/delete.yaml");
     type Params = Params;
+
+    fn specimen() -> Vec<Effect> {
+        let id = ObjectId {
+            api_version: "batch/v1".to_owned(),
+            kind: "CronJob".to_owned(),
+            namespace: Some("shop".to_owned()),
+            name: "nightly".to_owned(),
+        };
+        vec![Effect::Delete(effect::Delete { site: "west".to_owned(), id, missing_ok: false })]
+    }
 
     fn check(params: &Params) -> Result<(), String> {
         params.object.check(params.api_version.as_deref(), params.space())
@@ -69,7 +80,7 @@ impl Params {
         self.namespace.as_ref().map(|name| name.0.as_str())
     }
 
-    fn id(&self) -> crate::objects::ObjectId {
+    fn id(&self) -> ObjectId {
         self.object.id(self.api_version.as_deref(), self.space())
     }
 

@@ -1,5 +1,7 @@
 //! What a step kind takes and gives, for a terminal of 80 columns.
 
+mod effects;
+
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
@@ -25,6 +27,12 @@ pub fn explain(kind: &Kind) -> String {
         for name in kind.outputs {
             let _ = writeln!(out, "  ${{steps.<step>.{name}}}");
         }
+    }
+    let specimen = (kind.specimen)();
+    if !specimen.is_empty() {
+        out.push_str("\nEffects\n");
+        out.push_str(&effects::effects(&specimen));
+        out.push('\n');
     }
     out.push_str("\nExample\n");
     for line in kind.example.trim().lines() {

@@ -42,6 +42,19 @@ impl StepKind for Job {
     const EXAMPLE: &'static str = include_str!("../../examples/job.yaml");
     type Params = Params;
 
+    fn specimen() -> Vec<Effect> {
+        vec![Effect::RunJob(RunJob {
+            site: "west".to_owned(),
+            namespace: "shop".to_owned(),
+            name: "warm-cache".to_owned(),
+            image: "registry.example.com/shop/tools:1.4.2".to_owned(),
+            command: Vec::new(),
+            env: Vec::new(),
+            env_from_secret: Vec::new(),
+            service_account: None,
+        })]
+    }
+
     fn script(params: &Params, scene: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {
         let effect = RunJob {
             site: params.site.0.clone(),

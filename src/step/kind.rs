@@ -20,6 +20,10 @@ pub trait StepKind: Send + Sync + 'static {
     /// A small runbook that uses it: the text of `examples/<name>.yaml`.
     const EXAMPLE: &'static str;
 
+    /// Effects such as it gives, for `explain`: their class, rights and confinement are those of the real
+    /// ones. On site `west`, in namespace `shop`.
+    fn specimen() -> Vec<Effect>;
+
     /// Its parameters. The doc comments are what `explain` and editors show.
     type Params: DeserializeOwned + schemars::JsonSchema + Send + Sync + 'static;
 
@@ -141,6 +145,8 @@ pub struct Kind {
     pub proves_health: bool,
     /// A small runbook that uses it.
     pub example: &'static str,
+    /// Effects such as it gives.
+    pub specimen: fn() -> Vec<Effect>,
     schema: fn() -> schemars::Schema,
     read: fn(&Node) -> Result<Box<dyn Ready>, Diagnostic>,
 }
@@ -154,6 +160,7 @@ impl Kind {
             outputs: K::OUTPUTS,
             proves_health: K::PROVES_HEALTH,
             example: K::EXAMPLE,
+            specimen: K::specimen,
             schema: || schemars::schema_for!(K::Params),
             read: |node| {
                 let params = from_node::<K::Params>(node)?;

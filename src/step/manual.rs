@@ -29,6 +29,11 @@ impl StepKind for Manual {
     const EXAMPLE: &'static str = include_str!("../../examples/manual.yaml");
     type Params = Params;
 
+    fn specimen() -> Vec<Effect> {
+        let question = Text::known("Call the bank.");
+        vec![Effect::Ask(Ask { question, by: vec!["incident-commander".to_owned()], expected: Expected::Work })]
+    }
+
     fn script(params: &Params, _: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {
         let effect = Ask {
             question: params.instructions.clone(),

@@ -27,6 +27,10 @@ impl StepKind for Pause {
     const EXAMPLE: &'static str = include_str!("../../examples/pause.yaml");
     type Params = Params;
 
+    fn specimen() -> Vec<Effect> {
+        vec![Effect::Pause(effect::Pause { for_ms: 2_000, reason: "caches to warm".to_owned() })]
+    }
+
     fn script(params: &Params, _: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {
         let effect = effect::Pause {
             for_ms: params.r#for.0,

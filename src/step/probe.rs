@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{Observed, Refusal, Scene, Script, StepKind};
 use crate::effect::{self, Effect, HttpExpect, Target};
-use crate::text::{Millis, Text};
+use crate::text::{Millis, Piece, Text};
 
 /// The kind.
 #[derive(Debug)]
@@ -71,6 +71,20 @@ impl StepKind for Probe {
     const PROVES_HEALTH: bool = true;
     const EXAMPLE: &'static str = include_str!("../../examples/probe.yaml");
     type Params = Params;
+
+    fn specimen() -> Vec<Effect> {
+        let url = Text::new(vec![
+            Piece::Literal("https://west.acme.example/".to_owned()),
+            Piece::Namespace("shop".to_owned()),
+            Piece::Literal("/healthz".to_owned()),
+        ]);
+        vec![Effect::Probe(effect::Probe {
+            target: Target::Http { url, expect: HttpExpect { status: ok(), body: Some("ok".to_owned()) } },
+            successes: two(),
+            interval_ms: one_second().0,
+            look_timeout_ms: five_seconds().0,
+        })]
+    }
 
     fn check(params: &Params) -> Result<(), String> {
         match (&params.http, &params.tcp, &params.expect) {

@@ -57,6 +57,18 @@ impl StepKind for Restore {
     const EXAMPLE: &'static str = include_str!("../../examples/restore.yaml");
     type Params = Params;
 
+    fn specimen() -> Vec<Effect> {
+        vec![Effect::RestoreObjects(RestoreObjects {
+            site: "west".to_owned(),
+            store: "vault".to_owned(),
+            backup: latest_verified(),
+            selection: selection(&[NamespaceName("shop".to_owned())], &[]),
+            existing: Existing::Keep,
+            namespaces: Vec::new(),
+            confined: false,
+        })]
+    }
+
     fn queries(params: &Params, _: &Scene<'_>) -> Vec<Query> {
         params.question().into_iter().collect()
     }

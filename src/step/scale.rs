@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::params::{LabelSelector, NamespaceName, Role};
 use super::{Observed, Refusal, Scene, Script, StepKind};
 use crate::effect::{self, Effect, Query, Seen, WorkloadSeen};
+use crate::objects::ObjectId;
 
 /// The kind.
 #[derive(Debug)]
@@ -55,6 +56,16 @@ impl StepKind for Scale {
         "Set the replica count of workloads; down to 0 it waits until none is left.";
     const EXAMPLE: &'static str = include_str!("../../examples/scale.yaml");
     type Params = Params;
+
+    fn specimen() -> Vec<Effect> {
+        let id = ObjectId {
+            api_version: "apps/v1".to_owned(),
+            kind: "Deployment".to_owned(),
+            namespace: Some("shop".to_owned()),
+            name: "web".to_owned(),
+        };
+        vec![Effect::Scale(effect::Scale { site: "west".to_owned(), id, from: 3, to: 0 })]
+    }
 
     fn check(params: &Params) -> Result<(), String> {
         match (&params.name, &params.selector) {

@@ -65,6 +65,10 @@ impl StepKind for Restore {
     const EXAMPLE: &'static str = "restore: { site: standby, from: vault, namespaces: [shop] }\n";
     type Params = RestoreParams;
 
+    fn specimen() -> Vec<crate::effect::Effect> {
+        Vec::new()
+    }
+
     fn script(_: &Self::Params, _: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {
         Ok(Script::default())
     }
@@ -119,6 +123,10 @@ impl StepKind for Wait {
     const EXAMPLE: &'static str = "wait: { site: standby }\n";
     type Params = WaitParams;
 
+    fn specimen() -> Vec<crate::effect::Effect> {
+        Vec::new()
+    }
+
     fn script(params: &Self::Params, _: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {
         // Something that a test can see.
         let WaitParams { site, replicas, .. } = params;
@@ -144,6 +152,10 @@ impl StepKind for Ask {
     const SUMMARY: &'static str = "Ask a person.";
     const EXAMPLE: &'static str = "approve: { by: [incident-commander], question: Go on? }\n";
     type Params = AskParams;
+
+    fn specimen() -> Vec<crate::effect::Effect> {
+        Vec::new()
+    }
 
     fn script(_: &Self::Params, _: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {
         Ok(Script::default())

@@ -7,6 +7,7 @@ use super::params::{NamespaceName, Role};
 use super::target::Target;
 use super::{Observed, Refusal, Scene, Script, StepKind};
 use crate::effect::{Await, Condition, Effect};
+use crate::objects::ObjectId;
 
 /// The kind.
 #[derive(Debug)]
@@ -38,6 +39,17 @@ impl StepKind for Wait {
     const PROVES_HEALTH: bool = true;
     const EXAMPLE: &'static str = include_str!("../../examples/wait.yaml");
     type Params = Params;
+
+    fn specimen() -> Vec<Effect> {
+        let id = ObjectId {
+            api_version: "apps/v1".to_owned(),
+            kind: "Deployment".to_owned(),
+            namespace: Some("shop".to_owned()),
+            name: "web".to_owned(),
+        };
+        let condition = Condition::Available { replicas: None };
+        vec![Effect::Await(Await { site: "west".to_owned(), id, condition })]
+    }
 
     fn check(params: &Params) -> Result<(), String> {
         if params.replicas.is_some() && params.condition != "available" {
