@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::effect::{Receipt, WorldError};
 use crate::plan::{Digest, Plan};
 
-/// `shop-d-4k2`: runbook, first letter of the mode, id. Names the folder of the run.
+/// `shop-d-4k2w`: runbook, a letter for the mode, id. Names the folder of the run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RunId(pub String);
@@ -92,7 +92,7 @@ impl Beginning {
 pub enum Event {
     /// The run began.
     Began(Box<Beginning>),
-    /// Another process took the run up again.
+    /// Another process took the run up again. Ends a pause.
     Resumed {
         /// Who.
         operator: Operator,
@@ -121,7 +121,8 @@ pub enum Event {
         /// The proof.
         receipt: Box<Receipt>,
     },
-    /// It surely did not work.
+    /// It did not work. Where the error is a lost reply it may have been carried out all the same: that
+    /// stands only at effects that may be repeated.
     Failed {
         /// Which step.
         step: u32,
@@ -185,7 +186,7 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// A person asked for the end; steps marked `last` still run.
+    /// A person asked for the end; steps marked `last` still run. Ends a pause.
     Stopping {
         /// Who or what.
         by: String,

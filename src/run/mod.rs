@@ -1,5 +1,22 @@
 //! A run: its events, the pure engine that decides, the journal that remembers, the driver that carries.
 
+mod clock;
+mod drive;
+mod engine;
 mod event;
+mod id;
+mod inbox;
+mod journal;
+#[cfg(test)]
+mod testing;
 
+pub use clock::{Moment, Timekeeper};
+pub use drive::{Ended, Placed, Run, RunError, Watch, Wiring};
+pub use engine::{
+    Blocker, Commands, Course, Engine, Errand, ErrandKind, Hold, IllegalEvent, OpenQuestion, Order,
+    QuestionPolicy, Refused, Sight, StepState, Ticket, Timing, What,
+};
 pub use event::{Answer, Beginning, Entry, Event, Operator, Outcome, Phase, RunId, Verdict};
+pub use id::short_id;
+pub use inbox::{Inbox, SubmitError, Submitted, submit};
+pub use journal::{History, Journal, JournalError, Torn};

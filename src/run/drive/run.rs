@@ -1,0 +1,133 @@
+//! A run in this process: begun or taken up again, then driven.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+
+use super::{Driver, Ended, IllegalEvent, Wiring};
+use crate::run::inbox::Inbox;
+use crate::run::journal::{Journal, JournalError, Torn};
+use crate::run::{Beginning, Engine, Entry, Event, Operator, Timekeeper, Verdict};
+
+/// How often the inbox is looked into: faster than a person notices, too rare to be seen in a profile.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// A run in this process, which alone may write its journal.
+#[derive(Debug)]
+pub struct Run {
+    /// What is known of it.
+    pub engine: Engine,
+    /// All entries so far.
+    pub entries: Vec<Entry>,
+    /// What was cut off the journal when it was opened: nobody was ever told of it.
+    pub torn: Option<Torn>,
+    pub(super) journal: Journal,
+    clock: Timekeeper,
+}
+
+/// Why a run cannot be driven.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The journal cannot be read or written; nothing more was begun.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The journal tells of something impossible, or the engine has a bug.
+    #[error(transparent)]
+    Illegal(#[from] IllegalEvent),
+    /// There is nothing left to do.
+    #[error("the run has ended")]
+    Ended(Verdict),
+    /// The driver itself has a bug.
+    #[error("lifeboat's driver broke down: {0}")]
+    Broken(String),
+}
+
+impl Run {
+    /// Begins a run: when this returns, its plan is durable in `<runs>/<run>`.
+    ///
+    /// # Errors
+    ///
+    /// A beginning that cannot be, or a journal that cannot be made.
+    pub fn begin(runs: &Path, beginning: Beginning, clock: Timekeeper) -> Result<Self, RunError> {
+        let engine = Engine::new(beginning.clone())?;
+        let (journal, first) = Journal::create(runs, beginning, clock.now())?;
+        Ok(Self {
+            engine,
+            entries: vec![first],
+            torn: None,
+            journal,
+            clock,
+        })
+    }
+
+    /// Takes a run up again. `clock` is [`Timekeeper::resume`], or its simulated sister.
+    ///
+    /// # Errors
+    ///
+    /// A journal that cannot be opened or makes no sense; a run that has ended.
+    pub fn resume(
+        folder: &Path,
+        operator: &Operator,
+        clock: impl FnOnce(&[Entry]) -> Timekeeper,
+    ) -> Result<Self, RunError> {
+        let (mut journal, history) = Journal::open(folder, operator)?;
+        let mut entries = history.entries;
+        let mut engine = Engine::replay(&entries)?;
+        if let Some(verdict) = engine.verdict() {
+            return Err(RunError::Ended(verdict));
+        }
+        let clock = clock(&entries);
+        let (moment, resumed) = (
+            clock.now(),
+            Event::Resumed {
+                operator: operator.clone(),
+            },
+        );
+        engine.record(&resumed, moment.elapsed_ms)?;
+        entries.extend(journal.append(&[resumed], moment)?);
+        Ok(Self {
+            engine,
+            entries,
+            torn: history.torn,
+            journal,
+            clock,
+        })
+    }
+
+    /// Carries the run until it ends, is paused, or is interrupted. The watcher hears of what comes after
+    /// [`Run::entries`].
+    ///
+    /// # Errors
+    ///
+    /// The journal failed, or lifeboat has a bug; the run can be resumed.
+    pub async fn drive(self, wiring: Wiring) -> Result<Ended, RunError> {
+        let mut engine = self.engine;
+        engine.set_questions(wiring.questions);
+        let inbox = if wiring.inbox {
+            let inbox = Inbox::of(self.journal.folder());
+            inbox.open().map_err(JournalError::from)?;
+            let mut interval = tokio::time::interval(LOOK_EVERY);
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            Some((inbox, interval))
+        } else {
+            None
+        };
+        let driver = Driver {
+            engine,
+            journal: Some(self.journal),
+            moment: self.clock.now(),
+            clock: self.clock,
+            wiring,
+            orders_open: true,
+            inbox,
+            tasks: JoinSet::new(),
+            running: BTreeMap::new(),
+            followed: Vec::new(),
+            interrupts: 0,
+        };
+        driver.go().await
+    }
+}

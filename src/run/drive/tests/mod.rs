@@ -1,0 +1,6 @@
+//! The driver with a scripted world, on stopped time and a real journal.
+
+mod driving;
+mod orders;
+mod overhead;
+mod theatre;

@@ -1,0 +1,183 @@
+//! What people may order, and which event that is.
+
+use serde::{Deserialize, Serialize};
+
+use super::state::Stage;
+use super::{Engine, IllegalEvent, decide};
+use crate::run::{Answer, Event, Outcome};
+
+/// A person's word: who, why, what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Order {
+    /// The person's name.
+    pub by: String,
+    /// Why; not empty.
+    pub reason: String,
+    /// What.
+    pub what: What,
+}
+
+/// What a person may order. Steps are named as in the runbook.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum What {
+    /// Nothing new starts; what is in flight ends; the process leaves. It can be resumed.
+    Pause,
+    /// End the run; `last` steps still run. It cannot be resumed.
+    Stop,
+    /// Ctrl-C: `Stop` where the plan cleans up after itself, else `Pause`.
+    Interrupt,
+    /// Answer a question.
+    Answer {
+        /// Which step asks.
+        step: String,
+        /// What.
+        answer: Answer,
+        /// In which of the roles that may answer.
+        role: Option<String>,
+    },
+    /// Try a step again that failed, or of which nobody knows whether it worked.
+    Retry {
+        /// Which step.
+        step: String,
+    },
+    /// Go on without a step.
+    Skip {
+        /// Which step.
+        step: String,
+    },
+    /// A person did it by hand.
+    MarkDone {
+        /// Which step.
+        step: String,
+    },
+}
+
+/// Why an order is not followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Refused {
+    /// As a fragment.
+    pub message: String,
+    /// What can be done instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl From<IllegalEvent> for Refused {
+    fn from(illegal: IllegalEvent) -> Self {
+        Self::new(illegal.to_string())
+    }
+}
+
+impl Refused {
+    pub(in crate::run) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: None,
+        }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl Engine {
+    /// The event that an order is, in the present state.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be followed now.
+    pub fn order(&self, order: &Order) -> Result<Event, Refused> {
+        if order.by.trim().is_empty() || order.reason.trim().is_empty() {
+            return Err(Refused::new("an order needs a name and a reason")
+                .hint("give them with `--as <name> --reason <why>`"));
+        }
+        let event = self.translate(order)?;
+        self.check(&event)?;
+        Ok(event)
+    }
+
+    /// Follows an order: its event is the next to be recorded by [`Engine::commands`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Engine::order`].
+    pub fn obey(&mut self, order: &Order, now_ms: u64) -> Result<(), Refused> {
+        let event = self.order(order)?;
+        self.note(event, now_ms)?;
+        Ok(())
+    }
+
+    fn translate(&self, order: &Order) -> Result<Event, Refused> {
+        let (by, reason) = (order.by.clone(), order.reason.clone());
+        Ok(match &order.what {
+            What::Stop => Event::Stopping { by, reason },
+            What::Interrupt if self.has_last => Event::Stopping { by, reason },
+            What::Pause | What::Interrupt => Event::Paused { by, reason },
+            What::Answer { step, answer, role } => {
+                return self.answer(order, step, *answer, role.as_deref());
+            }
+            What::Retry { step } => Event::RetryOrdered {
+                step: self.step_named(step)?,
+                by,
+                reason,
+            },
+            What::Skip { step } => Event::Ended {
+                step: self.step_named(step)?,
+                outcome: Outcome::Skipped {
+                    why: format!("by {by}: {reason}"),
+                    releases: true,
+                },
+            },
+            What::MarkDone { step } => Event::Ended {
+                step: self.step_named(step)?,
+                outcome: Outcome::MarkedDone { by, reason },
+            },
+        })
+    }
+
+    fn answer(
+        &self,
+        order: &Order,
+        name: &str,
+        answer: Answer,
+        role: Option<&str>,
+    ) -> Result<Event, Refused> {
+        let step = self.step_named(name)?;
+        let track = self.state.track(step);
+        let effect = super::state::effect_of(self.planned(step), track.trial);
+        if track.stage == Stage::Asking
+            && let Some(ask) = effect.and_then(decide::question)
+            && !ask.by.is_empty()
+            && !role.is_some_and(|role| ask.by.iter().any(|may| may == role))
+        {
+            let may = ask.by.join(" or ");
+            return Err(Refused::new(format!("only {may} may answer {name}"))
+                .hint(format!("say in which role with `--role {}`", ask.by[0])));
+        }
+        Ok(Event::Answered {
+            step,
+            answer,
+            by: order.by.clone(),
+            role: role.map(str::to_owned),
+            reason: order.reason.clone(),
+        })
+    }
+
+    fn step_named(&self, name: &str) -> Result<u32, Refused> {
+        let steps = &self.beginning.plan.steps;
+        let found = (0u32..).zip(steps).find(|(_, planned)| planned.name == name);
+        found.map(|(index, _)| index).ok_or_else(|| {
+            let names = steps.iter().map(|planned| planned.name.as_str());
+            let refused = Refused::new(format!("the plan has no step {name}"));
+            match crate::text::closest(name, names) {
+                Some(near) => refused.hint(format!("did you mean {near}?")),
+                None => refused,
+            }
+        })
+    }
+}

@@ -1,0 +1,38 @@
+//! How a run ended, from how its steps ended.
+
+use super::Engine;
+use super::state::{Course, Stage};
+use crate::plan::Part;
+use crate::run::{Outcome, Verdict};
+
+impl Engine {
+    /// How the run ended.
+    pub(super) fn judge_run(&self) -> Verdict {
+        let steps = || self.state.tracks.iter().zip(&self.beginning.plan.steps);
+        let well = |stage: &Stage, by_plan: bool| match stage {
+            Stage::Ended(Outcome::Succeeded | Outcome::MarkedDone { .. }) => true,
+            Stage::Ended(Outcome::Skipped { releases, .. }) => *releases && by_plan,
+            _ => false,
+        };
+        let mut last = steps().filter(|(_, planned)| planned.last);
+        if last.any(|(track, planned)| !well(&track.stage, planned.part != Part::Done)) {
+            return Verdict::NotTornDown;
+        }
+        let mut ordinary = steps().filter(|(_, planned)| !planned.last);
+        match self.state.course {
+            Course::Failing(_) => return Verdict::Failed,
+            Course::Undoing(_) => {
+                let all = ordinary.all(|(track, _)| track.undone || !track.changed);
+                return if all { Verdict::Undone } else { Verdict::Failed };
+            }
+            Course::Stopping if !ordinary.all(|(track, _)| track.released) => return Verdict::Stopped,
+            Course::Stopping | Course::Forward => {}
+        }
+        let mut ordinary = steps().filter(|(_, planned)| !planned.last);
+        if ordinary.all(|(track, planned)| well(&track.stage, planned.part != Part::Done)) {
+            Verdict::Recovered
+        } else {
+            Verdict::RecoveredWithFailures
+        }
+    }
+}
