@@ -52,6 +52,7 @@
 //! - **consistent point**: the moment whose state a backup holds.
 
 pub mod archive;
+pub mod cli;
 pub mod effect;
 pub mod objects;
 pub mod plan;

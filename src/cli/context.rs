@@ -1,49 +1,48 @@
-//! What commands begin with: documents read from files, and the world that they name.
+//! What commands begin with: documents read from files, and what was given on the command line.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
-use super::{Colour, CommandError, Exit, Settings};
-use crate::plan::Request;
-use crate::runbook::{self, Mode, Runbook, Sites};
-use crate::step::KINDS;
+use super::{CommandError, Exit, Settings};
+use crate::runbook::{self, Runbook, Sites};
+use crate::step::{self, KINDS};
 use crate::text::{Diagnostics, Sources};
 
 /// The files of a runbook's folder.
 const RUNBOOK_FILE: &str = "runbook.yaml";
 const SITES_FILE: &str = "sites.yaml";
 
-/// Everything that was read, with the sources for diagnostics.
+/// Everything that was read and what is wrong with it.
+#[derive(Debug)]
+pub(super) struct Checked {
+    pub(super) sources: Sources,
+    pub(super) found: Diagnostics,
+    pub(super) runbook: Option<Runbook>,
+    pub(super) sites: Option<Sites>,
+    pub(super) origin: Origin,
+}
+
+/// Which files a run came from, so that a later command finds them again. Absolute paths.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct Origin {
+    pub(super) runbook: PathBuf,
+    pub(super) sites: Option<PathBuf>,
+}
+
+/// Documents without a mistake.
 #[derive(Debug)]
 pub(super) struct Documents {
     pub(super) sources: Sources,
     pub(super) runbook: Runbook,
     pub(super) sites: Sites,
-    pub(super) found: Diagnostics,
-    /// Absolute, for a later resume.
-    pub(super) runbook_file: PathBuf,
-    /// Absolute; where no separate file was read: the runbook's own.
-    pub(super) sites_file: PathBuf,
-}
-
-/// The runbook file of a path: itself, or `runbook.yaml` in that folder.
-pub(super) fn runbook_file(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join(RUNBOOK_FILE) } else { path.to_owned() }
-}
-
-/// The site inventory for a runbook: as given, else `sites.yaml` beside it.
-fn sites_file(runbook: &Path, settings: &Settings) -> Option<PathBuf> {
-    settings.sites.clone().or_else(|| {
-        let beside = runbook.parent().unwrap_or(Path::new("")).join(SITES_FILE);
-        beside.is_file().then_some(beside)
-    })
+    pub(super) origin: Origin,
 }
 
 /// Reads one file.
-#[expect(clippy::disallowed_methods, reason = "the command line reads the files that it is given")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line reads the files that it is given"
+)]
 pub(super) fn read(path: &Path) -> Result<String, CommandError> {
     std::fs::read_to_string(path).map_err(|error| {
         let shown = path.display();
@@ -55,22 +54,78 @@ pub(super) fn read(path: &Path) -> Result<String, CommandError> {
     })
 }
 
-/// Reads and checks the documents of a runbook; errors are drawn, all of them at once.
-pub(super) fn load(path: &Path, settings: &Settings) -> Result<Documents, CommandError> {
-    let loaded = load_all(path, settings)?;
-    if loaded.found.has_errors() {
-        return Err(CommandError::diagnostics(&loaded.found, &loaded.sources, Exit::BadInput, colour(settings)));
-    }
-    let (Some(runbook), Some(sites)) = (loaded.runbook, loaded.sites) else {
-        return Err(CommandError::input(format!("{} holds no site inventory", path.display()))
-            .hint("write sites.yaml beside the runbook, or give one with --sites"));
+/// Reads the documents of a runbook and finds every mistake in them.
+pub(super) fn check(path: &Path, settings: &Settings) -> Result<Checked, CommandError> {
+    let runbook = if path.is_dir() {
+        path.join(RUNBOOK_FILE)
+    } else {
+        path.to_owned()
     };
-    Ok(Documents {
-        sources: loaded.sources_of,
-        runbook,
-        sites,
-        found: loaded.found,
-        runbook_file: loaded.runbook_file,
-        sites_file: loaded.sites_file,
+    let sites = settings.sites.clone().or_else(|| beside(&runbook));
+    let mut sources = Sources::default();
+    let mut ids = vec![sources.add(runbook.display().to_string(), read(&runbook)?)];
+    if let Some(sites) = &sites {
+        ids.push(sources.add(sites.display().to_string(), read(sites)?));
+    }
+    let loaded = step::check(runbook::load(&sources, &ids, &step::kind_names(KINDS)), KINDS);
+    Ok(Checked {
+        sources,
+        found: loaded.diagnostics,
+        runbook: loaded.runbook,
+        sites: loaded.sites,
+        origin: Origin {
+            runbook: absolute(&runbook),
+            sites: sites.as_deref().map(absolute),
+        },
     })
+}
+
+/// The site inventory beside a runbook.
+fn beside(runbook: &Path) -> Option<PathBuf> {
+    let file = runbook.parent().unwrap_or(Path::new("")).join(SITES_FILE);
+    file.is_file().then_some(file)
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Documents without a mistake; otherwise all of them, drawn.
+pub(super) fn load(path: &Path, settings: &Settings) -> Result<Documents, CommandError> {
+    let checked = check(path, settings)?;
+    if checked.found.has_errors() {
+        return Err(CommandError::diagnostics(
+            &checked.found,
+            &checked.sources,
+            Exit::BadInput,
+            settings.colour_err(),
+        ));
+    }
+    match (checked.runbook, checked.sites) {
+        (Some(runbook), Some(sites)) => Ok(Documents {
+            sources: checked.sources,
+            runbook,
+            sites,
+            origin: checked.origin,
+        }),
+        (None, _) => Err(CommandError::input(format!(
+            "{} holds no runbook",
+            path.display()
+        ))),
+        (Some(_), None) => Err(
+            CommandError::input(format!("{} has no site inventory", path.display()))
+                .hint("write sites.yaml beside it, or give one with --sites"),
+        ),
+    }
+}
+
+/// `--input name=value`, as text; the planner knows the types.
+pub(super) fn inputs(given: &[String]) -> Result<BTreeMap<String, String>, CommandError> {
+    let pair = |one: &String| {
+        let (name, value) = one.split_once('=').ok_or_else(|| {
+            CommandError::input(format!("`{one}` is not an input; write --input name=value"))
+        })?;
+        Ok((name.to_owned(), value.to_owned()))
+    };
+    given.iter().map(pair).collect()
 }

@@ -20,7 +20,12 @@ pub struct CommandError {
 impl CommandError {
     /// An error with a heading only.
     pub fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), details: Vec::new(), hints: Vec::new() }
+        Self {
+            exit,
+            message: message.into(),
+            details: Vec::new(),
+            hints: Vec::new(),
+        }
     }
 
     /// Wrong input.
@@ -77,6 +82,11 @@ impl From<WorldError> for CommandError {
             ErrorKind::WrongTarget => Exit::Refused,
             _ => Exit::Failed,
         };
-        Self { exit, message: error.to_string(), details: error.causes, hints: error.hints }
+        Self {
+            exit,
+            message: error.to_string(),
+            details: error.causes,
+            hints: error.hints,
+        }
     }
 }

@@ -3,16 +3,42 @@
 //! Data goes to standard output, everything else to standard error. How a command ends is in
 //! [`Exit`].
 
+mod check;
+mod context;
+mod demo;
 mod error;
 mod exit;
+mod explain;
+mod keyboard;
+mod launch;
+mod order;
+mod output;
+mod plan;
+mod planning;
+mod report;
+mod resume;
+mod run;
+mod runs;
+mod schema;
+mod screen;
+mod simulate;
+mod start;
+mod status;
+mod world;
 
 pub use error::CommandError;
 pub use exit::Exit;
 
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::tz::TimeZone;
+
+use crate::report::PlanView;
+use crate::run::{Operator, What};
+use crate::runbook::Mode;
 
 /// The drill is the failover is the plan.
 ///
@@ -47,7 +73,13 @@ struct Settings {
     #[arg(long, global = true, value_name = "FILE", env = "LIFEBOAT_SITES")]
     sites: Option<PathBuf>,
     /// Where runs are kept
-    #[arg(long, global = true, value_name = "FOLDER", env = "LIFEBOAT_STATE", default_value = ".lifeboat")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FOLDER",
+        env = "LIFEBOAT_STATE",
+        default_value = ".lifeboat"
+    )]
     state: PathBuf,
     /// One line per event, nothing redrawn: for logs and bad connections
     #[arg(long, global = true)]
@@ -95,10 +127,174 @@ enum Command {
     Skip(order::Arguments),
     /// Say that a step was done by hand
     MarkDone(order::Arguments),
+    /// Pause a run durably: what is in flight ends, nothing new starts
     Pause(order::RunArguments),
+    /// End a run for good; a drill is still torn down
     Abort(order::RunArguments),
     Report(report::Arguments),
     Simulate(simulate::Arguments),
     Schema(schema::Arguments),
     Demo(demo::Arguments),
+}
+
+impl Command {
+    fn run(self, settings: &Settings) -> Result<Exit, CommandError> {
+        match self {
+            Self::Check(arguments) => check::run(arguments, settings),
+            Self::Plan(arguments) => plan::run(arguments, settings),
+            Self::Drill(arguments) => start::run(arguments, Mode::Drill, settings),
+            Self::Switchover(arguments) => start::run(arguments, Mode::Switchover, settings),
+            Self::Failover(arguments) => start::run(arguments, Mode::Failover, settings),
+            Self::Failback(arguments) => start::run(arguments, Mode::Failback, settings),
+            Self::Protect(arguments) => start::run(arguments, Mode::Protect, settings),
+            Self::Run(arguments) => run::run(arguments, settings),
+            Self::Resume(arguments) => resume::run(arguments, settings),
+            Self::Status(arguments) => status::run(arguments, settings),
+            Self::Explain(arguments) => explain::run(arguments, settings),
+            Self::Approve(arguments) => order::step(arguments, order::yes, settings),
+            Self::Reject(arguments) => order::step(arguments, order::no, settings),
+            Self::Retry(arguments) => order::step(arguments, |step, _| What::Retry { step }, settings),
+            Self::Skip(arguments) => order::step(arguments, |step, _| What::Skip { step }, settings),
+            Self::MarkDone(arguments) => order::step(arguments, |step, _| What::MarkDone { step }, settings),
+            Self::Pause(arguments) => order::whole(arguments, What::Pause, settings),
+            Self::Abort(arguments) => order::whole(arguments, What::Stop, settings),
+            Self::Report(arguments) => report::run(arguments, settings),
+            Self::Simulate(arguments) => simulate::run(arguments, settings),
+            Self::Schema(arguments) => schema::run(arguments, settings),
+            Self::Demo(arguments) => demo::run(arguments, settings),
+        }
+    }
+}
+
+/// Reads the command line, does what it says, and says how it ended.
+pub fn main() -> ExitCode {
+    let line = CommandLine::parse();
+    log();
+    match line.command.run(&line.settings) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            output::note(error.to_string().trim_end());
+            error.exit.into()
+        }
+    }
+}
+
+/// Diagnostics of lifeboat itself, for developers: `RUST_LOG=lifeboat=debug`. Off otherwise: what people
+/// must know is never in a log.
+fn log() {
+    let off = tracing_subscriber::filter::LevelFilter::OFF.into();
+    let filter = tracing_subscriber::EnvFilter::builder()
+        .with_default_directive(off)
+        .from_env_lossy();
+    // Fails only where somebody has set one already.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .try_init();
+}
+
+/// Runs a command's work on real time.
+fn block_on<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    runtime(tokio::runtime::Builder::new_multi_thread().enable_all())?.block_on(work)
+}
+
+/// Runs it on virtual time, which passes as soon as everybody waits.
+fn block_on_virtual_time<T>(work: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    runtime(
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true),
+    )?
+    .block_on(work)
+}
+
+fn runtime(builder: &mut tokio::runtime::Builder) -> Result<tokio::runtime::Runtime, CommandError> {
+    builder
+        .build()
+        .map_err(|error| CommandError::new(Exit::Broken, format!("cannot start: {error}")))
+}
+
+/// The wall clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line is where time comes in"
+)]
+fn now() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
+/// Who runs this, as far as the machine knows.
+fn operator() -> Operator {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    Operator {
+        name: environment("USER")
+            .or_else(|| environment("LOGNAME"))
+            .unwrap_or_else(|| "unknown".to_owned()),
+        host: environment("HOSTNAME")
+            .or_else(|| host.ok().map(|name| name.trim().to_owned()))
+            .unwrap_or_else(|| "unknown".to_owned()),
+        pid: std::process::id(),
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the command line reads the environment")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Waits for Ctrl-C or SIGTERM; `false` where neither can be heard.
+async fn interrupted() -> bool {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+            return tokio::signal::ctrl_c().await.is_ok();
+        };
+        tokio::select! {
+            heard = tokio::signal::ctrl_c() => heard.is_ok(),
+            heard = terminate.recv() => heard.is_some(),
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        tokio::signal::ctrl_c().await.is_ok()
+    }
+}
+
+impl Settings {
+    /// The local time zone.
+    #[expect(clippy::unused_self, reason = "a setting, though today only the system's")]
+    fn zone(&self) -> TimeZone {
+        TimeZone::system()
+    }
+
+    fn colour_out(&self) -> bool {
+        self.coloured(std::io::stdout().is_terminal())
+    }
+
+    fn colour_err(&self) -> bool {
+        self.coloured(std::io::stderr().is_terminal())
+    }
+
+    /// `NO_COLOR` (no-color.org) is what `auto` listens to.
+    fn coloured(&self, terminal: bool) -> bool {
+        match self.color {
+            Colour::Always => true,
+            Colour::Never => false,
+            Colour::Auto => terminal && environment("NO_COLOR").is_none(),
+        }
+    }
+
+    /// Whether lines may be redrawn.
+    fn redraws(&self) -> bool {
+        !self.plain && std::io::stderr().is_terminal() && environment("TERM").as_deref() != Some("dumb")
+    }
+
+    /// Columns of the terminal.
+    #[expect(clippy::unused_self, reason = "a setting, though today only the system's")]
+    fn columns(&self) -> usize {
+        environment("COLUMNS")
+            .and_then(|columns| columns.parse().ok())
+            .unwrap_or(PlanView::USUAL)
+    }
 }

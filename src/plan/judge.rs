@@ -156,7 +156,11 @@ fn warnings(plan: &Plan) -> Vec<Warning> {
                 backup.name,
                 backup.errors.len()
             );
-            warnings.push(warning(codes::WRITER_ERRORS, &message, "read them before relying on it"));
+            warnings.push(warning(
+                codes::WRITER_ERRORS,
+                &message,
+                "read them before relying on it",
+            ));
         }
     }
     if !plan

@@ -43,7 +43,11 @@ pub(super) fn roles(runbook: &Runbook, mode: Mode) -> Result<BTreeMap<String, St
     if found.has_errors() {
         return Err(found);
     }
-    Ok(if mode == Mode::Failback { swapped(roles) } else { roles })
+    Ok(if mode == Mode::Failback {
+        swapped(roles)
+    } else {
+        roles
+    })
 }
 
 /// What it means that a site or store did not answer: the reason for leaving the step out, or a
@@ -90,8 +94,13 @@ pub(super) fn scope(
                 sandbox.site
             );
             found.push(
-                Diagnostic::error(codes::NOTHING_TO_DRILL, message, request.runbook.name.span, "this runbook")
-                    .help("add a `restore` step with `site: standby` that takes part in drills"),
+                Diagnostic::error(
+                    codes::NOTHING_TO_DRILL,
+                    message,
+                    request.runbook.name.span,
+                    "this runbook",
+                )
+                .help("add a `restore` step with `site: standby` that takes part in drills"),
             );
         }
         for draft in drafts.iter_mut() {

@@ -7,10 +7,12 @@
 
 mod document;
 mod draw;
+mod drift;
 mod forecast;
 mod graph;
 mod late;
 mod lines;
+mod list;
 mod outcome;
 mod plan_text;
 #[cfg(test)]
@@ -21,7 +23,9 @@ mod words;
 
 pub use document::{html, markdown};
 pub use draw::{mermaid, svg_graph};
+pub use drift::change_line;
 pub use forecast::{Estimates, Expected};
+pub use list::run_list;
 pub use outcome::{
     Act, AttemptReport, AttemptResult, Deed, EffectReport, Ending, Ledger, Left, Measure, NoBeginning,
     Reached, State, StepReport, StepState, Summary, Waited,

@@ -156,7 +156,10 @@ spec:
 ",
         );
         let runbook = load(&sources, &[id], &["pause"]).runbook.unwrap();
-        let given = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let given = given
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
         runbook.input_values(&given).map_err(|found| {
             let messages: Vec<_> = found.iter().map(|one| one.message.clone()).collect();
             messages.join("; ")

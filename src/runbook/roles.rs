@@ -12,7 +12,10 @@ pub const STANDBY: &str = "standby";
 impl Runbook {
     /// Role → site as things stand today.
     pub fn sites_by_role(&self) -> BTreeMap<String, String> {
-        self.roles.iter().map(|(role, site)| (role.clone(), site.value.clone())).collect()
+        self.roles
+            .iter()
+            .map(|(role, site)| (role.clone(), site.value.clone()))
+            .collect()
     }
 }
 

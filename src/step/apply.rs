@@ -39,7 +39,11 @@ impl StepKind for Apply {
         let object = serde_json::json!({
             "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "banner", "namespace": "shop" },
         });
-        vec![Effect::Apply(effect::Apply { site: "west".to_owned(), object, force: false })]
+        vec![Effect::Apply(effect::Apply {
+            site: "west".to_owned(),
+            object,
+            force: false,
+        })]
     }
 
     fn queries(params: &Params, scene: &Scene<'_>) -> Vec<Query> {

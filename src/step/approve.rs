@@ -31,7 +31,11 @@ impl StepKind for Approve {
 
     fn specimen() -> Vec<Effect> {
         let question = Text::known("Send customers to west?");
-        vec![Effect::Ask(Ask { question, by: vec!["incident-commander".to_owned()], expected: Expected::Approval })]
+        vec![Effect::Ask(Ask {
+            question,
+            by: vec!["incident-commander".to_owned()],
+            expected: Expected::Approval,
+        })]
     }
 
     fn script(params: &Params, _: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {

@@ -44,7 +44,11 @@ impl StepKind for Delete {
             namespace: Some("shop".to_owned()),
             name: "nightly".to_owned(),
         };
-        vec![Effect::Delete(effect::Delete { site: "west".to_owned(), id, missing_ok: false })]
+        vec![Effect::Delete(effect::Delete {
+            site: "west".to_owned(),
+            id,
+            missing_ok: false,
+        })]
     }
 
     fn check(params: &Params) -> Result<(), String> {

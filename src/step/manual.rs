@@ -31,7 +31,11 @@ impl StepKind for Manual {
 
     fn specimen() -> Vec<Effect> {
         let question = Text::known("Call the bank.");
-        vec![Effect::Ask(Ask { question, by: vec!["incident-commander".to_owned()], expected: Expected::Work })]
+        vec![Effect::Ask(Ask {
+            question,
+            by: vec!["incident-commander".to_owned()],
+            expected: Expected::Work,
+        })]
     }
 
     fn script(params: &Params, _: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {

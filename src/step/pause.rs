@@ -28,7 +28,10 @@ impl StepKind for Pause {
     type Params = Params;
 
     fn specimen() -> Vec<Effect> {
-        vec![Effect::Pause(effect::Pause { for_ms: 2_000, reason: "caches to warm".to_owned() })]
+        vec![Effect::Pause(effect::Pause {
+            for_ms: 2_000,
+            reason: "caches to warm".to_owned(),
+        })]
     }
 
     fn script(params: &Params, _: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {

@@ -79,7 +79,13 @@ impl StepKind for Probe {
             Piece::Literal("/healthz".to_owned()),
         ]);
         vec![Effect::Probe(effect::Probe {
-            target: Target::Http { url, expect: HttpExpect { status: ok(), body: Some("ok".to_owned()) } },
+            target: Target::Http {
+                url,
+                expect: HttpExpect {
+                    status: ok(),
+                    body: Some("ok".to_owned()),
+                },
+            },
             successes: two(),
             interval_ms: one_second().0,
             look_timeout_ms: five_seconds().0,

@@ -64,7 +64,12 @@ impl StepKind for Scale {
             namespace: Some("shop".to_owned()),
             name: "web".to_owned(),
         };
-        vec![Effect::Scale(effect::Scale { site: "west".to_owned(), id, from: 3, to: 0 })]
+        vec![Effect::Scale(effect::Scale {
+            site: "west".to_owned(),
+            id,
+            from: 3,
+            to: 0,
+        })]
     }
 
     fn check(params: &Params) -> Result<(), String> {

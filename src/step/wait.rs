@@ -48,7 +48,11 @@ impl StepKind for Wait {
             name: "web".to_owned(),
         };
         let condition = Condition::Available { replicas: None };
-        vec![Effect::Await(Await { site: "west".to_owned(), id, condition })]
+        vec![Effect::Await(Await {
+            site: "west".to_owned(),
+            id,
+            condition,
+        })]
     }
 
     fn check(params: &Params) -> Result<(), String> {

@@ -24,8 +24,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use serde_saphyr::granit_parser::{self, ErrorKind, Event, Parser, ScalarStyle, ScanError};
 use serde::Serialize;
+use serde_saphyr::granit_parser::{self, ErrorKind, Event, Parser, ScalarStyle, ScanError};
 
 use super::{Diagnostic, Diagnostics, Key, Node, NodeValue, SourceId, Sources, Span, codes, quote};
 

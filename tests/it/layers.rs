@@ -35,12 +35,17 @@ fn sources() -> Vec<(PathBuf, String)> {
 
 /// The layer of every `crate::<layer>` outside of comments.
 fn uses(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")).flat_map(|(at, line)| {
-        line.split("crate::").skip(1).map(move |rest| {
-            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-            (at + 1, &rest[..end])
+    text.lines()
+        .enumerate()
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        .flat_map(|(at, line)| {
+            line.split("crate::").skip(1).map(move |rest| {
+                let end = rest
+                    .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                    .unwrap_or(rest.len());
+                (at + 1, &rest[..end])
+            })
         })
-    })
 }
 
 #[test]
@@ -48,16 +53,31 @@ fn a_layer_uses_only_the_layers_to_its_left() {
     let mut wrong = Vec::new();
     let mut looked_at = 0;
     for (path, text) in sources() {
-        let first = path.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
-        let Some(own) = LAYERS.iter().position(|layer| *layer == first) else { continue };
+        let first = path
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_string_lossy()
+            .into_owned();
+        let Some(own) = LAYERS.iter().position(|layer| *layer == first) else {
+            continue;
+        };
         for (line, used) in uses(&text) {
             looked_at += 1;
-            if LAYERS.iter().position(|layer| *layer == used).is_some_and(|other| other > own) {
+            if LAYERS
+                .iter()
+                .position(|layer| *layer == used)
+                .is_some_and(|other| other > own)
+            {
                 wrong.push(format!("{}:{line}: {first} uses {used}", path.display()));
             }
         }
     }
-    assert!(looked_at > 50, "only {looked_at} uses were found: the test reads the wrong place");
+    assert!(
+        looked_at > 50,
+        "only {looked_at} uses were found: the test reads the wrong place"
+    );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -65,7 +85,10 @@ fn a_layer_uses_only_the_layers_to_its_left() {
 fn every_layer_is_named_and_exists() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     for layer in LAYERS {
-        assert!(root.join(layer).join("mod.rs").is_file(), "src/{layer}/mod.rs is missing");
+        assert!(
+            root.join(layer).join("mod.rs").is_file(),
+            "src/{layer}/mod.rs is missing"
+        );
     }
 }
 
@@ -84,11 +107,19 @@ fn only_the_planner_and_the_command_line_know_modes() {
     let mut wrong = Vec::new();
     for (path, text) in sources() {
         let place = path.to_string_lossy().into_owned();
-        let free = ["plan/", "cli/", "runbook/", "report/"].iter().any(|known| place.starts_with(known));
-        if !free && text.lines().any(|line| !line.trim_start().starts_with("//") && line.contains("Mode::")) {
+        let free = ["plan/", "cli/", "runbook/", "report/"]
+            .iter()
+            .any(|known| place.starts_with(known));
+        if !free
+            && text
+                .lines()
+                .any(|line| !line.trim_start().starts_with("//") && line.contains("Mode::"))
+        {
             wrong.push(place.clone());
         }
-        let inner = ["step/", "run/", "world/"].iter().any(|known| place.starts_with(known));
+        let inner = ["step/", "run/", "world/"]
+            .iter()
+            .any(|known| place.starts_with(known));
         if inner && text.contains("dry_run") {
             wrong.push(format!("{place}: dry_run"));
         }

@@ -1,6 +1,7 @@
 //! The one integration-test binary.
 
 mod archive;
+mod cli;
 mod lab;
 mod layers;
 mod objects;

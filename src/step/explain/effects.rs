@@ -13,10 +13,16 @@ pub(super) fn effects(effects: &[Effect]) -> String {
 fn effect(effect: &Effect) -> String {
     let meaning = effect.meaning();
     let line = meaning.line();
-    let mut out = wrap(&format!("{} {}: {}", line.symbol.glyph(), line.verb, line.what), 2);
+    let mut out = wrap(
+        &format!("{} {}: {}", line.symbol.glyph(), line.verb, line.what),
+        2,
+    );
     out.push_str(&said("Class", class(meaning.class())));
     if meaning.destructive() {
-        out.push_str(&said("", "Destructive: lifeboat cannot give back what it takes away."));
+        out.push_str(&said(
+            "",
+            "Destructive: lifeboat cannot give back what it takes away.",
+        ));
     }
     out.push_str(&said("Rights", &rights(meaning)));
     out.push_str(&said("In a drill", &in_a_drill(effect)));
@@ -24,7 +30,11 @@ fn effect(effect: &Effect) -> String {
 }
 
 fn said(what: &str, text: &str) -> String {
-    let text = if what.is_empty() { text.to_owned() } else { format!("{what}: {text}") };
+    let text = if what.is_empty() {
+        text.to_owned()
+    } else {
+        format!("{what}: {text}")
+    };
     format!("\n{}", wrap(&text, 4))
 }
 
@@ -40,7 +50,14 @@ const fn class(class: Class) -> &'static str {
 /// Verbs by resource: `get, patch deployments.apps in shop`.
 fn rights(meaning: &dyn Meaning) -> String {
     let mut verbs: BTreeMap<(String, Option<String>), BTreeSet<String>> = BTreeMap::new();
-    for Permission { group, resource, namespace, verb, .. } in meaning.permissions() {
+    for Permission {
+        group,
+        resource,
+        namespace,
+        verb,
+        ..
+    } in meaning.permissions()
+    {
         let what = match (group.as_str(), resource.as_str()) {
             ("*", "*") => "of every kind that is chosen".to_owned(),
             ("", resource) => resource.to_owned(),

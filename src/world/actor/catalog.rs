@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use super::World;
 use super::bytes::{read_all, read_if_there};
 use super::pace::{Work, all};
-use crate::archive::{BackupRecord, Keys, Manifest, EXTRA_BYTES_MAX, Usable, Verified, results};
+use crate::archive::{BackupRecord, EXTRA_BYTES_MAX, Keys, Manifest, Usable, Verified, results};
 use crate::effect::{BackupName, BackupSeen, ErrorKind, Seen, WorldError};
 use crate::world::port::Store;
 

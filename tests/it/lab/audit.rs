@@ -10,7 +10,7 @@ use serde_json::Value;
 const TOOL: &str = "lifeboat-lab";
 
 /// All requests to one API server, in the order in which they were answered.
-pub struct Log {
+pub(crate) struct Log {
     events: Vec<Value>,
 }
 
@@ -20,23 +20,32 @@ fn text<'a>(event: &'a Value, pointer: &str) -> &'a str {
 
 impl Log {
     /// Reads a log; a line that is still being written is left out.
-    pub fn read(path: &Path) -> Self {
+    pub(crate) fn read(path: &Path) -> Self {
         let text = std::fs::read_to_string(path).unwrap();
-        Self { events: text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect() }
+        Self {
+            events: text
+                .lines()
+                .filter_map(|line| serde_json::from_str(line).ok())
+                .collect(),
+        }
     }
 
     /// Requests of the user that lifeboat has.
-    pub fn of_tool(&self) -> impl Iterator<Item = &Value> {
-        self.events.iter().filter(|event| text(event, "/user/username") == TOOL)
+    pub(crate) fn of_tool(&self) -> impl Iterator<Item = &Value> {
+        self.events
+            .iter()
+            .filter(|event| text(event, "/user/username") == TOOL)
     }
 
     /// Those that change something, dry runs included.
-    pub fn changes(&self) -> Vec<&Value> {
-        self.of_tool().filter(|event| !matches!(text(event, "/verb"), "get" | "list" | "watch")).collect()
+    pub(crate) fn changes(&self) -> Vec<&Value> {
+        self.of_tool()
+            .filter(|event| !matches!(text(event, "/verb"), "get" | "list" | "watch"))
+            .collect()
     }
 
     /// Uids of the objects that lifeboat's own requests made: answers 201 with an object.
-    pub fn made(&self) -> BTreeSet<String> {
+    pub(crate) fn made(&self) -> BTreeSet<String> {
         self.changes()
             .into_iter()
             .filter(|event| event.pointer("/responseStatus/code") == Some(&Value::from(201)))
@@ -45,40 +54,46 @@ impl Log {
     }
 
     /// One line for people: `patch deployments shop/web 200`.
-    pub fn line(event: &Value) -> String {
+    pub(crate) fn line(event: &Value) -> String {
         format!(
             "{} {} {}/{} {}",
             text(event, "/verb"),
             text(event, "/objectRef/resource"),
             text(event, "/objectRef/namespace"),
             text(event, "/objectRef/name"),
-            event.pointer("/responseStatus/code").map_or_else(String::new, Value::to_string),
+            event
+                .pointer("/responseStatus/code")
+                .map_or_else(String::new, Value::to_string),
         )
     }
 
     /// The namespace that a request is about: its own, or the one that it names.
-    pub fn namespace(event: &Value) -> &str {
+    pub(crate) fn namespace(event: &Value) -> &str {
         let named = text(event, "/objectRef/namespace");
         if named.is_empty() && text(event, "/objectRef/resource") == "namespaces" {
             let name = text(event, "/objectRef/name");
-            if name.is_empty() { text(event, "/requestObject/metadata/name") } else { name }
+            if name.is_empty() {
+                text(event, "/requestObject/metadata/name")
+            } else {
+                name
+            }
         } else {
             named
         }
     }
 
     /// When a request arrived.
-    pub fn arrived(event: &Value) -> jiff::Timestamp {
+    pub(crate) fn arrived(event: &Value) -> jiff::Timestamp {
         text(event, "/requestReceivedTimestamp").parse().unwrap()
     }
 
     /// When it was answered.
-    pub fn answered(event: &Value) -> jiff::Timestamp {
+    pub(crate) fn answered(event: &Value) -> jiff::Timestamp {
         text(event, "/stageTimestamp").parse().unwrap()
     }
 
     /// Requests of the lab's front about a namespace: what a probe made it ask.
-    pub fn front_looks(&self, namespace: &str) -> Vec<&Value> {
+    pub(crate) fn front_looks(&self, namespace: &str) -> Vec<&Value> {
         self.events
             .iter()
             .filter(|event| text(event, "/user/username") == "lab-supervisor")

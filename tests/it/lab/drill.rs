@@ -15,7 +15,12 @@ const SHOP: &str = "playbooks/shop";
 fn uids(lab: &Lab, run: &str, list: &str) -> BTreeSet<String> {
     entries(lab, run)
         .iter()
-        .filter_map(|entry| entry.pointer(&format!("/event/performed/receipt/{list}")).and_then(Value::as_array).cloned())
+        .filter_map(|entry| {
+            entry
+                .pointer(&format!("/event/performed/receipt/{list}"))
+                .and_then(Value::as_array)
+                .cloned()
+        })
         .flatten()
         .map(|made| made["uid"].as_str().unwrap().to_owned())
         .collect()
@@ -23,7 +28,11 @@ fn uids(lab: &Lab, run: &str, list: &str) -> BTreeSet<String> {
 
 fn entries(lab: &Lab, run: &str) -> Vec<Value> {
     let path = lab.state().join("runs").join(run).join("journal.jsonl");
-    std::fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    std::fs::read_to_string(path)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
 }
 
 fn namespaces(lab: &Lab, site: &str) -> Vec<String> {
@@ -37,13 +46,22 @@ fn namespaces(lab: &Lab, site: &str) -> Vec<String> {
 
 /// Nothing of a drill is left on the standby, and all that lifeboat ever changed there was inside it.
 fn stayed_inside(lab: &Lab) {
-    let left: Vec<_> = namespaces(lab, "west").into_iter().filter(|name| name.contains("drill")).collect();
+    let left: Vec<_> = namespaces(lab, "west")
+        .into_iter()
+        .filter(|name| name.contains("drill"))
+        .collect();
     assert!(left.is_empty(), "{left:?}");
     let west = lab.audit("west");
     let changes = west.changes();
-    assert!(!changes.is_empty(), "the audit log shows nothing: the oracle reads the wrong place");
-    let outside: Vec<_> =
-        changes.iter().filter(|event| !Log::namespace(event).starts_with("shop-drill-")).map(|event| Log::line(event)).collect();
+    assert!(
+        !changes.is_empty(),
+        "the audit log shows nothing: the oracle reads the wrong place"
+    );
+    let outside: Vec<_> = changes
+        .iter()
+        .filter(|event| !Log::namespace(event).starts_with("shop-drill-"))
+        .map(|event| Log::line(event))
+        .collect();
     assert!(outside.is_empty(), "{outside:#?}");
     let east: Vec<_> = lab.audit("east").changes().into_iter().map(Log::line).collect();
     assert!(east.is_empty(), "{east:#?}");
@@ -58,12 +76,24 @@ fn milliseconds(from: jiff::Timestamp, to: jiff::Timestamp) -> i64 {
 fn clocks_agree(lab: &Lab, run: &str) {
     let report = lab.report(run);
     let rto = report.pointer("/rto/measuredMs").and_then(Value::as_i64).unwrap();
-    let sandbox = report.pointer("/sandbox/namespaces/shop").and_then(Value::as_str).unwrap().to_owned();
+    let sandbox = report
+        .pointer("/sandbox/namespaces/shop")
+        .and_then(Value::as_str)
+        .unwrap()
+        .to_owned();
     let west = lab.audit("west");
     let first = west.changes().into_iter().map(Log::arrived).min().unwrap();
-    let last_look = west.front_looks(&sandbox).into_iter().map(Log::answered).max().unwrap();
+    let last_look = west
+        .front_looks(&sandbox)
+        .into_iter()
+        .map(Log::answered)
+        .max()
+        .unwrap();
     let seen = milliseconds(first, last_look);
-    assert!((rto - seen).abs() < 1_000, "report: {rto} ms, audit log: {seen} ms");
+    assert!(
+        (rto - seen).abs() < 1_000,
+        "report: {rto} ms, audit log: {seen} ms"
+    );
 
     let consistent = entries(lab, run)
         .iter()
@@ -71,8 +101,15 @@ fn clocks_agree(lab: &Lab, run: &str) {
         .and_then(|at| at.as_str().map(|at| at.parse::<jiff::Timestamp>().unwrap()))
         .unwrap();
     let east = lab.audit("east");
-    let lists: Vec<_> = east.of_tool().filter(|event| event["verb"] == "list").map(Log::arrived).collect();
-    assert!(consistent <= *lists.iter().min().unwrap(), "an object may be older than the consistent point");
+    let lists: Vec<_> = east
+        .of_tool()
+        .filter(|event| event["verb"] == "list")
+        .map(Log::arrived)
+        .collect();
+    assert!(
+        consistent <= *lists.iter().min().unwrap(),
+        "an object may be older than the consistent point"
+    );
     assert!(milliseconds(consistent, *lists.iter().min().unwrap()) < 5_000);
     let began: jiff::Timestamp = report["beganAt"].as_str().unwrap().parse().unwrap();
     let rpo = report.pointer("/rpo/measuredMs").and_then(Value::as_i64).unwrap();
@@ -92,9 +129,17 @@ fn a_drill_recovers_and_its_report_matches_the_audit_logs() {
     clocks_agree(&lab, &run);
     let created = uids(&lab, &run, "created");
     let deleted = uids(&lab, &run, "deleted");
-    assert_eq!(created, lab.audit("west").made(), "created: the journal against the audit log");
+    assert_eq!(
+        created,
+        lab.audit("west").made(),
+        "created: the journal against the audit log"
+    );
     assert!(created.len() >= 10, "{}", created.len());
-    assert!(created.is_subset(&deleted), "{:?}", created.difference(&deleted).collect::<Vec<_>>());
+    assert!(
+        created.is_subset(&deleted),
+        "{:?}",
+        created.difference(&deleted).collect::<Vec<_>>()
+    );
     let report = lab.report(&run);
     assert_eq!(report.pointer("/ledger/leftBehind"), Some(&json!([])));
     assert_eq!(report.pointer("/rto/reached"), Some(&json!("met")));
@@ -111,7 +156,12 @@ fn a_plan_changes_nothing() {
     lab.expect(0, &["protect", SHOP]);
     for mode in ["drill", "switchover", "failover", "failback", "protect"] {
         let allowed = if mode == "failback" { 5 } else { 0 };
-        let code = lab.lifeboat(&["plan", SHOP, "--mode", mode]).output().unwrap().status.code();
+        let code = lab
+            .lifeboat(&["plan", SHOP, "--mode", mode])
+            .output()
+            .unwrap()
+            .status
+            .code();
         assert!(code == Some(0) || code == Some(allowed), "{mode}: {code:?}");
     }
     for site in ["east", "west"] {
@@ -125,11 +175,19 @@ fn a_plan_changes_nothing() {
 fn a_killed_drill_is_completed_by_resume() {
     let lab = Lab::start();
     lab.expect(0, &["protect", SHOP]);
-    let mut child = lab.lifeboat(&["drill", SHOP]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = lab
+        .lifeboat(&["drill", SHOP])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     // Killed as soon as the API server has seen the first restored object: in the middle of a step.
     let began = Instant::now();
     while lab.audit("west").changes().len() < 4 {
-        assert!(began.elapsed() < Duration::from_secs(60), "the drill does not begin");
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "the drill does not begin"
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
     child.kill().unwrap();
@@ -140,8 +198,15 @@ fn a_killed_drill_is_completed_by_resume() {
     let created = uids(&lab, &run, "created");
     let deleted = uids(&lab, &run, "deleted");
     let made = lab.audit("west").made();
-    assert!(created.is_subset(&made), "the journal claims what the audit log does not show");
-    assert!(made.is_subset(&deleted), "{:?}", made.difference(&deleted).collect::<Vec<_>>());
+    assert!(
+        created.is_subset(&made),
+        "the journal claims what the audit log does not show"
+    );
+    assert!(
+        made.is_subset(&deleted),
+        "{:?}",
+        made.difference(&deleted).collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -149,14 +214,28 @@ fn a_killed_drill_is_completed_by_resume() {
 fn ctrl_c_in_a_drill_tears_it_down() {
     let lab = Lab::start();
     lab.expect(0, &["protect", SHOP]);
-    let mut child = lab.lifeboat(&["drill", SHOP]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = lab
+        .lifeboat(&["drill", SHOP])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     let began = Instant::now();
     while lab.audit("west").changes().len() < 4 {
-        assert!(began.elapsed() < Duration::from_secs(60), "the drill does not begin");
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "the drill does not begin"
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
     let pid = child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert!(
+        std::process::Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
     assert_eq!(child.wait().unwrap().code(), Some(8));
     stayed_inside(&lab);
 }
@@ -170,7 +249,13 @@ fn a_saved_plan_is_refused_when_the_world_has_changed() {
     let file = file.to_str().unwrap();
     lab.expect(0, &["plan", SHOP, "--mode", "failover", "--save", file]);
     let scale = json!({ "spec": { "replicas": 2 } });
-    lab.ask("east", "PATCH", "/apis/apps/v1/namespaces/shop/deployments/web", Some(&scale)).unwrap();
+    lab.ask(
+        "east",
+        "PATCH",
+        "/apis/apps/v1/namespaces/shop/deployments/web",
+        Some(&scale),
+    )
+    .unwrap();
     let output = lab.expect(5, &["run", file, "--confirm", "west standby"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("Deployment"), "{said}");
@@ -187,15 +272,49 @@ fn a_failover_waits_for_a_person_and_failback_brings_it_home() {
     lab.expect(0, &["protect", SHOP]);
     lab.expect(4, &["failover", SHOP, "--confirm", "west standby"]);
     let run = lab.run("shop-f-");
-    let front = lab.ask("west", "GET", "/apis/apps/v1/namespaces/shop/deployments/web", None).unwrap();
+    let front = lab
+        .ask(
+            "west",
+            "GET",
+            "/apis/apps/v1/namespaces/shop/deployments/web",
+            None,
+        )
+        .unwrap();
     assert_eq!(front.pointer("/status/readyReplicas"), Some(&json!(3)));
-    let old = lab.ask("east", "GET", "/apis/apps/v1/namespaces/shop/deployments/web", None).unwrap();
+    let old = lab
+        .ask(
+            "east",
+            "GET",
+            "/apis/apps/v1/namespaces/shop/deployments/web",
+            None,
+        )
+        .unwrap();
     assert_eq!(old.pointer("/spec/replicas"), Some(&json!(0)));
-    lab.expect(0, &["approve", &run, "go", "--as", "anna", "--role", "incident-commander", "--reason", "orders work"]);
+    lab.expect(
+        0,
+        &[
+            "approve",
+            &run,
+            "go",
+            "--as",
+            "anna",
+            "--role",
+            "incident-commander",
+            "--reason",
+            "orders work",
+        ],
+    );
     lab.expect(0, &["resume", &run]);
     let report = lab.report(&run);
     assert_eq!(report.pointer("/rto/reached"), Some(&json!("met")));
     lab.expect(4, &["failback", SHOP, "--confirm", "east standby"]);
-    let home = lab.ask("east", "GET", "/apis/apps/v1/namespaces/shop/deployments/web", None).unwrap();
+    let home = lab
+        .ask(
+            "east",
+            "GET",
+            "/apis/apps/v1/namespaces/shop/deployments/web",
+            None,
+        )
+        .unwrap();
     assert_eq!(home.pointer("/status/readyReplicas"), Some(&json!(3)));
 }

@@ -17,7 +17,7 @@ use serde_json::Value;
 const UP_WITHIN: Duration = Duration::from_secs(120);
 
 /// One running lab. It ends when this value is dropped, and when the test's process dies.
-pub struct Lab {
+pub(crate) struct Lab {
     child: Child,
     folder: tempfile::TempDir,
     facts: Value,
@@ -25,12 +25,19 @@ pub struct Lab {
 
 impl Lab {
     /// Starts one.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let program = std::env::var("LIFEBOAT_LAB_BIN").expect("LIFEBOAT_LAB_BIN: run this with `make test`");
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("lab");
         let mut child = Command::new(program)
-            .args(["up", "--foreground", "--until-stdin-closes", "--without", "minio", "--dir"])
+            .args([
+                "up",
+                "--foreground",
+                "--until-stdin-closes",
+                "--without",
+                "minio",
+                "--dir",
+            ])
             .arg(&dir)
             .args(["--repo", env!("CARGO_MANIFEST_DIR")])
             .stdin(Stdio::piped())
@@ -54,22 +61,24 @@ impl Lab {
     }
 
     /// The lab's folder.
-    pub fn dir(&self) -> PathBuf {
+    pub(crate) fn dir(&self) -> PathBuf {
         self.folder.path().join("lab")
     }
 
     /// Where lifeboat keeps its runs in this test.
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.folder.path().join("state")
     }
 
     /// A fact of `lab.json`.
-    pub fn fact(&self, pointer: &str) -> &Value {
-        self.facts.pointer(pointer).unwrap_or_else(|| panic!("lab.json has no {pointer}"))
+    pub(crate) fn fact(&self, pointer: &str) -> &Value {
+        self.facts
+            .pointer(pointer)
+            .unwrap_or_else(|| panic!("lab.json has no {pointer}"))
     }
 
     /// `lifeboat` with this lab's sites and a state of its own.
-    pub fn lifeboat(&self, args: &[&str]) -> Command {
+    pub(crate) fn lifeboat(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lifeboat"));
         command
             .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -86,7 +95,7 @@ impl Lab {
     }
 
     /// Runs it to its end and expects this exit code.
-    pub fn expect(&self, code: i32, args: &[&str]) -> Output {
+    pub(crate) fn expect(&self, code: i32, args: &[&str]) -> Output {
         let output = self.lifeboat(args).output().unwrap();
         assert_eq!(
             output.status.code(),
@@ -100,7 +109,13 @@ impl Lab {
     }
 
     /// One request by the lab's own hand, not by lifeboat's.
-    pub fn ask(&self, site: &str, method: &str, path: &str, body: Option<&Value>) -> Result<Value, String> {
+    pub(crate) fn ask(
+        &self,
+        site: &str,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, String> {
         let mut child = Command::new(std::env::var("LIFEBOAT_LAB_BIN").unwrap())
             .args(["ask", "--dir"])
             .arg(self.dir())
@@ -111,7 +126,11 @@ impl Lab {
             .spawn()
             .unwrap();
         let mut input = child.stdin.take().unwrap();
-        std::io::Write::write_all(&mut input, body.map_or_else(String::new, Value::to_string).as_bytes()).unwrap();
+        std::io::Write::write_all(
+            &mut input,
+            body.map_or_else(String::new, Value::to_string).as_bytes(),
+        )
+        .unwrap();
         drop(input);
         let output = child.wait_with_output().unwrap();
         if output.status.success() {
@@ -122,12 +141,14 @@ impl Lab {
     }
 
     /// The API server's own record of a site.
-    pub fn audit(&self, site: &str) -> audit::Log {
-        audit::Log::read(Path::new(self.fact(&format!("/sites/{site}/auditLog")).as_str().unwrap()))
+    pub(crate) fn audit(&self, site: &str) -> audit::Log {
+        audit::Log::read(Path::new(
+            self.fact(&format!("/sites/{site}/auditLog")).as_str().unwrap(),
+        ))
     }
 
     /// The only run in the state's folder whose name begins so.
-    pub fn run(&self, begins: &str) -> String {
+    pub(crate) fn run(&self, begins: &str) -> String {
         let mut names: Vec<String> = std::fs::read_dir(self.state().join("runs"))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -138,7 +159,7 @@ impl Lab {
     }
 
     /// `report.json` of a run.
-    pub fn report(&self, run: &str) -> Value {
+    pub(crate) fn report(&self, run: &str) -> Value {
         let path = self.state().join("runs").join(run).join("report.json");
         serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
     }

@@ -1,0 +1,240 @@
+//! Carrying a run from a terminal: begin or go on, show it, take Ctrl-C and answers, report.
+
+use std::io::IsTerminal as _;
+use std::path::Path;
+
+use tokio::sync::mpsc;
+
+use super::context::Origin;
+use super::world::Connected;
+use super::{CommandError, Exit, Settings, keyboard, output, runs, screen};
+use crate::plan::{Digest, Plan};
+use crate::report::{self, Ending, Reached, Summary};
+use crate::run::{
+    Beginning, Ended, Entry, Event, History, Order, Placed, QuestionPolicy, Run, RunError, RunId, Timekeeper,
+    What, Wiring, short_id,
+};
+
+/// How a run is carried.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Options {
+    /// Steps in flight at most
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    concurrency: u32,
+    /// What to do when only a person can move it on [default: ask at a terminal, else pause]
+    #[arg(long, value_name = "WHAT")]
+    questions: Option<Questions>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Questions {
+    /// Stay and wait for `lifeboat approve` from another terminal, or for an answer here
+    Wait,
+    /// Pause durably and leave
+    Pause,
+}
+
+impl Options {
+    /// For commands that offer no choice.
+    pub(super) const fn unattended() -> Self {
+        Self {
+            concurrency: 8,
+            questions: Some(Questions::Pause),
+        }
+    }
+
+    fn policy(&self) -> QuestionPolicy {
+        match self.questions {
+            Some(Questions::Wait) => QuestionPolicy::Wait,
+            Some(Questions::Pause) => QuestionPolicy::Pause,
+            None if std::io::stdin().is_terminal() => QuestionPolicy::Wait,
+            None => QuestionPolicy::Pause,
+        }
+    }
+}
+
+/// Begins a run and carries it.
+pub(super) async fn begin(
+    plan: Plan,
+    origin: &Origin,
+    world: Connected,
+    options: &Options,
+    settings: &Settings,
+) -> Result<Exit, CommandError> {
+    let beginning = beginning(plan, options.concurrency);
+    let folder = runs::folder(settings).join(&beginning.run.0);
+    let run = Run::begin(&runs::folder(settings), beginning, Timekeeper::begin())
+        .map_err(|error| run_error(&error))?;
+    runs::remember(&folder, origin)?;
+    carry(run, &folder, world, options, settings).await
+}
+
+/// The first line of a journal.
+pub(super) fn beginning(plan: Plan, concurrency: u32) -> Beginning {
+    let id = plan
+        .sandbox
+        .as_ref()
+        .map_or_else(short_id, |sandbox| sandbox.id.clone());
+    Beginning {
+        format: Beginning::FORMAT,
+        tool: crate::TOOL.to_owned(),
+        run: RunId::new(&plan.runbook.name, plan.mode, &id),
+        digest: Digest::of(&plan),
+        operator: super::operator(),
+        concurrency,
+        plan,
+    }
+}
+
+/// Carries a run to its end or to a pause, then reports.
+pub(super) async fn carry(
+    run: Run,
+    folder: &Path,
+    world: Connected,
+    options: &Options,
+    settings: &Settings,
+) -> Result<Exit, CommandError> {
+    if !world.embedded.is_empty() {
+        output::note(&format!(
+            "Embedded sites: {}. They are in this process's memory, not real clusters, and end with it.",
+            world.embedded.join(", ")
+        ));
+    }
+    let (place, orders) = mpsc::unbounded_channel();
+    let policy = options.policy();
+    let questions = keyboard::Keyboard::new(place.clone(), policy).knows(&run.entries);
+    let screen = screen::open(&run.entries, folder, questions, settings);
+    let interrupts = tokio::spawn(interrupts(place));
+    let wiring = Wiring {
+        actor: world.actor,
+        orders,
+        watch: screen.watch(),
+        questions: policy,
+        inbox: true,
+    };
+    let ended = run.drive(wiring).await;
+    interrupts.abort();
+    screen.close().await;
+    let history = runs::history(folder)?;
+    write_reports(folder, &history, settings)?;
+    output::text(&closing(folder, &history, settings)?);
+    match ended {
+        Ok(Ended::Interrupted) => Ok(Exit::Paused),
+        Ok(Ended::Finished(_) | Ended::Paused(_)) => exit_of(&history),
+        Err(error) => Err(run_error(&error)),
+    }
+}
+
+/// Every Ctrl-C (or SIGTERM) is an order: the first pauses or tears down, the second leaves at once.
+async fn interrupts(place: mpsc::UnboundedSender<Placed>) {
+    let who = super::operator().name;
+    while super::interrupted().await {
+        let order = Order {
+            by: who.clone(),
+            reason: "Ctrl-C".to_owned(),
+            what: What::Interrupt,
+        };
+        output::note("Interrupted: finishing safely. Once more leaves at once; `lifeboat resume` goes on.");
+        if place.send(Placed { order, reply: None }).is_err() {
+            return;
+        }
+    }
+}
+
+/// The plan that a journal begins with.
+pub(super) fn plan_of(history: &History) -> Option<&Plan> {
+    history
+        .entries
+        .first()
+        .and_then(|entry: &Entry| match &entry.event {
+            Event::Began(beginning) => Some(&beginning.plan),
+            _ => None,
+        })
+}
+
+/// What is known of a run.
+pub(super) fn summary(history: &History) -> Result<Summary, CommandError> {
+    let mut summary =
+        Summary::of(&history.entries).map_err(|error| CommandError::new(Exit::Broken, error.to_string()))?;
+    if let Some(torn) = &history.torn {
+        summary.problems.push(format!(
+            "the last {} bytes are torn: nobody was told of them",
+            torn.bytes
+        ));
+    }
+    Ok(summary)
+}
+
+/// Writes `report.json`, `report.md` and `report.html` beside the journal.
+#[expect(clippy::disallowed_methods, reason = "reports are files")]
+pub(super) fn write_reports(
+    folder: &Path,
+    history: &History,
+    settings: &Settings,
+) -> Result<(), CommandError> {
+    let summary = summary(history)?;
+    let broken = |why: String| CommandError::new(Exit::Broken, format!("cannot write the report: {why}"));
+    let json = serde_json::to_string_pretty(&summary).map_err(|error| broken(error.to_string()))?;
+    let files = [
+        ("report.json", json + "\n"),
+        ("report.md", report::markdown(&summary, &settings.zone())),
+        ("report.html", report::html(&summary, &settings.zone())),
+    ];
+    for (name, text) in files {
+        std::fs::write(folder.join(name), text).map_err(|error| broken(format!("{name}: {error}")))?;
+    }
+    Ok(())
+}
+
+/// The block that ends a run on a terminal.
+pub(super) fn closing(folder: &Path, history: &History, settings: &Settings) -> Result<String, CommandError> {
+    let summary = summary(history)?;
+    let file = folder.join("report.html");
+    let again = format!("lifeboat report {}", summary.run);
+    let places = report::Where {
+        report: Some(&file.display().to_string()),
+        again: &again,
+    };
+    Ok(report::closing(
+        &summary,
+        &settings.zone(),
+        &places,
+        settings.columns(),
+    ))
+}
+
+/// The same where no report was written.
+pub(super) fn closing_of(history: &History, settings: &Settings) -> Result<String, CommandError> {
+    let summary = summary(history)?;
+    let places = report::Where {
+        report: None,
+        again: "",
+    };
+    Ok(report::closing(
+        &summary,
+        &settings.zone(),
+        &places,
+        settings.columns(),
+    ))
+}
+
+/// The exit code of a run as its journal tells it. What was not measured counts as missed.
+pub(super) fn exit_of(history: &History) -> Result<Exit, CommandError> {
+    let summary = summary(history)?;
+    let short = |measure: &report::Measure| matches!(measure.reached, Reached::Missed | Reached::NotMeasured);
+    Ok(match summary.ending() {
+        Ending::Recovered if short(&summary.rto) || short(&summary.rpo) => Exit::Missed,
+        Ending::Recovered => Exit::Done,
+        Ending::RecoveredWithFailures => Exit::Missed,
+        Ending::Failed | Ending::Undone => Exit::Failed,
+        Ending::Stopped => Exit::Stopped,
+        Ending::NotTornDown => Exit::NotTornDown,
+        Ending::Paused | Ending::Open => Exit::Paused,
+    })
+}
+
+/// Why a run cannot be carried.
+pub(super) fn run_error(error: &RunError) -> CommandError {
+    CommandError::new(Exit::Broken, error.to_string())
+        .hint("nothing more was begun; `lifeboat status` shows what is known, `lifeboat resume` goes on")
+}

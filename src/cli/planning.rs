@@ -1,0 +1,69 @@
+//! Planning as the commands share it: options, the world, and a refusal that is drawn.
+
+use std::path::PathBuf;
+
+use super::context::{self, Documents};
+use super::{CommandError, Exit, Settings, world};
+use crate::effect::Observer;
+use crate::plan::{self, Plan, Request};
+use crate::run::short_id;
+use crate::runbook::Mode;
+use crate::step::KINDS;
+
+/// What to plan.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Subject {
+    /// A runbook file, or a folder that holds runbook.yaml
+    #[arg(value_name = "RUNBOOK")]
+    pub(super) runbook: PathBuf,
+    /// An input's value; repeat for more
+    #[arg(long = "input", value_name = "NAME=VALUE")]
+    pub(super) inputs: Vec<String>,
+}
+
+/// A plan with what it came from.
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    pub(super) documents: Documents,
+    pub(super) world: world::Connected,
+}
+
+/// Loads, connects, looks, plans. Writes nothing anywhere.
+pub(super) async fn plan(
+    subject: &Subject,
+    mode: Mode,
+    settings: &Settings,
+) -> Result<Planned, CommandError> {
+    let documents = context::load(&subject.runbook, settings)?;
+    let world = world::connect(&documents.sites).await?;
+    let plan = of(&documents, &subject.inputs, mode, &*world.actor, settings).await?;
+    Ok(Planned {
+        plan,
+        documents,
+        world,
+    })
+}
+
+/// Plans documents in a world that is there already.
+pub(super) async fn of(
+    documents: &Documents,
+    inputs: &[String],
+    mode: Mode,
+    observer: &dyn Observer,
+    settings: &Settings,
+) -> Result<Plan, CommandError> {
+    let inputs = context::inputs(inputs)?;
+    let id = short_id();
+    let request = Request {
+        runbook: &documents.runbook,
+        sites: &documents.sites,
+        mode,
+        inputs: &inputs,
+        id: &id,
+        kinds: KINDS,
+    };
+    plan::compile(&request, observer).await.map_err(|found| {
+        CommandError::diagnostics(&found, &documents.sources, Exit::Refused, settings.colour_err())
+            .detail("Nothing was changed.")
+    })
+}

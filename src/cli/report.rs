@@ -1,0 +1,33 @@
+//! `lifeboat report`: the report of a run, again and at any time.
+
+use super::{CommandError, Exit, Settings, launch, output, runs};
+use crate::report;
+
+/// Write the report of a run again from its journal, and print where it is
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The run
+    #[arg(value_name = "RUN")]
+    run: String,
+    /// Print it as JSON instead
+    #[arg(long, group = "form")]
+    json: bool,
+    /// Print it as Markdown instead
+    #[arg(long, group = "form")]
+    markdown: bool,
+}
+
+pub(super) fn run(arguments: Arguments, settings: &Settings) -> Result<Exit, CommandError> {
+    let (folder, _) = runs::find(&arguments.run, settings)?;
+    let history = runs::history(&folder)?;
+    let summary = launch::summary(&history)?;
+    if arguments.json {
+        output::json(&summary)?;
+    } else if arguments.markdown {
+        output::text(&report::markdown(&summary, &settings.zone()));
+    } else {
+        launch::write_reports(&folder, &history, settings)?;
+        output::text(&launch::closing(&folder, &history, settings)?);
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,117 @@
+//! `lifeboat drill`, `switchover`, `failover`, `failback`, `protect`: plan, show, and carry out.
+
+use std::io::{IsTerminal as _, Write as _};
+
+use super::planning::{self, Subject};
+use super::{CommandError, Exit, Settings, launch, output, plan};
+use crate::plan::{Digest, Plan};
+use crate::runbook::{ACTIVE, Mode, STANDBY};
+
+/// What to carry out, and how sure one must be.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    subject: Subject,
+    /// Refuse unless the plan has this digest (or begins with it)
+    #[arg(long, value_name = "DIGEST")]
+    plan: Option<String>,
+    #[command(flatten)]
+    consent: Consent,
+    #[command(flatten)]
+    options: launch::Options,
+}
+
+/// Consent to a run that changes what customers use.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Consent {
+    /// Name and role of the target, as they would be typed: "west standby"
+    #[arg(long, value_name = "TARGET")]
+    confirm: Option<String>,
+}
+
+pub(super) fn run(arguments: Arguments, mode: Mode, settings: &Settings) -> Result<Exit, CommandError> {
+    super::block_on(start(arguments, mode, settings))
+}
+
+async fn start(arguments: Arguments, mode: Mode, settings: &Settings) -> Result<Exit, CommandError> {
+    let planned = planning::plan(&arguments.subject, mode, settings).await?;
+    expect_digest(&planned.plan, arguments.plan.as_deref())?;
+    if target(&planned.plan).is_some() {
+        output::note(&plan::drawing(&planned.plan, "the same command", settings));
+        consent(&planned.plan, &arguments.consent)?;
+    }
+    launch::begin(
+        planned.plan,
+        &planned.documents.origin,
+        planned.world,
+        &arguments.options,
+        settings,
+    )
+    .await
+}
+
+/// What was approved is what is performed.
+fn expect_digest(plan: &Plan, wanted: Option<&str>) -> Result<(), CommandError> {
+    let digest = Digest::of(plan);
+    match wanted {
+        Some(wanted) if wanted.is_empty() || !digest.as_str().starts_with(wanted) => {
+            Err(CommandError::refused(format!(
+                "the plan has digest {}, and {wanted} was asked for",
+                digest.short()
+            ))
+            .detail("Nothing was changed.")
+            .hint("the runbook or the world is not what it was; look again: lifeboat plan"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// `west standby`: the words that a person must type before a run that changes what customers use.
+/// `None` where nothing does: a drill keeps inside its walls, and a backup only reads.
+fn target(plan: &Plan) -> Option<String> {
+    let role = match plan.mode {
+        Mode::Drill | Mode::Protect => return None,
+        Mode::Switchover | Mode::Failover | Mode::Failback => STANDBY,
+    };
+    let (role, site) = plan
+        .roles
+        .get_key_value(role)
+        .or_else(|| plan.roles.get_key_value(ACTIVE))?;
+    Some(format!("{site} {role}"))
+}
+
+/// Has a person name the target, or refuses.
+pub(super) fn consent(plan: &Plan, given: &Consent) -> Result<(), CommandError> {
+    let Some(wanted) = target(plan) else { return Ok(()) };
+    let typed = match &given.confirm {
+        Some(typed) => typed.clone(),
+        None if std::io::stdin().is_terminal() => ask(&wanted)?,
+        None => {
+            return Err(CommandError::refused(format!("a {} needs consent", plan.mode))
+                .detail("Nothing was changed.")
+                .hint(format!("name the target: --confirm \"{wanted}\"")));
+        }
+    };
+    if typed.split_whitespace().eq(wanted.split_whitespace()) {
+        return Ok(());
+    }
+    Err(CommandError::refused(format!(
+        "the target is \"{wanted}\", and \"{}\" was given",
+        typed.trim()
+    ))
+    .detail("Nothing was changed."))
+}
+
+fn ask(wanted: &str) -> Result<String, CommandError> {
+    let mut err = std::io::stderr().lock();
+    let _ = write!(err, "Type the name and role of the target to go on ({wanted}): ");
+    let _ = err.flush();
+    let mut line = String::new();
+    match std::io::stdin().read_line(&mut line) {
+        Ok(_) => Ok(line),
+        Err(error) => Err(CommandError::new(
+            Exit::Broken,
+            format!("cannot read the answer: {error}"),
+        )),
+    }
+}

@@ -1,0 +1,66 @@
+//! `lifeboat status`: where a run stands.
+
+use super::{CommandError, Exit, Settings, output, runs};
+use crate::report::{self, Ending, Summary};
+use crate::run::Journal;
+
+/// Show where a run stands: what runs, who is waited for, what is next; without a run: list them
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The run
+    #[arg(value_name = "RUN")]
+    run: Option<String>,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: Arguments, settings: &Settings) -> Result<Exit, CommandError> {
+    match &arguments.run {
+        Some(run) => one(run, arguments.json, settings),
+        None => all(arguments.json, settings),
+    }
+}
+
+fn one(run: &str, json: bool, settings: &Settings) -> Result<Exit, CommandError> {
+    let (folder, _) = runs::find(run, settings)?;
+    let history = runs::history(&folder)?;
+    let summary = super::launch::summary(&history)?;
+    if json {
+        output::json(&summary)?;
+    } else {
+        let screen = report::status(
+            &history.entries,
+            super::now(),
+            &settings.zone(),
+            settings.columns(),
+        );
+        output::text(&screen.map_err(|error| CommandError::new(Exit::Broken, error.to_string()))?);
+        if !Journal::is_held(&folder) && summary.ending() == Ending::Open {
+            output::line(&format!(
+                "No process carries it now. Go on with: lifeboat resume {}",
+                summary.run
+            ));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn all(json: bool, settings: &Settings) -> Result<Exit, CommandError> {
+    let mut summaries: Vec<Summary> = Vec::new();
+    for name in runs::list(settings) {
+        let folder = runs::folder(settings).join(&name);
+        match runs::history(&folder).and_then(|history| super::launch::summary(&history)) {
+            Ok(summary) => summaries.push(summary),
+            Err(error) => output::note(error.to_string().trim_end()),
+        }
+    }
+    if json {
+        output::json(&summaries)?;
+    } else if summaries.is_empty() {
+        output::line(&format!("No runs in {}.", runs::folder(settings).display()));
+    } else {
+        output::text(&report::run_list(&summaries, &settings.zone()));
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,105 @@
+//! The world of a site inventory: real clusters and stores, embedded ones, or some of each.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::CommandError;
+use crate::effect::Actor;
+use crate::runbook::{Endpoint, KubernetesSite, Sites, Store as StoreEntry};
+use crate::world::directory::DirectoryStore;
+use crate::world::port::{Store, Web};
+use crate::world::sim::Embedded;
+use crate::world::{connect, manifests};
+
+/// A world, and which part of it is only in this process.
+#[derive(Clone)]
+pub(super) struct Connected {
+    /// Looks and acts.
+    pub(super) actor: Arc<dyn Actor>,
+    /// Names of embedded sites.
+    pub(super) embedded: Vec<String>,
+}
+
+/// Connects to everything that the inventory names. What cannot be reached says so when it is asked.
+pub(super) async fn connect(sites: &Sites) -> Result<Connected, CommandError> {
+    let inside = Embedded::of(sites, super::now());
+    seed(&inside, sites)?;
+    let mut world = inside.world();
+    world.now = Arc::new(super::now);
+    let mut embedded = Vec::new();
+    for (name, site) in &sites.sites {
+        match &site.kubernetes {
+            KubernetesSite::Embedded { .. } => embedded.push(name.clone()),
+            KubernetesSite::Context { kubeconfig, context } => {
+                let cluster = connect::cluster_or_reason(name, kubeconfig.as_deref(), context).await;
+                world.clusters.insert(name.clone(), cluster);
+            }
+        }
+    }
+    world.stores = stores(sites).await?;
+    world.web = web(&inside);
+    Ok(Connected {
+        actor: Arc::new(world),
+        embedded,
+    })
+}
+
+/// The network; without the feature that reaches it, only embedded sites answer.
+fn web(inside: &Embedded) -> Arc<dyn Web> {
+    match connect::web() {
+        Ok(real) => Arc::new(inside.web().with(real)),
+        Err(_) => Arc::new(inside.web()),
+    }
+}
+
+async fn stores(sites: &Sites) -> Result<BTreeMap<String, Arc<dyn Store>>, CommandError> {
+    let mut stores: BTreeMap<String, Arc<dyn Store>> = BTreeMap::new();
+    for (name, entry) in &sites.stores {
+        stores.insert(name.clone(), store(name, entry).await?);
+    }
+    Ok(stores)
+}
+
+async fn store(name: &str, entry: &StoreEntry) -> Result<Arc<dyn Store>, CommandError> {
+    match &entry.endpoint {
+        Endpoint::Directory(folder) => Ok(Arc::new(DirectoryStore::new(folder))),
+        Endpoint::S3(bucket) => Ok(connect::store(name, bucket).await?),
+    }
+}
+
+/// A world in memory and nothing else: for simulations, in which even the stores are.
+pub(super) fn simulated(sites: &Sites) -> Result<Embedded, CommandError> {
+    let real: Vec<&String> = sites
+        .sites
+        .iter()
+        .filter(|(_, site)| !matches!(site.kubernetes, KubernetesSite::Embedded { .. }))
+        .map(|(name, _)| name)
+        .collect();
+    if let Some(name) = real.first() {
+        return Err(CommandError::input(format!(
+            "site {name} is real, and a simulation touches nothing real"
+        ))
+        .hint(
+            "write `embedded: { objects: [files] }` for it in another inventory, and give that with --sites",
+        ));
+    }
+    let inside = Embedded::of(sites, super::now());
+    seed(&inside, sites)?;
+    Ok(inside)
+}
+
+/// Fills embedded clusters with the objects of their files.
+fn seed(inside: &Embedded, sites: &Sites) -> Result<(), CommandError> {
+    for (name, site) in &sites.sites {
+        let KubernetesSite::Embedded { objects } = &site.kubernetes else {
+            continue;
+        };
+        let Some(cluster) = inside.cluster(name) else {
+            continue;
+        };
+        for file in objects {
+            cluster.seed(&manifests(file)?)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,243 @@
+//! The binary as a person calls it, without a cluster.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// `lifeboat` in the repository, with a state of its own.
+fn lifeboat(state: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_lifeboat"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["--plain", "--state"])
+        .arg(state)
+        .args(args)
+        .env_remove("LIFEBOAT_SITES")
+        .stdin(std::process::Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn expect(code: i32, state: &Path, args: &[&str]) -> String {
+    let output = lifeboat(state, args);
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert_eq!(
+        output.status.code(),
+        Some(code),
+        "lifeboat {}\n{out}\n{err}",
+        args.join(" ")
+    );
+    format!("{out}{err}")
+}
+
+/// Every runbook that is shipped: playbooks and examples.
+fn runbooks() -> Vec<String> {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let entries = |folder: &str| -> Vec<PathBuf> {
+        std::fs::read_dir(root.join(folder))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect()
+    };
+    let playbooks = entries("playbooks").into_iter().filter(|path| path.is_dir());
+    let is_runbook =
+        |path: &PathBuf| std::fs::read_to_string(path).is_ok_and(|text| text.contains("kind: Runbook"));
+    let mut found: Vec<String> = playbooks
+        .chain(entries("examples").into_iter().filter(is_runbook))
+        .map(|path| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned())
+        .collect();
+    found.sort();
+    assert!(found.len() >= 13, "{found:?}");
+    found
+}
+
+/// A copy of a runbook's folder, so that tests side by side do not share stores.
+fn copy_of(runbook: &str, to: &Path) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(runbook);
+    let folder = if path.is_dir() {
+        path.clone()
+    } else {
+        path.parent().unwrap().to_owned()
+    };
+    let target = to.join("copy");
+    std::fs::create_dir_all(&target).unwrap();
+    for entry in std::fs::read_dir(&folder).unwrap() {
+        let entry = entry.unwrap().path();
+        if entry.is_file() {
+            std::fs::copy(&entry, target.join(entry.file_name().unwrap())).unwrap();
+        }
+    }
+    for store in ["vault", "usb"] {
+        std::fs::create_dir_all(target.join(store)).unwrap();
+    }
+    if path.is_dir() {
+        target
+    } else {
+        target.join(path.file_name().unwrap())
+    }
+}
+
+#[test]
+fn every_step_kind_has_an_example_that_uses_it() {
+    for kind in lifeboat::step::KINDS {
+        let used = kind
+            .example
+            .lines()
+            .any(|line| line.trim_start().starts_with(&format!("{}:", kind.name)));
+        assert!(used, "examples/{}.yaml does not use {}", kind.name, kind.name);
+    }
+}
+
+#[test]
+fn a_kind_explains_the_effects_that_it_really_gives() {
+    let variant = |effect: &Value| effect.as_object().unwrap().keys().next().unwrap().clone();
+    for kind in lifeboat::step::KINDS {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = copy_of(&format!("examples/{}.yaml", kind.name), folder.path());
+        let copy = copy.to_str().unwrap();
+        expect(0, folder.path(), &["protect", copy]);
+        let mut given = std::collections::BTreeSet::new();
+        for mode in ["protect", "failover"] {
+            let plan = lifeboat(folder.path(), &["plan", copy, "--mode", mode, "--json"]).stdout;
+            let plan: Value = serde_json::from_slice(&plan).unwrap();
+            for step in plan["steps"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|step| step["kind"] == kind.name)
+            {
+                given.extend(step["effects"].as_array().unwrap().iter().map(variant));
+            }
+        }
+        let told: std::collections::BTreeSet<String> = (kind.specimen)()
+            .iter()
+            .map(|effect| variant(&serde_json::to_value(effect).unwrap()))
+            .collect();
+        assert_eq!(given, told, "{}", kind.name);
+    }
+}
+
+#[test]
+fn every_shipped_runbook_passes_check() {
+    let state = tempfile::tempdir().unwrap();
+    for runbook in runbooks() {
+        let said = expect(0, state.path(), &["check", &runbook]);
+        assert!(
+            said.contains("no mistakes found") && !said.contains("warning"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn every_shipped_runbook_can_be_planned_in_every_mode_once_it_is_protected() {
+    for runbook in runbooks() {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = copy_of(&runbook, folder.path());
+        let copy = copy.to_str().unwrap();
+        expect(0, folder.path(), &["protect", copy]);
+        for mode in ["protect", "drill", "switchover", "failover"] {
+            let said = expect(0, folder.path(), &["plan", copy, "--mode", mode]);
+            assert!(said.contains("Nothing was changed"), "{runbook} {mode}: {said}");
+        }
+    }
+}
+
+#[test]
+fn every_shipped_runbook_passes_simulate_in_every_mode() {
+    for runbook in runbooks() {
+        let folder = tempfile::tempdir().unwrap();
+        for mode in ["protect", "drill", "switchover", "failover"] {
+            expect(0, folder.path(), &["simulate", &runbook, "--mode", mode]);
+        }
+    }
+}
+
+#[test]
+fn every_shipped_runbook_is_accepted_by_the_schema() {
+    let state = tempfile::tempdir().unwrap();
+    let schema: Value = serde_json::from_str(&expect(0, state.path(), &["schema"])).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for runbook in runbooks() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(&runbook);
+        let file = if path.is_dir() {
+            path.join("runbook.yaml")
+        } else {
+            path
+        };
+        let text = std::fs::read_to_string(file).unwrap();
+        for document in serde_yaml::Deserializer::from_str(&text) {
+            let value: Value = serde::Deserialize::deserialize(document).unwrap();
+            let wrong: Vec<_> = validator
+                .iter_errors(&value)
+                .map(|error| error.to_string())
+                .collect();
+            assert!(wrong.is_empty(), "{runbook}: {wrong:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_drill_on_embedded_sites_recovers_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = expect(0, folder.path(), &["demo"]);
+    assert!(
+        said.contains("Drill recovered.") && said.contains("Embedded sites"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_runbook_with_twelve_mistakes_gets_twelve_located_diagnostics() {
+    let state = tempfile::tempdir().unwrap();
+    let file = "tests/it/cases/twelve-mistakes.yaml";
+    let said = expect(2, state.path(), &["check", file]);
+    let marked: Vec<(usize, &str)> = include_str!("cases/twelve-mistakes.yaml")
+        .lines()
+        .enumerate()
+        .filter_map(|(at, line)| Some((at + 1, line.split("# mistake: ").nth(1)?)))
+        .collect();
+    assert_eq!(marked.len(), 12);
+    for (line, what) in marked {
+        assert!(
+            said.contains(&format!("{file}:{line}:")),
+            "{what}, line {line}:\n{said}"
+        );
+    }
+    assert_eq!(said.matches("error[").count(), 12, "{said}");
+    assert!(said.contains("12 errors"), "{said}");
+}
+
+#[test]
+fn a_saved_plan_that_was_edited_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = copy_of("playbooks/shop", folder.path());
+    let copy = copy.to_str().unwrap();
+    let file = folder.path().join("plan.json");
+    let file = file.to_str().unwrap();
+    expect(0, folder.path(), &["protect", copy]);
+    expect(
+        0,
+        folder.path(),
+        &["plan", copy, "--mode", "failover", "--save", file],
+    );
+    let text = std::fs::read_to_string(file).unwrap();
+    std::fs::write(file, text.replacen("\"attempts\": 3", "\"attempts\": 4", 1)).unwrap();
+    let said = expect(5, folder.path(), &["run", file, "--confirm", "west standby"]);
+    assert!(said.contains("was changed after it was saved"), "{said}");
+}
+
+#[test]
+fn a_failover_without_consent_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let copy = copy_of("playbooks/shop", folder.path());
+    let copy = copy.to_str().unwrap();
+    expect(0, folder.path(), &["protect", copy]);
+    let said = expect(5, folder.path(), &["failover", copy]);
+    assert!(said.contains("--confirm \"west standby\""), "{said}");
+    let said = expect(5, folder.path(), &["failover", copy, "--confirm", "east standby"]);
+    assert!(said.contains("Nothing was changed"), "{said}");
+}
