@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: Arguments, settings: &Settings) -> Result<Exit, CommandError> {
+pub(super) fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, CommandError> {
     let mut exit = Exit::Done;
     for path in &arguments.runbooks {
         let checked = context::check(path, settings)?;

@@ -20,7 +20,7 @@ pub(super) struct Arguments {
     step: Option<String>,
 }
 
-pub(super) fn run(arguments: Arguments, settings: &Settings) -> Result<Exit, CommandError> {
+pub(super) fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, CommandError> {
     let subject = arguments.subject.as_str();
     let said = match &arguments.step {
         Some(step) => explain_step(subject, step, settings)?,

@@ -46,9 +46,8 @@ impl Options {
     fn policy(&self) -> QuestionPolicy {
         match self.questions {
             Some(Questions::Wait) => QuestionPolicy::Wait,
-            Some(Questions::Pause) => QuestionPolicy::Pause,
             None if std::io::stdin().is_terminal() => QuestionPolicy::Wait,
-            None => QuestionPolicy::Pause,
+            Some(Questions::Pause) | None => QuestionPolicy::Pause,
         }
     }
 }

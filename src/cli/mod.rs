@@ -140,7 +140,7 @@ enum Command {
 impl Command {
     fn run(self, settings: &Settings) -> Result<Exit, CommandError> {
         match self {
-            Self::Check(arguments) => check::run(arguments, settings),
+            Self::Check(arguments) => check::run(&arguments, settings),
             Self::Plan(arguments) => plan::run(arguments, settings),
             Self::Drill(arguments) => start::run(arguments, Mode::Drill, settings),
             Self::Switchover(arguments) => start::run(arguments, Mode::Switchover, settings),
@@ -149,8 +149,8 @@ impl Command {
             Self::Protect(arguments) => start::run(arguments, Mode::Protect, settings),
             Self::Run(arguments) => run::run(arguments, settings),
             Self::Resume(arguments) => resume::run(arguments, settings),
-            Self::Status(arguments) => status::run(arguments, settings),
-            Self::Explain(arguments) => explain::run(arguments, settings),
+            Self::Status(arguments) => status::run(&arguments, settings),
+            Self::Explain(arguments) => explain::run(&arguments, settings),
             Self::Approve(arguments) => order::step(arguments, order::yes, settings),
             Self::Reject(arguments) => order::step(arguments, order::no, settings),
             Self::Retry(arguments) => order::step(arguments, |step, _| What::Retry { step }, settings),
@@ -158,7 +158,7 @@ impl Command {
             Self::MarkDone(arguments) => order::step(arguments, |step, _| What::MarkDone { step }, settings),
             Self::Pause(arguments) => order::whole(arguments, What::Pause, settings),
             Self::Abort(arguments) => order::whole(arguments, What::Stop, settings),
-            Self::Report(arguments) => report::run(arguments, settings),
+            Self::Report(arguments) => report::run(&arguments, settings),
             Self::Simulate(arguments) => simulate::run(arguments, settings),
             Self::Schema(arguments) => schema::run(arguments, settings),
             Self::Demo(arguments) => demo::run(arguments, settings),
@@ -224,6 +224,7 @@ fn now() -> jiff::Timestamp {
 }
 
 /// Who runs this, as far as the machine knows.
+#[expect(clippy::disallowed_methods, reason = "the machine's name is in a file")]
 fn operator() -> Operator {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
     Operator {

@@ -17,7 +17,7 @@ pub(super) struct Arguments {
     markdown: bool,
 }
 
-pub(super) fn run(arguments: Arguments, settings: &Settings) -> Result<Exit, CommandError> {
+pub(super) fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, CommandError> {
     let (folder, _) = runs::find(&arguments.run, settings)?;
     let history = runs::history(&folder)?;
     let summary = launch::summary(&history)?;

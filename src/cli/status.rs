@@ -15,7 +15,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: Arguments, settings: &Settings) -> Result<Exit, CommandError> {
+pub(super) fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, CommandError> {
     match &arguments.run {
         Some(run) => one(run, arguments.json, settings),
         None => all(arguments.json, settings),

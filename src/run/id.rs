@@ -14,16 +14,9 @@ const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 const LENGTH: usize = 4;
 
 impl RunId {
-    /// `shop-d-4k2w`. The letter is the mode's first; `failback` has `b`, because `failover` has `f`.
+    /// `shop-d-4k2w`.
     pub fn new(runbook: &str, mode: Mode, id: &str) -> Self {
-        let letter = match mode {
-            Mode::Drill => 'd',
-            Mode::Switchover => 's',
-            Mode::Failover => 'f',
-            Mode::Failback => 'b',
-            Mode::Protect => 'p',
-        };
-        Self(format!("{runbook}-{letter}-{id}"))
+        Self(format!("{runbook}-{}-{id}", mode.letter()))
     }
 }
 

@@ -59,6 +59,17 @@ impl Mode {
         }
     }
 
+    /// The letter for it in names of runs: its first; `failback` has `b`, because `failover` has `f`.
+    pub const fn letter(self) -> char {
+        match self {
+            Self::Drill => 'd',
+            Self::Switchover => 's',
+            Self::Failover => 'f',
+            Self::Failback => 'b',
+            Self::Protect => 'p',
+        }
+    }
+
     /// The mode of this word.
     pub fn of_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|mode| mode.word() == word)

@@ -51,7 +51,7 @@ impl StepKind for Apply {
     }
 
     fn script(params: &Params, scene: &Scene<'_>, seen: &Observed) -> Result<Script, Refusal> {
-        let Seen::Manifests(objects) = seen.get(&params.question(scene))? else {
+        let Seen::Manifests(objects) = seen.get(&params.question(scene)).map_err(unreadable)? else {
             return Err(params.nothing());
         };
         if objects.is_empty() {
@@ -65,6 +65,22 @@ impl StepKind for Apply {
             effects,
             undo: Vec::new(),
         })
+    }
+}
+
+/// A file that cannot be read is the author's to mend; it is no silence of a site.
+fn unreadable(refusal: Refusal) -> Refusal {
+    match refusal {
+        Refusal::Unanswered(error) => {
+            let causes = error.causes.join("; ");
+            let why = if causes.is_empty() {
+                error.message
+            } else {
+                format!("{}: {causes}", error.message)
+            };
+            Refusal::no(why, "write the path relative to the runbook's own folder")
+        }
+        no @ Refusal::No { .. } => no,
     }
 }
 

@@ -128,7 +128,7 @@ mod tests {
         let write = |name: &str, text: &str| {
             std::fs::File::create(folder.path().join(name))
                 .and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()))
-                .unwrap()
+                .unwrap();
         };
         write("b.yaml", "kind: Two\n---\nkind: Three\n");
         write("a.yml", "kind: List\nitems: [{ kind: One }]\n");

@@ -1,5 +1,12 @@
 //! The one integration-test binary.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::disallowed_methods,
+    reason = "tests read files, and a test that cannot go on should say where"
+)]
+
 mod archive;
 mod cli;
 mod lab;

@@ -169,7 +169,7 @@ mod tests {
                          10 m 57 s ago; RPO 15 m                                      ok
           Destructive    1 (marked !)
           Undo           yes for stop-active; no for restore
-          Permissions    east: needs 1 rule; not checked here
+          Permissions    east: needs 3 rules; not checked here
                          west: needs 2 rules, one of which covers every kind; not
                          checked here
 

@@ -39,6 +39,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 
+use super::manifests;
 use super::port::{Cluster, Store, Web};
 use crate::effect::{
     Actor, Attempt, Effect, ErrorKind, Observer, Query, Receipt, Resolution, Seen, WorldError,
@@ -85,7 +86,7 @@ impl Observer for World {
                 } => self.see_backup(store, backup, namespaces).await,
                 Query::Inventory { site, selection } => self.see_inventory(site, selection).await,
                 Query::Restore(effect) => self.see_restore(effect).await,
-                Query::Manifests { path } => Err(unread(path)),
+                Query::Manifests { path } => manifests(path).map(Seen::Manifests),
                 Query::Prefix { store, prefix } => self.see_prefix(store, prefix).await,
             }
         })
@@ -141,14 +142,6 @@ impl Actor for World {
             }
         })
     }
-}
-
-fn unread(path: &std::path::Path) -> WorldError {
-    let message = format!(
-        "{} was not read: the reader of YAML is not connected",
-        path.display()
-    );
-    WorldError::new(ErrorKind::Internal, "files", message)
 }
 
 fn asked() -> WorldError {
