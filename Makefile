@@ -1,5 +1,6 @@
 # Two commands: `make demo` needs only Rust; `make test` is everything, real clusters included.
 LAB_DIR ?= target/lab.d
+TEST_LAB := target/test-lab
 CARGO ?= cargo
 
 .PHONY: demo test test-core lab lab-down bench lint need-rust need-go
@@ -8,11 +9,18 @@ CARGO ?= cargo
 demo: need-rust
 	$(CARGO) run --locked --quiet --no-default-features -- demo
 
-## Every test. The lab (two real control planes, two S3 servers) is built once and cached.
+## Every test, twice: the core alone, then everything against real control planes and S3 servers. What
+## the lab needs is built once and cached outside of this folder.
 test: need-rust target/lab
-	$(CARGO) test --locked --no-default-features --lib --bins
+	$(CARGO) test --locked --no-default-features
+	cd tests/lab && go vet . && go test .
 	target/lab build
-	LIFEBOAT_LAB_BIN=$(CURDIR)/target/lab $(CARGO) test --locked
+	@set -e; \
+	target/lab down --dir $(TEST_LAB) 2>/dev/null || true; \
+	target/lab up --dir $(TEST_LAB); \
+	trap 'target/lab down --dir $(TEST_LAB)' EXIT; \
+	LIFEBOAT_LAB=$(CURDIR)/$(TEST_LAB) LIFEBOAT_LAB_BIN=$(CURDIR)/target/lab \
+	  $(CARGO) test --locked -- --include-ignored
 
 ## The tests that need neither a cluster nor Go.
 test-core: need-rust

@@ -1,6 +1,6 @@
 //! The shape of a plan: who waits for whom, in how few arrows, in which wave.
 //!
-//! Not a drawing: [`super::plan_text`], [`super::mermaid`] and [`super::svg_graph`] draw it.
+//! Not a drawing: [`super::plan_text()`], [`super::mermaid`] and [`super::svg_graph`] draw it.
 
 use crate::plan::{Plan, PlannedStep};
 

@@ -1,7 +1,7 @@
 //! The main job on the real thing: a drill from `east` to `west`, told by the API servers' audit logs.
 
 use std::collections::BTreeSet;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -181,18 +181,15 @@ fn a_plan_changes_nothing() {
     }
 }
 
-#[test]
-#[ignore = "needs the lab: make test"]
-fn a_killed_drill_is_completed_by_resume() {
-    let lab = Lab::start();
+/// A drill that is in the middle of a step: the API server has seen the first restored object.
+fn drill_in_the_middle(lab: &Lab) -> Child {
     lab.expect(0, &["protect", SHOP]);
-    let mut child = lab
-        .lifeboat(&["drill", SHOP])
+    let mut command = lab.lifeboat(&["drill", SHOP]);
+    let child = command
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // Killed as soon as the API server has seen the first restored object: in the middle of a step.
     let began = Instant::now();
     while lab.audit("west").changes().len() < 4 {
         assert!(
@@ -201,6 +198,14 @@ fn a_killed_drill_is_completed_by_resume() {
         );
         std::thread::sleep(Duration::from_millis(5));
     }
+    child
+}
+
+#[test]
+#[ignore = "needs the lab: make test"]
+fn a_killed_drill_is_completed_by_resume() {
+    let lab = Lab::start();
+    let mut child = drill_in_the_middle(&lab);
     child.kill().unwrap();
     child.wait().unwrap();
     let run = lab.run("shop-d-");
@@ -224,24 +229,10 @@ fn a_killed_drill_is_completed_by_resume() {
 #[ignore = "needs the lab: make test"]
 fn ctrl_c_in_a_drill_tears_it_down() {
     let lab = Lab::start();
-    lab.expect(0, &["protect", SHOP]);
-    let mut child = lab
-        .lifeboat(&["drill", SHOP])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let began = Instant::now();
-    while lab.audit("west").changes().len() < 4 {
-        assert!(
-            began.elapsed() < Duration::from_mins(1),
-            "the drill does not begin"
-        );
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let mut child = drill_in_the_middle(&lab);
     let pid = child.id().to_string();
     assert!(
-        std::process::Command::new("kill")
+        Command::new("kill")
             .args(["-INT", &pid])
             .status()
             .unwrap()

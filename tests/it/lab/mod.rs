@@ -9,6 +9,7 @@ mod drill;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -16,17 +17,47 @@ use serde_json::Value;
 /// The first `up` on a machine builds nothing (`make test` did that), so this is start-up only.
 const UP_WITHIN: Duration = Duration::from_mins(2);
 
+/// Labs that may run at once: each takes 1.4 GB and, while it starts, a core.
+const LABS_MAX: usize = 2;
+
+/// How many run now, and who waits for one to end.
+static RUNNING: (Mutex<usize>, Condvar) = (Mutex::new(0), Condvar::new());
+
+/// A place among the labs that may run.
+struct Place;
+
+impl Place {
+    fn wait_for() -> Self {
+        let (running, ended) = &RUNNING;
+        let mut now = ended
+            .wait_while(running.lock().unwrap(), |now| *now >= LABS_MAX)
+            .unwrap();
+        *now += 1;
+        Self
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let (running, ended) = &RUNNING;
+        *running.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        ended.notify_one();
+    }
+}
+
 /// One running lab. It ends when this value is dropped, and when the test's process dies.
 pub(crate) struct Lab {
     child: Child,
     folder: tempfile::TempDir,
     facts: Value,
+    _place: Place,
 }
 
 impl Lab {
     /// Starts one.
     pub(crate) fn start() -> Self {
         let program = std::env::var("LIFEBOAT_LAB_BIN").expect("LIFEBOAT_LAB_BIN: run this with `make test`");
+        let place = Place::wait_for();
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("lab");
         let mut child = Command::new(program)
@@ -57,7 +88,12 @@ impl Lab {
             std::thread::sleep(Duration::from_millis(100));
         }
         let facts = serde_json::from_str(&std::fs::read_to_string(description).unwrap()).unwrap();
-        Self { child, folder, facts }
+        Self {
+            child,
+            folder,
+            facts,
+            _place: place,
+        }
     }
 
     /// The lab's folder.
