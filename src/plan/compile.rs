@@ -8,40 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::draft::{Draft, Request};
 use super::graph::{self, Order};
 use super::{LeftOut, Part, Plan, PlannedStep, Sighting, Subject, codes, judge, observe, scope};
-use crate::effect::{Await, Condition, Effect, Observer, Query, Sandbox, Seen};
-use crate::runbook::{Mode, Runbook, Sites, Step};
+use crate::effect::{Await, Condition, Effect, Observer, Query, Sandbox};
+use crate::runbook::{Mode, Runbook, Step};
 use crate::step::{self, Kind, Observed, Ready, Refusal, Scene, Script};
 use crate::text::{Diagnostic, Diagnostics};
-
-/// What to plan.
-#[derive(Clone, Debug)]
-pub struct Request<'a> {
-    /// The runbook; it has been checked.
-    pub runbook: &'a Runbook,
-    /// Where things are.
-    pub sites: &'a Sites,
-    /// What for.
-    pub mode: Mode,
-    /// Values of inputs that were given; others have their defaults.
-    pub inputs: &'a BTreeMap<String, String>,
-    /// For a drill: short and never used before, lower-case letters and digits. It is in every name
-    /// that the drill makes.
-    pub id: &'a str,
-    /// The step kinds: [`step::KINDS`].
-    pub kinds: &'a [Kind],
-}
-
-/// A step on its way to being planned.
-#[derive(Clone, Debug)]
-pub(super) struct Draft<'a> {
-    pub(super) step: &'a Step,
-    pub(super) kind: Kind,
-    pub(super) script: Script,
-    pub(super) part: Part,
-    pub(super) notes: Vec<String>,
-}
 
 /// Plans.
 ///
@@ -300,14 +273,4 @@ const fn shows_health(effect: &Effect) -> bool {
                 ..
             })
     )
-}
-
-/// The identity that a site gave when asked.
-pub(super) fn identity<'a>(seen: &'a Observed, site: &str) -> Option<&'a Seen> {
-    let wanted = Query::Site {
-        site: site.to_owned(),
-    };
-    seen.iter()
-        .find(|(query, _)| **query == wanted)
-        .map(|(_, seen)| seen)
 }

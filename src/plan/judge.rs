@@ -1,8 +1,8 @@
 //! The last look at a plan before it is shown: what refuses it, and what a person should know.
 
-use super::compile::{Request, identity};
+use super::draft::Request;
 use super::{Part, Plan, Warning, codes, scope};
-use crate::effect::{Effect, Fate, RestorePreview, Seen, WorldError};
+use crate::effect::{Effect, Fate, Query, RestorePreview, Seen, WorldError};
 use crate::runbook::Step;
 use crate::step::Observed;
 use crate::text::{Diagnostic, Diagnostics};
@@ -194,4 +194,14 @@ fn warning(code: &str, message: &str, hint: &str) -> Warning {
         message: message.to_owned(),
         hint: Some(hint.to_owned()),
     }
+}
+
+/// The identity that a site gave when asked.
+fn identity<'a>(seen: &'a Observed, site: &str) -> Option<&'a Seen> {
+    let wanted = Query::Site {
+        site: site.to_owned(),
+    };
+    seen.iter()
+        .find(|(query, _)| **query == wanted)
+        .map(|(_, seen)| seen)
 }

@@ -6,14 +6,18 @@
 pub mod codes;
 mod compile;
 mod digest;
+mod draft;
 mod graph;
 mod judge;
 mod observe;
 mod scope;
 mod stale;
+#[cfg(test)]
+mod tests;
 
-pub use compile::{Request, compile};
+pub use compile::compile;
 pub use digest::Digest;
+pub use draft::Request;
 pub use stale::{Change, changes};
 
 use std::collections::BTreeMap;

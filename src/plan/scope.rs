@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::compile::{Draft, Request};
+use super::draft::{Draft, Request};
 use super::{Part, Plan, PlannedStep, codes};
 use crate::effect::{Class, CloseSandbox, Confinement, Effect, OpenSandbox, Sandbox, WorldError};
 use crate::runbook::{ACTIVE, InDrill, Mode, OnFailure, Policy, Runbook, STANDBY, Step, Ungraceful, swapped};

@@ -65,7 +65,7 @@ fn bind_text(text: &str, node: &Node, with: &dyn Resolve, found: &mut Diagnostic
 
 /// What stands for a value that has been reported as wrong: a text of no pieces, which nothing else
 /// makes.
-const REPORTED: NodeValue = NodeValue::Late(Text::new(Vec::new()));
+const REPORTED: NodeValue = NodeValue::Late(Text::EMPTY);
 
 /// Whether this value was reported as wrong already.
 pub(super) fn is_reported(node: &Node) -> bool {

@@ -173,9 +173,20 @@ impl Text {
         }
     }
 
-    /// A text of these pieces.
-    pub const fn new(pieces: Vec<Piece>) -> Self {
-        Self { pieces }
+    /// Nothing.
+    pub const EMPTY: Self = Self { pieces: Vec::new() };
+
+    /// A text of these pieces. Literals beside each other become one, so that equal texts are equal
+    /// values, also after they were written and read.
+    pub fn new(pieces: Vec<Piece>) -> Self {
+        let mut joined: Vec<Piece> = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            match (joined.last_mut(), piece) {
+                (Some(Piece::Literal(before)), Piece::Literal(text)) => before.push_str(&text),
+                (_, piece) => joined.push(piece),
+            }
+        }
+        Self { pieces: joined }
     }
 
     /// One output of an earlier step and nothing else.
@@ -206,11 +217,8 @@ impl Text {
 
     /// Puts values in for pieces; a piece for which `value` knows nothing stays late.
     pub fn bind(&mut self, value: impl Fn(&Piece) -> Option<String>) {
-        for piece in &mut self.pieces {
-            if let Some(known) = value(piece) {
-                *piece = Piece::Literal(known);
-            }
-        }
+        let bound = |piece| value(&piece).map_or(piece, Piece::Literal);
+        *self = Self::new(std::mem::take(&mut self.pieces).into_iter().map(bound).collect());
     }
 }
 
