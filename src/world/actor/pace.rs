@@ -10,8 +10,12 @@ use super::World;
 use crate::effect::{Attempt, ErrorKind, Pause, Receipt, WorldError};
 use crate::text::Millis;
 
-/// Between two looks. People notice a second; an API server does not notice two requests a second.
-const LOOK_MS: u64 = 500;
+/// Before the second look: much is done in a moment, and a recovery is measured to the tenth of a second.
+const FIRST_REST_MS: u64 = 100;
+
+/// Between two looks at most; each rest is twice the one before. People notice a second; an API server
+/// does not notice two requests a second.
+const REST_MAX_MS: u64 = 500;
 
 /// What one look found.
 pub(super) enum Look<T> {
@@ -44,12 +48,13 @@ pub(super) async fn until<'a, T>(
     look: impl Fn() -> Work<'a, Look<T>> + Send,
 ) -> Result<T, WorldError> {
     let mut said = String::new();
+    let mut usual_ms = FIRST_REST_MS;
     loop {
         let (now, rest_ms) = match look().await {
             Ok(Look::Done(found)) => return Ok(found),
-            Ok(Look::Waiting(missing)) => (missing, LOOK_MS),
+            Ok(Look::Waiting(missing)) => (missing, usual_ms),
             Err(error) if passes(error.kind) => {
-                let rest_ms = error.retry_after_ms.unwrap_or(0).max(LOOK_MS);
+                let rest_ms = error.retry_after_ms.unwrap_or(0).max(REST_MAX_MS);
                 (format!("{error}; looking again"), rest_ms)
             }
             Err(error) => return Err(error),
@@ -59,6 +64,7 @@ pub(super) async fn until<'a, T>(
             said = now;
         }
         rest(rest_ms).await;
+        usual_ms = (usual_ms * 2).min(REST_MAX_MS);
     }
 }
 
