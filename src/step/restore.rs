@@ -1,7 +1,7 @@
 //! `restore`: make a site's objects from a backup.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::backup::selection;
 use super::params::{NamespaceName, Role, StoreName};
@@ -37,7 +37,7 @@ pub(super) struct Params {
 }
 
 /// What to do with an object that is already there and differs.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum OnExisting {
     #[default]

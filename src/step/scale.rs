@@ -1,7 +1,7 @@
 //! `scale`: set the size of workloads.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::params::{LabelSelector, NamespaceName, Role};
 use super::{Observed, Refusal, Scene, Script, StepKind};
@@ -32,7 +32,7 @@ pub(super) struct Params {
 }
 
 /// Kinds that have a size.
-#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize, JsonSchema)]
 enum Workload {
     #[default]
     Deployment,

@@ -31,6 +31,10 @@ const COMPARED_MAX: usize = 2_000;
 /// so that a person who mends what is drawn does not meet the next ones.
 const ROUNDS_MAX: usize = 5;
 
+/// With more arrows than this circles are looked for once: ten times what 10,000 steps of a person have,
+/// and a file of nothing but arrows has to be refused in a moment.
+const ARROWS_AGAIN_MAX: usize = 100_000;
+
 /// Step by name. Only looked up, never iterated over: its order cannot be seen.
 type Names<'a> = HashMap<&'a str, usize>;
 
@@ -51,6 +55,9 @@ pub(super) fn check(steps: &[Step], found: &mut Diagnostics) {
             for arrow in around(&cycle) {
                 arrows.remove(&arrow);
             }
+        }
+        if arrows.len() > ARROWS_AGAIN_MAX {
+            break;
         }
     }
 }
