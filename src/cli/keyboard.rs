@@ -1,6 +1,6 @@
 //! Answers typed at the terminal in which a run is carried.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, IsTerminal as _};
 
 use tokio::sync::{mpsc, oneshot};
@@ -15,8 +15,8 @@ pub(super) struct Keyboard {
     place: mpsc::UnboundedSender<Placed>,
     asks: bool,
     plan: Option<Plan>,
-    /// Open questions: step → roles that may answer.
-    open: BTreeMap<String, Vec<String>>,
+    /// Steps that ask.
+    open: BTreeSet<String>,
     reading: bool,
 }
 
@@ -28,7 +28,7 @@ impl Keyboard {
             place,
             asks,
             plan: None,
-            open: BTreeMap::new(),
+            open: BTreeSet::new(),
             reading: false,
         }
     }
@@ -36,13 +36,20 @@ impl Keyboard {
     /// Knows the plan of a run that was begun earlier.
     pub(super) fn knows(mut self, entries: &[Entry]) -> Self {
         for entry in entries {
-            self.heard(entry);
+            if let Some(question) = self.heard(entry) {
+                output::note(&question);
+            }
         }
         self
     }
 
-    /// Something happened: perhaps a question.
-    pub(super) fn heard(&mut self, entry: &Entry) {
+    /// Whether an answer is being typed, perhaps.
+    pub(super) fn is_asking(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// Something happened: perhaps a question, with how to answer it.
+    pub(super) fn heard(&mut self, entry: &Entry) -> Option<String> {
         match &entry.event {
             Event::Began(beginning) => self.plan = Some(beginning.plan.clone()),
             Event::Intended {
@@ -50,55 +57,49 @@ impl Keyboard {
                 phase: Phase::Forward,
                 effect,
                 ..
-            } => self.ask(*step, *effect),
+            } => return self.ask(*step, *effect),
             Event::Answered { step, .. } | Event::Ended { step, .. } => {
-                if let Some(name) = self.name(*step) {
-                    self.open.remove(&name);
-                }
+                let plan = self.plan.as_ref()?;
+                self.open.remove(&plan.steps.get(*step as usize)?.name);
             }
             _ => {}
         }
+        None
     }
 
-    fn name(&self, step: u32) -> Option<String> {
-        let plan = self.plan.as_ref()?;
-        plan.steps.get(step as usize).map(|step| step.name.clone())
-    }
-
-    fn ask(&mut self, step: u32, effect: u32) {
-        let Some(planned) = self.plan.as_ref().and_then(|plan| plan.steps.get(step as usize)) else {
-            return;
-        };
-        let Some(Effect::Ask(ask)) = planned.effects.get(effect as usize) else {
-            return;
+    fn ask(&mut self, step: u32, effect: u32) -> Option<String> {
+        let planned = self.plan.as_ref()?.steps.get(step as usize)?;
+        let Effect::Ask(ask) = planned.effects.get(effect as usize)? else {
+            return None;
         };
         if !self.asks {
-            return;
+            return None;
         }
         let name = planned.name.clone();
         let (yes, no) = match ask.expected {
-            Expected::Approval => ("yes", "no"),
-            Expected::Work => ("yes, it is done", "no, it could not be done"),
+            Expected::Approval => ("go on", "stop here"),
+            Expected::Work => ("it is done", "it could not be done"),
         };
-        output::note(&format!("\n{}", ask.question));
-        output::note(&format!(
-            "Answer `{name} yes <your name> <reason>` ({yes}) or `{name} no …` ({no}):"
-        ));
-        self.open.insert(name, ask.by.clone());
+        let question = format!(
+            "\n{}\nType: {name} yes <your name> <reason>   ({yes})\n  or: {name} no <your name> <reason>    ({no})",
+            ask.question
+        );
+        self.open.insert(name);
         self.read();
+        Some(question)
     }
 
     /// Reads lines in a thread of its own: a terminal cannot be waited for otherwise. It ends with the
     /// process.
     fn read(&mut self) {
-        if std::mem::replace(&mut self.reading, true) {
+        let (false, Some(plan)) = (self.reading, self.plan.clone()) else {
             return;
-        }
+        };
+        self.reading = true;
         let place = self.place.clone();
-        let roles = self.open.clone();
         std::thread::spawn(move || {
             for line in std::io::stdin().lock().lines().map_while(Result::ok) {
-                if !line.trim().is_empty() && !pass_on(&line, &roles, &place) {
+                if !line.trim().is_empty() && !pass_on(&line, &plan, &place) {
                     return;
                 }
             }
@@ -107,9 +108,9 @@ impl Keyboard {
 }
 
 /// `go yes anna orders work` becomes an order. `false`: nobody listens any more.
-fn pass_on(line: &str, roles: &BTreeMap<String, Vec<String>>, place: &mpsc::UnboundedSender<Placed>) -> bool {
-    let Some(order) = parse(line, roles) else {
-        output::note("Not understood. Write: <step> yes|no <your name> <reason>");
+fn pass_on(line: &str, plan: &Plan, place: &mpsc::UnboundedSender<Placed>) -> bool {
+    let Some(order) = parse(line, |step| only_role(plan, step)) else {
+        output::note("Not understood. Type: <step> yes|no <your name> <reason>");
         return true;
     };
     let (reply, answer) = oneshot::channel();
@@ -128,7 +129,16 @@ fn pass_on(line: &str, roles: &BTreeMap<String, Vec<String>>, place: &mpsc::Unbo
     true
 }
 
-fn parse(line: &str, roles: &BTreeMap<String, Vec<String>>) -> Option<Order> {
+/// The role that may answer, where there is one: whoever answers does so in it. With several, a person
+/// names it: `lifeboat approve --role`.
+fn only_role(plan: &Plan, step: &str) -> Option<String> {
+    plan.step(step)?.effects.iter().find_map(|effect| match effect {
+        Effect::Ask(ask) if ask.by.len() == 1 => ask.by.first().cloned(),
+        _ => None,
+    })
+}
+
+fn parse(line: &str, role_of: impl Fn(&str) -> Option<String>) -> Option<Order> {
     let mut words = line.split_whitespace();
     let step = words.next()?.to_owned();
     let answer = match words.next()? {
@@ -138,11 +148,7 @@ fn parse(line: &str, roles: &BTreeMap<String, Vec<String>>) -> Option<Order> {
     };
     let by = words.next()?.to_owned();
     let reason = words.collect::<Vec<_>>().join(" ");
-    // One role that may answer: whoever answers does so in it. With several, `lifeboat approve --role`.
-    let role = roles.get(&step).and_then(|roles| match roles.as_slice() {
-        [only] => Some(only.clone()),
-        _ => None,
-    });
+    let role = role_of(&step);
     (!reason.is_empty()).then_some(Order {
         by,
         reason,
@@ -156,8 +162,8 @@ mod tests {
 
     #[test]
     fn an_answer_needs_a_step_a_word_a_name_and_a_reason() {
-        let roles = BTreeMap::from([("go".to_owned(), vec!["incident-commander".to_owned()])]);
-        let order = parse("go yes anna orders work", &roles).unwrap();
+        let role_of = |step: &str| (step == "go").then(|| "incident-commander".to_owned());
+        let order = parse("go yes anna orders work", role_of).unwrap();
         assert_eq!(
             (order.by.as_str(), order.reason.as_str()),
             ("anna", "orders work")
@@ -172,7 +178,7 @@ mod tests {
             }
         );
         for unclear in ["", "go", "go maybe anna why", "go yes", "go yes anna"] {
-            assert_eq!(parse(unclear, &roles), None, "{unclear}");
+            assert_eq!(parse(unclear, role_of), None, "{unclear}");
         }
     }
 }

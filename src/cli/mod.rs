@@ -294,8 +294,8 @@ impl Settings {
     /// Columns of the terminal.
     #[expect(clippy::unused_self, reason = "a setting, though today only the system's")]
     fn columns(&self) -> usize {
-        environment("COLUMNS")
-            .and_then(|columns| columns.parse().ok())
-            .unwrap_or(PlanView::USUAL)
+        let told = environment("COLUMNS").and_then(|columns| columns.parse().ok());
+        let seen = || terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        told.or_else(seen).unwrap_or(PlanView::USUAL)
     }
 }

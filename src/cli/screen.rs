@@ -9,8 +9,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::Settings;
 use super::keyboard::Keyboard;
+use super::{Settings, output};
 use crate::report::{Estimates, Interactive, Live, LiveOptions, Plain};
 use crate::run::{Entry, Watch};
 
@@ -114,13 +114,17 @@ async fn draw(
                 Some(Shown::Entry(entry)) => {
                     clock = RunClock::at(std::slice::from_ref(&*entry));
                     let drawn = live.entry(&entry);
-                    keyboard.heard(&entry);
-                    drawn
+                    match keyboard.heard(&entry) {
+                        // Nothing may be redrawn over what a person is typing.
+                        Some(question) => live.finish().map(|()| output::note(&question)),
+                        None => drawn,
+                    }
                 }
+                Some(Shown::Progress(..)) if keyboard.is_asking() => Ok(()),
                 Some(Shown::Progress(step, words)) => live.progress(step, &words, clock.now_ms()),
                 None => break,
             },
-            _ = ticks.tick() => live.tick(clock.now_ms()),
+            _ = ticks.tick(), if !keyboard.is_asking() => live.tick(clock.now_ms()),
         };
     }
     let _ = live.finish();

@@ -35,13 +35,17 @@ pub(super) fn run(arguments: Arguments, mode: Mode, settings: &Settings) -> Resu
 
 async fn start(arguments: Arguments, mode: Mode, settings: &Settings) -> Result<Exit, CommandError> {
     if mode == Mode::Drill && arguments.plan.is_some() {
-        return Err(CommandError::input("a drill's digest holds its random id, so it is never the same twice")
-            .hint("save the plan and run it: lifeboat plan <runbook> --save <file>, lifeboat run <file>"));
+        return Err(CommandError::input(
+            "a drill's digest holds its random id, so it is never the same twice",
+        )
+        .hint("save the plan and run it: lifeboat plan <runbook> --save <file>, lifeboat run <file>"));
     }
     let planned = planning::plan(&arguments.subject, mode, settings).await?;
     expect_digest(&planned.plan, arguments.plan.as_deref())?;
-    if target(&planned.plan).is_some() {
-        output::note(&plan::drawing(&planned.plan, "the same command", settings));
+    if let Some(target) = target(&planned.plan) {
+        let runbook = arguments.subject.runbook.display();
+        let command = format!("lifeboat {mode} {runbook} --confirm \"{target}\"");
+        output::note(&plan::drawing(&planned.plan, &command, settings));
         consent(&planned.plan, &arguments.consent)?;
     }
     launch::begin(
