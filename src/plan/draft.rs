@@ -20,7 +20,7 @@ pub struct Request<'a> {
     /// For a drill: short and never used before, lower-case letters and digits. It is in every name
     /// that the drill makes.
     pub id: &'a str,
-    /// The step kinds: [`step::KINDS`].
+    /// The step kinds: [`crate::step::KINDS`].
     pub kinds: &'a [Kind],
 }
 
