@@ -53,6 +53,22 @@ impl Log {
             .collect()
     }
 
+    /// `namespace/name` of lifeboat's own requests of which it cannot have had an answer: the server
+    /// logs them as errors of its own, and may have carried them out.
+    pub(crate) fn unanswered(&self) -> BTreeSet<String> {
+        self.changes()
+            .into_iter()
+            .filter(|event| event.pointer("/responseStatus/code").and_then(Value::as_u64) >= Some(500))
+            .map(|event| {
+                format!(
+                    "{}/{}",
+                    text(event, "/objectRef/namespace"),
+                    text(event, "/objectRef/name")
+                )
+            })
+            .collect()
+    }
+
     /// One line for people: `patch deployments shop/web 200`.
     pub(crate) fn line(event: &Value) -> String {
         format!(
