@@ -33,8 +33,9 @@ lab: target/lab
 lab-down: target/lab
 	target/lab down --dir $(LAB_DIR)
 
+## What planning, a run and a start cost: the numbers to beat stand in tests/bench/main.rs.
 bench: need-rust
-	$(CARGO) bench --locked --no-default-features
+	$(CARGO) bench --locked --no-default-features --bench bench
 
 lint: need-rust
 	$(CARGO) fmt --check

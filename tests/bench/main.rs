@@ -1,0 +1,37 @@
+//! What it costs: planning, memory, carrying a run, starting. Numbers to look at; no test asserts them.
+//!
+//! | what | target |
+//! |---|---|
+//! | check and plan 10,000 steps, the offline part | 100 ms, 100 MB |
+//! | one step of a chain of 1,000 that do nothing, journal synced to disk | 5 ms |
+//! | a fan-out of 1,000 | 3 s |
+//! | `lifeboat --version` | 20 ms |
+//!
+//! `make bench` runs all of them; `cargo bench --no-default-features --bench bench -- plan` some.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "a measurement that cannot go on should say where, and prints what it measured"
+)]
+
+mod document;
+mod memory;
+mod planning;
+mod running;
+mod starting;
+
+use criterion::Criterion;
+
+fn main() {
+    if std::env::args().nth(1).as_deref() == Some(memory::CHILD) {
+        return memory::plan_once();
+    }
+    let mut criterion = Criterion::default().configure_from_args();
+    planning::measure(&mut criterion);
+    memory::measure();
+    running::measure(&mut criterion);
+    starting::measure(&mut criterion);
+    criterion.final_summary();
+}
