@@ -64,7 +64,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     group.bench_function("load and check", |bencher| bencher.iter(|| file.check()));
     group.bench_function("plan", |bencher| bencher.iter(|| file.plan(&checked)));
     group.bench_function("load, check and plan", |bencher| {
-        bencher.iter(|| file.plan(&file.check()))
+        bencher.iter(|| file.plan(&file.check()));
     });
     group.finish();
 }
