@@ -77,6 +77,9 @@ pub struct BackupSeen {
     pub archive_sha256: Option<String>,
     /// What the writer itself reported as gone wrong, in its words.
     pub errors: Vec<String>,
+    /// Newer ones that were not taken instead, each with the reason. Only of an answer to "the latest".
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed_over: Vec<String>,
 }
 
 /// How many of what.

@@ -15,6 +15,7 @@ codes! {
     SILENT = "P010": "A site or store that a step needs did not answer. That is not the same as being down.";
     CANNOT_SCRIPT = "P011": "What was seen does not allow this step.";
     CANNOT_RESTORE = "P012": "Some objects of the backup must not or cannot be restored there.";
+    DAMAGED = "P013": "What a step needs answers, and is damaged. No step is left out for that.";
     NOTHING_TO_DRILL = "P020": "A drill restores on the standby; this runbook restores nothing there.";
     CHANGES_AS_IS = "P021": "`drill: as-is` is for steps that only look.";
     OUTSIDE = "P022": "A drill cannot keep this step inside its walls.";
@@ -23,4 +24,5 @@ codes! {
     WRITER_ERRORS = "P103": "The writer of the backup reported errors.";
     NO_PROOF = "P104": "No step proves that the service is healthy, so RTO cannot be measured.";
     LEFT_OUT_SILENT = "P105": "A step is left out because its site did not answer.";
+    PASSED_OVER = "P106": "A newer backup is there and cannot be taken, so an older one is.";
 }

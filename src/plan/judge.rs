@@ -33,6 +33,7 @@ pub(super) fn judge(request: &Request<'_>, mut plan: Plan, seen: &Observed) -> R
         }
     }
     plan.warnings = warnings(&plan);
+    plan.warnings.extend(passed_over(seen));
     if found.has_errors() { Err(found) } else { Ok(plan) }
 }
 
@@ -186,6 +187,29 @@ fn warnings(plan: &Plan) -> Vec<Warning> {
         }
     }
     warnings
+}
+
+/// Newer backups that are not the ones restored. A plan keeps only the name that was chosen, so this
+/// is said from what was seen.
+fn passed_over(seen: &Observed) -> Vec<Warning> {
+    let chosen = seen.iter().filter_map(|(_, seen)| match seen {
+        Seen::Backup(Some(backup)) => Some(backup),
+        _ => None,
+    });
+    let lines = chosen.flat_map(|backup| {
+        backup.passed_over.iter().map(|why| {
+            let message = format!(
+                "{} is not the newest backup there; passed over: {why}",
+                backup.name
+            );
+            warning(
+                codes::PASSED_OVER,
+                &message,
+                "find out what happened to it, and make a new one: lifeboat protect <runbook>",
+            )
+        })
+    });
+    lines.collect()
 }
 
 fn warning(code: &str, message: &str, hint: &str) -> Warning {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::{Draft, Request};
 use super::{Part, Plan, PlannedStep, codes};
-use crate::effect::{Class, CloseSandbox, Confinement, Effect, OpenSandbox, Sandbox, WorldError};
+use crate::effect::{Class, CloseSandbox, Confinement, Effect, ErrorKind, OpenSandbox, Sandbox, WorldError};
 use crate::runbook::{ACTIVE, InDrill, Mode, OnFailure, Policy, Runbook, STANDBY, Step, Ungraceful, swapped};
 use crate::step::Script;
 use crate::text::{Diagnostic, Diagnostics, Piece};
@@ -59,6 +59,16 @@ pub(super) fn silence(
     error: &WorldError,
 ) -> Result<String, Diagnostic> {
     let name = &step.name.value;
+    if error.kind == ErrorKind::Damaged {
+        let message = format!(
+            "step `{name}` needs what is damaged at {}: {}",
+            error.target, error.message
+        );
+        return Err(
+            Diagnostic::error(codes::DAMAGED, message, step.name.span, "this step")
+                .help("name another backup at this step, or make one: lifeboat protect <runbook>"),
+        );
+    }
     let outside = request.mode == Mode::Drill
         && request.sites.sites.contains_key(&error.target)
         && roles.get(STANDBY) != Some(&error.target);

@@ -148,6 +148,7 @@ fn backup() -> BackupSeen {
         objects: BTreeMap::from([("shop".to_owned(), 1)]),
         archive_sha256: None,
         errors: Vec::new(),
+        passed_over: Vec::new(),
     }
 }
 

@@ -118,6 +118,7 @@ pub(crate) fn backup() -> BackupSeen {
         objects: BTreeMap::from([(String::new(), 2), ("shop".into(), 31)]),
         archive_sha256: Some("9b74c9897bac770ffc029102a200c5de4f4a3bd0d2c2c4a2dbbd6ff8bf2ad8b9".into()),
         errors: vec![],
+        passed_over: vec![],
     }
 }
 

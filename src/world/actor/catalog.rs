@@ -119,6 +119,7 @@ async fn ours(store: &dyn Store, keys: Keys, stored: &[u8]) -> Result<Found, Wor
         objects: manifest.count_namespaces(),
         archive_sha256: Some(manifest.archive.sha256.clone()),
         errors: Vec::new(),
+        passed_over: Vec::new(),
     };
     Ok(Found {
         keys,
@@ -156,6 +157,7 @@ async fn veleros(store: &dyn Store, keys: Keys, record: BackupRecord) -> Result<
         objects: BTreeMap::new(),
         archive_sha256: None,
         errors,
+        passed_over: Vec::new(),
     };
     Ok(Found {
         keys,
@@ -187,20 +189,36 @@ pub(super) async fn newest(
     for name in by_age(store).await? {
         match open(store, &name).await {
             Ok(Some(mut found)) => {
-                let proved = found.seen.verified_at.is_some();
-                if found.holds(namespaces) && !found.partial && (proved || !verified) {
-                    found.seen.errors.append(&mut passed_over);
-                    return Ok(Some(found));
+                if !found.holds(namespaces) {
+                    continue;
+                }
+                match unfit(&found, verified) {
+                    None => {
+                        found.seen.passed_over = passed_over;
+                        return Ok(Some(found));
+                    }
+                    Some(why) => passed_over.push(format!("{name}: {why}")),
                 }
             }
             Ok(None) => {}
             Err(error) if matches!(error.kind, ErrorKind::Damaged | ErrorKind::Rejected) => {
-                passed_over.push(format!("{name} was passed over: {}", error.message));
+                passed_over.push(format!("{name}: {}", error.message));
             }
             Err(error) => return Err(error),
         }
     }
     Ok(None)
+}
+
+/// Why a backup that can be read is not the one that is meant; `None`: it may be.
+fn unfit(found: &Found, verified: bool) -> Option<&'static str> {
+    if found.partial {
+        Some("Velero could not read all of it")
+    } else if verified && found.seen.verified_at.is_none() {
+        Some("nothing proves that it was read back and is whole")
+    } else {
+        None
+    }
 }
 
 /// The names of all backups, the newest first; those that do not say their age before all others.

@@ -73,9 +73,13 @@ async fn what_is_not_verified_is_never_the_latest_verified() {
     let verified = keys(&second).verified();
     let proof = stage.store("vault").peek(&verified).expect("a proof");
     assert!(stage.store("vault").damage(&verified, proof.len() / 2));
+    let older = seen(&stage, BackupName::LatestVerified).await.expect("one");
+    assert_eq!(older.name, first);
     assert_eq!(
-        seen(&stage, BackupName::LatestVerified).await.expect("one").name,
-        first
+        older.passed_over,
+        [format!(
+            "{second}: nothing proves that it was read back and is whole"
+        )]
     );
     let latest = seen(&stage, BackupName::Latest).await.expect("one");
     assert_eq!(
@@ -99,9 +103,9 @@ async fn what_is_not_verified_is_never_the_latest_verified() {
     let found = seen(&stage, BackupName::LatestVerified).await.expect("one");
     assert_eq!(found.name, first);
     assert!(
-        found.errors[0].starts_with(&format!("{second} was passed over")),
+        found.passed_over[0].starts_with(&format!("{second}: ")),
         "{:?}",
-        found.errors
+        found.passed_over
     );
     let other = Query::Backup {
         store: "vault".into(),
@@ -119,7 +123,11 @@ async fn a_proof_without_its_archive_proves_nothing() {
     stage.store("vault").erase(&keys(&second).archive());
     let found = seen(&stage, BackupName::LatestVerified).await.expect("one");
     assert_eq!(found.name, first);
-    assert!(found.errors[0].ends_with("it is missing"), "{:?}", found.errors);
+    assert!(
+        found.passed_over[0].ends_with("it is missing"),
+        "{:?}",
+        found.passed_over
+    );
 }
 
 #[tokio::test(start_paused = true)]
