@@ -161,15 +161,21 @@ impl Watch for People {
             Said::Yes => Answer::Yes,
             Said::No => Answer::No,
         };
-        let what = What::Answer {
-            step: planned.name.clone(),
-            answer,
-            role: ask.by.first().cloned(),
-        };
+        let role = ask.by.first().cloned();
+        let named = role.iter().filter_map(|role| self.plan.runbook.people.get(role));
         let order = Order {
-            by: "simulation".into(),
-            reason: "as told by --answer".into(),
-            what,
+            // Only whom the runbook names may answer; where it names nobody, anybody may.
+            by: named
+                .flatten()
+                .next()
+                .cloned()
+                .unwrap_or_else(|| "simulation".into()),
+            reason: "simulated, as told by --answer".into(),
+            what: What::Answer {
+                step: planned.name.clone(),
+                answer,
+                role,
+            },
         };
         let _ = self.place.send(Placed { order, reply: None });
     }

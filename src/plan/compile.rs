@@ -226,6 +226,7 @@ fn subject(runbook: &Runbook) -> Subject {
         summary: runbook.summary.clone(),
         tier: runbook.tier,
         owner: runbook.owner.clone(),
+        people: runbook.people.clone(),
         digest: runbook.digest.clone(),
     }
 }

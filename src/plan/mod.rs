@@ -92,6 +92,9 @@ pub struct Subject {
     pub tier: Option<u8>,
     /// Who answers for it.
     pub owner: Option<Owner>,
+    /// Role of a person → names: who may answer in which role.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub people: BTreeMap<String, Vec<String>>,
     /// Hex SHA-256 of the runbook's bytes.
     pub digest: String,
 }

@@ -159,6 +159,7 @@ fn base(mode: Mode, steps: Vec<PlannedStep>) -> Plan {
                 team: "commerce".into(),
                 contact: Some("on-call@acme.example".into()),
             }),
+            people: BTreeMap::new(),
             digest: "1f2e3d4c5b6a79881f2e3d4c5b6a79881f2e3d4c5b6a79881f2e3d4c5b6a7988".into(),
         },
         mode,
@@ -310,7 +311,7 @@ pub(crate) fn said(summary: &str) -> Receipt {
     }
 }
 
-fn made(prefix: &str, n: usize) -> Vec<Made> {
+pub(crate) fn made(prefix: &str, n: usize) -> Vec<Made> {
     let one = |at| Made {
         id: object("ConfigMap", Some(NAMESPACE), &format!("{prefix}-{at}")),
         uid: format!("{prefix}-{at:04}-9f1b-4e0a-9c7e"),

@@ -124,6 +124,7 @@ pub(super) fn plan(steps: Vec<PlannedStep>) -> Plan {
             summary: None,
             tier: None,
             owner: None,
+            people: [("commander".to_owned(), vec!["anna".to_owned(), "ben".to_owned()])].into(),
             digest: String::new(),
         },
         mode: Mode::Failover,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::Stage;
 use super::{Engine, IllegalEvent, decide};
+use crate::effect::Ask;
 use crate::run::{Answer, Event, Outcome};
 
 /// A person's word: who, why, what.
@@ -153,11 +154,8 @@ impl Engine {
         if track.stage == Stage::Asking
             && let Some(ask) = effect.and_then(decide::question)
             && !ask.by.is_empty()
-            && !role.is_some_and(|role| ask.by.iter().any(|may| may == role))
         {
-            let may = ask.by.join(" or ");
-            return Err(Refused::new(format!("only {may} may answer {name}"))
-                .hint(format!("say in which role with `--role {}`", ask.by[0])));
+            self.may_answer(ask, &order.by, name, role)?;
         }
         Ok(Event::Answered {
             step,
@@ -166,6 +164,24 @@ impl Engine {
             role: role.map(str::to_owned),
             reason: order.reason.clone(),
         })
+    }
+
+    /// A role that may answer, and one of those whom the runbook names for it. A role without names is
+    /// for anybody who takes it.
+    fn may_answer(&self, ask: &Ask, by: &str, step: &str, role: Option<&str>) -> Result<(), Refused> {
+        let Some(role) = role.filter(|role| ask.by.iter().any(|may| may == role)) else {
+            let may = ask.by.join(" or ");
+            return Err(Refused::new(format!("only {may} may answer {step}"))
+                .hint(format!("say in which role with `--role {}`", ask.by[0])));
+        };
+        let people = self.beginning.plan.runbook.people.get(role);
+        match people {
+            Some(names) if !names.is_empty() && !names.iter().any(|name| name == by.trim()) => {
+                Err(Refused::new(format!("{by} is not {role}: {}", names.join(", ")))
+                    .hint("the runbook names them under `people`, and the plan keeps their names"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn step_named(&self, name: &str) -> Result<u32, Refused> {

@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 
-use super::super::What;
+use super::super::{Order, What};
 use super::play::{Play, doing};
 use crate::effect::{Class, ErrorKind};
 use crate::run::testing::{ask, effect, step};
@@ -200,6 +200,23 @@ fn only_the_named_roles_may_answer() {
         assert_eq!(refused, "only commander may answer go");
     }
     assert_eq!(play.tries_to_order(answer(Some("commander"))), Ok(()));
+}
+
+#[test]
+fn only_the_people_whom_the_runbook_names_may_answer_in_a_role() {
+    let mut play = Play::of(vec![step("go").doing(vec![ask()])]);
+    let order = |by: &str| Order {
+        by: by.to_owned(),
+        reason: "a test".to_owned(),
+        what: What::Answer {
+            step: "go".into(),
+            answer: Answer::Yes,
+            role: Some("commander".into()),
+        },
+    };
+    let refused = play.engine.obey(&order("mallory"), 0).unwrap_err();
+    assert_snapshot!(refused, @"mallory is not commander: anna, ben");
+    assert_eq!(play.engine.obey(&order("anna"), 0), Ok(()));
 }
 
 #[test]
