@@ -114,7 +114,11 @@ fn reasons(steps: &[&StepReport]) -> String {
 /// What a drill left behind, or what another mode made.
 pub(crate) fn ledger(summary: &Summary) -> String {
     let ledger = &summary.ledger;
-    let books = format!("{} created, {} deleted, by uid", ledger.created, ledger.deleted);
+    let mut books = format!("{} created, {} deleted, by uid", ledger.created, ledger.deleted);
+    if !ledger.gone_unlisted.is_empty() {
+        let more = format!("; {} more went with their namespace", ledger.gone_unlisted.len());
+        books.push_str(&more);
+    }
     match ledger.torn_down {
         None => books,
         Some(true) if ledger.left_behind.is_empty() => match ledger.extra_deleted.len() {

@@ -4,8 +4,12 @@
 //!
 //! Only receipts count. An attempt that failed or has no outcome may have made objects that nobody
 //! wrote down, so it is named while nothing proves that the drill's namespaces are gone.
+//!
+//! A namespace ends only when nothing is in it any more. So a teardown that succeeded, and with that saw
+//! the drill's namespaces gone, proves this of everything that was in them: also of what an earlier try
+//! deleted whose list was lost with its process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -25,8 +29,12 @@ pub struct Ledger {
     pub deleted: usize,
     /// Whether the drill's walls were removed; `None` outside of a drill.
     pub torn_down: Option<bool>,
-    /// In a drill: created and not deleted.
+    /// In a drill: created and not deleted, as far as anything shows.
     pub left_behind: Vec<Left>,
+    /// In a drill: created, on no list of what was deleted, and gone with its namespace, whose end the
+    /// teardown saw.
+    #[serde(default)]
+    pub gone_unlisted: Vec<Made>,
     /// In a drill: deleted without being created by a receipt, so made by controllers or by an
     /// attempt that failed.
     pub extra_deleted: Vec<Made>,
@@ -75,13 +83,21 @@ impl Ledger {
         }
         let torn_down = torn_down(fold, steps);
         ledger.torn_down = Some(torn_down);
-        let left = created.iter().filter(|(uid, _)| !deleted.contains_key(**uid));
-        ledger.left_behind = left
-            .map(|(_, (made, step))| Left {
-                object: (*made).clone(),
-                step: (*step).clone(),
-            })
+        let walls = fold.begun.plan.sandbox.iter();
+        let walls: BTreeSet<&str> = walls
+            .flat_map(|sandbox| sandbox.namespaces.values().map(String::as_str))
             .collect();
+        for (_, (made, step)) in created.iter().filter(|(uid, _)| !deleted.contains_key(**uid)) {
+            if torn_down && is_within(&walls, made) {
+                ledger.gone_unlisted.push((*made).clone());
+            } else {
+                ledger.left_behind.push(Left {
+                    object: (*made).clone(),
+                    step: (*step).clone(),
+                });
+            }
+        }
+        ledger.gone_unlisted.sort();
         ledger
             .left_behind
             .sort_by_cached_key(|left| (left.object.id.kind != "Namespace", left.object.clone()));
@@ -92,6 +108,14 @@ impl Ledger {
             ledger.uncertain = uncertain(steps);
         }
         ledger
+    }
+}
+
+/// Whether an object is one of these namespaces, or in one of them.
+fn is_within(walls: &BTreeSet<&str>, made: &Made) -> bool {
+    match &made.id.namespace {
+        Some(namespace) => walls.contains(namespace.as_str()),
+        None => made.id.kind == "Namespace" && walls.contains(made.id.name.as_str()),
     }
 }
 

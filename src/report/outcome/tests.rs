@@ -151,6 +151,41 @@ fn what_a_drill_left_is_named_namespaces_first_and_overrules_its_verdict() {
 }
 
 #[test]
+fn what_went_with_its_namespace_is_not_left_behind_though_its_list_was_lost() {
+    let tape = |torn_down: bool| {
+        let mut tape = Tape::begin(sample::drill(), "shop-d-1");
+        let restored = Receipt {
+            created: sample::made("inside", 3),
+            ..sample::said("3 created")
+        };
+        let mut elsewhere = Receipt {
+            created: sample::made("outside", 1),
+            ..sample::said("1 created")
+        };
+        elsewhere.created[0].id.namespace = Some("payments".into());
+        tape.ok(0, 400, 0, sample::said("walls"))
+            .ok(500, 600, 2, restored)
+            .ok(600, 700, 3, elsewhere)
+            .intend(800, 6, 1);
+        if torn_down {
+            // The first try was killed; the second found the namespaces gone.
+            tape.perform(900, 6, 1, sample::said("0 objects deleted"))
+                .end(900, 6, Outcome::Succeeded);
+        }
+        of(&tape).ledger
+    };
+    let before = tape(false);
+    assert_eq!((before.left_behind.len(), before.gone_unlisted.len()), (4, 0));
+    let after = tape(true);
+    assert_eq!((after.left_behind.len(), after.gone_unlisted.len()), (1, 3));
+    assert_eq!(
+        after.left_behind[0].object.id.namespace.as_deref(),
+        Some("payments"),
+        "what is outside the drill's namespaces is not proved by their end"
+    );
+}
+
+#[test]
 fn a_try_without_an_outcome_may_have_made_more_until_the_teardown_is_proved() {
     let mut tape = Tape::begin(sample::drill(), "shop-d-1");
     tape.ok(0, 400, 0, sample::said("walls")).intend(500, 2, 1);
