@@ -11,8 +11,8 @@ use super::{CommandError, Exit, Settings, keyboard, output, runs, screen};
 use crate::plan::{Digest, Plan};
 use crate::report::{self, Ending, Reached, Summary};
 use crate::run::{
-    Beginning, Ended, Entry, Event, History, Order, Placed, QuestionPolicy, Run, RunError, RunId, Timekeeper,
-    What, Wiring, short_id,
+    Beginning, Ended, Entry, Event, History, JournalError, Order, Placed, QuestionPolicy, Run, RunError,
+    RunId, Timekeeper, What, Wiring, short_id,
 };
 
 /// How a run is carried.
@@ -63,7 +63,7 @@ pub(super) async fn begin(
     let beginning = beginning(plan, options.concurrency);
     let folder = runs::folder(settings).join(&beginning.run.0);
     let run = Run::begin(&runs::folder(settings), beginning, Timekeeper::begin())
-        .map_err(|error| run_error(&error))?;
+        .map_err(|error| begin_error(&error))?;
     runs::remember(&folder, origin)?;
     carry(run, &folder, world, options, settings).await
 }
@@ -115,13 +115,29 @@ pub(super) async fn carry(
     interrupts.abort();
     screen.close().await;
     let history = runs::history(folder)?;
-    write_reports(folder, &history, settings)?;
-    output::text(&closing(folder, &history, settings)?);
+    tell(folder, &history, settings)?;
     match ended {
         Ok(Ended::Interrupted) => Ok(Exit::Paused),
         Ok(Ended::Finished(_) | Ended::Paused(_)) => exit_of(&history),
         Err(error) => Err(run_error(&error)),
     }
+}
+
+/// Says how the run stands. A report that cannot be written, for want of space, must hide neither that nor
+/// the exit code: the journal has all of it, and a report can be made from it later.
+fn tell(folder: &Path, history: &History, settings: &Settings) -> Result<(), CommandError> {
+    match write_reports(folder, history, settings) {
+        Ok(()) => output::text(&closing(folder, history, settings)?),
+        Err(error) => {
+            output::text(&closing_of(history, settings)?);
+            let again = format!(
+                "the journal is whole; write the report again: lifeboat report {}",
+                summary(history)?.run
+            );
+            output::note(error.hint(again).to_string().trim_end());
+        }
+    }
+    Ok(())
 }
 
 /// Every Ctrl-C (or SIGTERM) is an order: the first pauses or tears down, the second leaves at once.
@@ -236,4 +252,16 @@ pub(super) fn exit_of(history: &History) -> Result<Exit, CommandError> {
 pub(super) fn run_error(error: &RunError) -> CommandError {
     CommandError::new(Exit::Broken, error.to_string())
         .hint("nothing more was begun; `lifeboat status` shows what is known, `lifeboat resume` goes on")
+}
+
+/// Why a run cannot begin.
+fn begin_error(error: &RunError) -> CommandError {
+    if let RunError::Journal(JournalError::Exists { folder }) = error {
+        return CommandError::refused(format!("{} is there: this plan was begun before", folder.display()))
+            .detail("Nothing was changed.")
+            .hint("a drill's plan holds the names of one sandbox; make another plan, or go on with `lifeboat resume`");
+    }
+    CommandError::new(Exit::Broken, error.to_string())
+        .detail("Nothing was begun.")
+        .hint("a run needs a folder for its journal: --state <folder>")
 }

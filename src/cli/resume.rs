@@ -35,6 +35,8 @@ async fn resume(arguments: Arguments, settings: &Settings) -> Result<Exit, Comma
     let run = match Run::resume(&folder, &super::operator(), Timekeeper::resume) {
         Ok(run) => run,
         Err(RunError::Ended(_)) => {
+            // Another process may have ended it since the first look.
+            let history = runs::history(&folder)?;
             output::text(&launch::closing(&folder, &history, &settings)?);
             return launch::exit_of(&history);
         }

@@ -48,8 +48,9 @@ fn one(run: &str, json: bool, settings: &Settings) -> Result<Exit, CommandError>
 
 fn all(json: bool, settings: &Settings) -> Result<Exit, CommandError> {
     let mut summaries: Vec<Summary> = Vec::new();
-    for name in runs::list(settings) {
-        let folder = runs::folder(settings).join(&name);
+    let names = runs::list(settings);
+    for name in &names {
+        let folder = runs::folder(settings).join(name);
         match runs::history(&folder).and_then(|history| super::launch::summary(&history)) {
             Ok(summary) => summaries.push(summary),
             Err(error) => output::note(error.to_string().trim_end()),
@@ -57,9 +58,9 @@ fn all(json: bool, settings: &Settings) -> Result<Exit, CommandError> {
     }
     if json {
         output::json(&summaries)?;
-    } else if summaries.is_empty() {
+    } else if names.is_empty() {
         output::line(&format!("No runs in {}.", runs::folder(settings).display()));
-    } else {
+    } else if !summaries.is_empty() {
         output::text(&report::run_list(&summaries, &settings.zone()));
     }
     Ok(Exit::Done)

@@ -241,3 +241,118 @@ fn a_failover_without_consent_is_refused() {
     let said = expect(5, folder.path(), &["failover", copy, "--confirm", "east standby"]);
     assert!(said.contains("Nothing was changed"), "{said}");
 }
+
+/// The archives of the shop's backups, the oldest first.
+fn archives(folder: &Path) -> Vec<PathBuf> {
+    let backups = folder.join("vault/backups");
+    let mut found: Vec<PathBuf> = std::fs::read_dir(backups)
+        .unwrap()
+        .map(|entry| {
+            let folder = entry.unwrap().path();
+            let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+            folder.join(format!("{name}.tar.gz"))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn a_damaged_backup_refuses_the_plan_and_a_passed_over_one_is_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let (state, shop) = (temp.path().join("state"), copy_of("playbooks/shop", temp.path()));
+    let runbook = shop.to_str().unwrap();
+    expect(0, &state, &["protect", runbook]);
+    // A backup's name has whole seconds.
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    expect(0, &state, &["protect", runbook]);
+    let newest = archives(&shop).pop().unwrap();
+    let whole = std::fs::read(&newest).unwrap();
+
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 1;
+    std::fs::write(&newest, flipped).unwrap();
+    // Even a step that may be left out is not left out for damage.
+    let text = std::fs::read_to_string(shop.join("runbook.yaml")).unwrap();
+    let lenient = text.replace(
+        "    - name: restore\n",
+        "    - name: restore\n      ungraceful: skip\n",
+    );
+    assert_ne!(text, lenient);
+    for text in [&text, &lenient] {
+        std::fs::write(shop.join("runbook.yaml"), text).unwrap();
+        let said = expect(5, &state, &["plan", runbook]);
+        assert!(said.contains("error[P013]"), "{said}");
+        assert!(!said.contains("did not answer"), "{said}");
+    }
+
+    std::fs::write(shop.join("runbook.yaml"), text).unwrap();
+    std::fs::write(&newest, &whole[..100]).unwrap();
+    let said = expect(0, &state, &["plan", runbook]);
+    assert!(said.contains("warning[P106]"), "{said}");
+    let name = newest.parent().unwrap().file_name().unwrap().to_str().unwrap();
+    assert!(said.contains(name), "{said}");
+}
+
+#[test]
+fn a_saved_plan_of_a_drill_is_performed_once() {
+    let temp = tempfile::tempdir().unwrap();
+    let (state, shop) = (temp.path().join("state"), copy_of("playbooks/shop", temp.path()));
+    let (runbook, file) = (shop.to_str().unwrap(), temp.path().join("drill.plan"));
+    let file = file.to_str().unwrap();
+    expect(0, &state, &["protect", runbook]);
+    expect(0, &state, &["plan", runbook, "--save", file]);
+    expect(0, &state, &["run", file]);
+    let said = expect(5, &state, &["run", file]);
+    assert!(said.contains("this plan was begun before"), "{said}");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_hides_neither_the_result_nor_its_exit_code() {
+    let temp = tempfile::tempdir().unwrap();
+    let (state, shop) = (temp.path().join("state"), copy_of("playbooks/shop", temp.path()));
+    let runbook = shop.to_str().unwrap();
+    expect(0, &state, &["protect", runbook]);
+    expect(4, &state, &["failover", runbook, "--confirm", "west standby"]);
+    let runs = std::fs::read_dir(state.join("runs")).unwrap();
+    let run = runs
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .find(|name| name.starts_with("shop-f-"))
+        .unwrap();
+    // A folder where the report should be: as unwritable as a full disk, for every user.
+    let report = state.join("runs").join(&run).join("report.html");
+    std::fs::remove_file(&report).unwrap();
+    std::fs::create_dir(&report).unwrap();
+    let said = expect(4, &state, &["resume", &run]);
+    assert!(said.contains("Failover is paused."), "{said}");
+    assert!(said.contains("cannot write the report"), "{said}");
+    assert!(said.contains(&format!("lifeboat report {run}")), "{said}");
+}
+
+#[test]
+fn a_folder_that_cannot_hold_a_run_is_said_before_anything_is_begun() {
+    let temp = tempfile::tempdir().unwrap();
+    let (state, shop) = (temp.path().join("a-file"), copy_of("playbooks/shop", temp.path()));
+    std::fs::write(&state, "not a folder").unwrap();
+    let said = expect(1, &state, &["protect", shop.to_str().unwrap()]);
+    assert!(said.contains("Nothing was begun."), "{said}");
+    assert!(!said.contains("lifeboat resume"), "{said}");
+}
+
+#[test]
+fn a_run_whose_journal_is_damaged_is_not_no_run() {
+    let temp = tempfile::tempdir().unwrap();
+    let (state, shop) = (temp.path().join("state"), copy_of("playbooks/shop", temp.path()));
+    expect(0, &state, &["protect", shop.to_str().unwrap()]);
+    let runs = std::fs::read_dir(state.join("runs")).unwrap();
+    let journal = runs
+        .map(|entry| entry.unwrap().path())
+        .next()
+        .unwrap()
+        .join("journal.jsonl");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    std::fs::write(&journal, text.replacen("intended", "indented", 1)).unwrap();
+    let said = expect(0, &state, &["status"]);
+    assert!(said.contains("is damaged at line"), "{said}");
+    assert!(!said.contains("No runs"), "{said}");
+}

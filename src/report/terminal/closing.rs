@@ -12,7 +12,7 @@ use crate::report::words::{headline, ledger, measure, step_counts, verdict};
 pub struct Where<'a> {
     /// The report's path, if one was written.
     pub report: Option<&'a str>,
-    /// The command that shows it again.
+    /// The command that shows it again; empty: there is none.
     pub again: &'a str,
 }
 
@@ -22,8 +22,12 @@ pub fn closing(summary: &Summary, zone: &TimeZone, places: &Where<'_>, columns: 
     let mut out = vec![ends(&headline(summary), &name, columns)];
     out.extend(figures(summary, columns));
     let report = places.report.map(|path| format!("Report: {}", clean(path)));
-    let again = format!("Again: {}", clean(places.again));
-    out.push(report.map_or_else(|| again.clone(), |report| ends(&report, &again, columns)));
+    let again = Some(places.again).filter(|again| !again.is_empty());
+    let again = again.map(|again| format!("Again: {}", clean(again)));
+    match (report, again) {
+        (Some(report), Some(again)) => out.push(ends(&report, &again, columns)),
+        (report, again) => out.extend(report.or(again)),
+    }
     text(&out)
 }
 
@@ -113,6 +117,17 @@ mod tests {
         Report: ./.lifeboat/runs/shop-d-4k2/report.html
           Again: lifeboat report shop-d-4k2
         "#);
+    }
+
+    #[test]
+    fn what_nobody_can_see_again_is_not_offered() {
+        let summary = Summary::of(&sample::recovered()).unwrap();
+        let nowhere = Where {
+            report: None,
+            again: "",
+        };
+        let block = closing(&summary, &TimeZone::UTC, &nowhere, 80);
+        assert!(!block.contains("Again"), "{block}");
     }
 
     #[test]

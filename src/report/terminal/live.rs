@@ -312,19 +312,24 @@ fn retrying(known: &StepFold, now_ms: u64) -> String {
 pub(super) fn asking(fold: &Fold, planned: &PlannedStep, known: &StepFold) -> String {
     let newest = known.attempts.last();
     let effect = newest.and_then(|attempt| planned.effects.get(index(attempt.effect)));
-    let question = match effect {
-        Some(Effect::Ask(ask)) if ask.by.is_empty() => format!("\"{}\": ", ask.question),
-        Some(Effect::Ask(ask)) => format!("\"{}\" ({}): ", ask.question, ask.by.join(", ")),
-        _ => String::new(),
+    let (question, role) = match effect {
+        Some(Effect::Ask(ask)) => match ask.by.as_slice() {
+            [] => (format!("\"{}\": ", ask.question), String::new()),
+            [first, ..] => (
+                format!("\"{}\" ({}): ", ask.question, ask.by.join(", ")),
+                format!(" --role {first}"),
+            ),
+        },
+        _ => Default::default(),
     };
     let (run, step) = (&fold.begun.run, &planned.name);
-    format!("{question}lifeboat approve {run} {step} --as <name> --reason \"…\"")
+    format!("{question}lifeboat approve {run} {step} --as <name>{role} --reason \"…\"")
 }
 
 /// What a person can do with a step that is stuck.
 pub(super) fn commands(fold: &Fold, planned: &PlannedStep) -> String {
     format!(
-        "lifeboat retry | mark-done | skip {} {} --reason \"…\"",
+        "lifeboat retry | mark-done | skip {} {} --as <name> --reason \"…\"",
         fold.begun.run, planned.name
     )
 }

@@ -230,11 +230,18 @@ fn result(fold: &Fold, step: u32) -> String {
     said.collect::<Vec<_>>().join("; ")
 }
 
-fn consequence(fold: &Fold, step: u32) -> &'static str {
-    match fold.planned(step).map(|planned| planned.policy.on_failure) {
-        Some(OnFailure::Pause) | None => "nothing new starts",
-        Some(OnFailure::Stop) => "the run ends",
-        Some(OnFailure::Undo) => "what was done is undone",
-        Some(OnFailure::Continue) => "the run goes on",
+fn consequence(fold: &Fold, step: u32) -> String {
+    let planned = fold.planned(step);
+    match planned.map(|planned| planned.policy.on_failure) {
+        // Nobody is asked in a drill.
+        Some(OnFailure::Pause) | None if fold.begun.plan.sandbox.is_some() => "nothing new starts".to_owned(),
+        // To resume alone would pause again at once.
+        Some(OnFailure::Pause) | None => {
+            let decide = planned.map_or_else(String::new, |planned| commands(fold, planned));
+            format!("nothing new starts until somebody decides: {decide}")
+        }
+        Some(OnFailure::Stop) => "the run ends".to_owned(),
+        Some(OnFailure::Undo) => "what was done is undone".to_owned(),
+        Some(OnFailure::Continue) => "the run goes on".to_owned(),
     }
 }

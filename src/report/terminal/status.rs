@@ -133,8 +133,8 @@ mod tests {
           ok    web-up       20 s      3 of 3 replicas ready
           ok    answers      2 s       200, twice in a row
           ask   go           11 m 9 s  "Send customers to west?" (incident-commander):
-                                       lifeboat approve shop-f-77c go --as <name>
-                                       --reason "…"
+                                       lifeboat approve shop-f-77c go --as <name> --role
+                                       incident-commander --reason "…"
           RTO    30 s of 30 m       met     from the start to the end of answers, the
                                             last of 2 steps that prove health
           RPO    12 m 7 s of 15 m   met     from the backup's consistent point to the

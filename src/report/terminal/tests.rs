@@ -87,9 +87,21 @@ fn a_plain_failover_shows_the_retry_and_the_question() {
     00:28  ok    web-up       20 s      3 of 3 replicas ready
     00:28  now   answers                probe GET https://west.acme.example/shop/healthz = 200
     00:30  ok    answers      2 s       200, twice in a row
-    00:30  ask   go                     "Send customers to west?" (incident-commander): lifeboat approve shop-f-77c go --as <name> --reason "…"
+    00:30  ask   go                     "Send customers to west?" (incident-commander): lifeboat approve shop-f-77c go --as <name> --role incident-commander --reason "…"
     00:30  note                         paused by lifeboat: go waits for a person and nobody is at the terminal; go on: lifeboat resume shop-f-77c
     "#);
+}
+
+#[test]
+fn a_failed_step_says_what_a_person_can_decide() {
+    let mut tape = sample::Tape::begin(sample::failover(), "shop-f-1");
+    let stuck = crate::effect::WorldError::new(crate::effect::ErrorKind::Forbidden, "east", "no");
+    tape.intend(0, 0, 1)
+        .fail(10, 0, 1, stuck, None)
+        .end(10, 0, crate::run::Outcome::Failed);
+    let text = plain(&tape.entries());
+    let orders = "lifeboat retry | mark-done | skip shop-f-1 stop-active --as <name> --reason \"…\"";
+    assert!(text.contains(orders), "{text}");
 }
 
 #[test]
