@@ -132,6 +132,7 @@ fn plan(steps: Vec<PlannedStep>) -> Plan {
             summary: None,
             tier: None,
             owner: None,
+            people: BTreeMap::new(),
             digest: String::new(),
         },
         mode: Mode::Failover,
