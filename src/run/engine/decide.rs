@@ -77,9 +77,9 @@ impl Engine {
                 let ticket = Ticket::of(step, track.trial);
                 return Some(match reply.answer {
                     Answer::Yes => {
-                        performed(ticket, approval(&reply.by, reply.role.as_deref(), &reply.reason))
+                        ticket.performed(approval(&reply.by, reply.role.as_deref(), &reply.reason))
                     }
-                    Answer::No => failed(ticket, declined(&reply.by, &reply.reason), None),
+                    Answer::No => ticket.failed(declined(&reply.by, &reply.reason), None),
                 });
             }
             Stage::GaveUp => self.failure(step),
@@ -208,14 +208,14 @@ impl Engine {
         }
         let shelves = &self.state.shelves;
         if let Some(&step) = shelves.questions.first() {
-            return Some(intended(Ticket::of(step, self.state.track(step).trial)));
+            return Some(Ticket::of(step, self.state.track(step).trial).intended());
         }
         let room = self.concurrency().saturating_sub(shelves.open.len());
         if room == 0 {
             return None;
         }
         if let Some(&step) = shelves.next.first() {
-            return Some(intended(Ticket::of(step, self.state.track(step).trial)));
+            return Some(Ticket::of(step, self.state.track(step).trial).intended());
         }
         if let Some(&(until_ms, step)) = shelves.retries.first()
             && until_ms <= now_ms
@@ -223,7 +223,7 @@ impl Engine {
             return Some(self.retry(step, now_ms));
         }
         if let Some(&step) = shelves.ready.first() {
-            return Some(intended(Ticket::of(step, self.state.track(step).trial)));
+            return Some(Ticket::of(step, self.state.track(step).trial).intended());
         }
         self.intend_undo()
     }
@@ -235,7 +235,7 @@ impl Engine {
             let outcome = self.failure(step);
             return Event::Ended { step, outcome };
         }
-        intended(Ticket::of(step, track.trial))
+        Ticket::of(step, track.trial).intended()
     }
 
     /// One step after the other, each after the one before it is undone.
@@ -248,7 +248,7 @@ impl Engine {
         };
         match &self.state.track(step).stage {
             Stage::Ended(Outcome::UndoFailed) => None,
-            Stage::Ended(_) => Some(intended(Ticket::of(step, first))),
+            Stage::Ended(_) => Some(Ticket::of(step, first).intended()),
             _ => None,
         }
     }
@@ -311,35 +311,5 @@ pub(super) const fn question(effect: &Effect) -> Option<&Ask> {
     match effect {
         Effect::Ask(ask) => Some(ask),
         _ => None,
-    }
-}
-
-fn intended(ticket: Ticket) -> Event {
-    Event::Intended {
-        step: ticket.step,
-        phase: ticket.phase,
-        effect: ticket.effect,
-        attempt: ticket.attempt,
-    }
-}
-
-pub(super) fn performed(ticket: Ticket, receipt: Receipt) -> Event {
-    Event::Performed {
-        step: ticket.step,
-        phase: ticket.phase,
-        effect: ticket.effect,
-        attempt: ticket.attempt,
-        receipt: Box::new(receipt),
-    }
-}
-
-pub(super) fn failed(ticket: Ticket, error: WorldError, retry_at_ms: Option<u64>) -> Event {
-    Event::Failed {
-        step: ticket.step,
-        phase: ticket.phase,
-        effect: ticket.effect,
-        attempt: ticket.attempt,
-        error,
-        retry_at_ms,
     }
 }

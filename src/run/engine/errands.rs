@@ -3,7 +3,6 @@
 use sha2::{Digest as _, Sha256};
 
 use super::Engine;
-use super::decide::failed;
 use super::hands::{Errand, ErrandKind, Hand, Ticket};
 use super::outcome::{LOOK_LIMIT_MS, lost_with_its_process};
 use super::state::effect_of;
@@ -33,7 +32,7 @@ impl Engine {
         let ticket = Ticket::of(step, track.trial);
         let effect = match self.bound(ticket) {
             Ok(effect) => effect,
-            Err(error) => return Next::Event(Box::new(failed(ticket, error, None))),
+            Err(error) => return Next::Event(Box::new(ticket.failed(error, None))),
         };
         let (hand, kind) = match hand {
             Hand::Inherited if !is_repeatable(self.class(&effect)) => {

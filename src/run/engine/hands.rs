@@ -173,4 +173,34 @@ impl Ticket {
             attempt: trial.attempt,
         }
     }
+
+    pub(super) const fn intended(self) -> Event {
+        Event::Intended {
+            step: self.step,
+            phase: self.phase,
+            effect: self.effect,
+            attempt: self.attempt,
+        }
+    }
+
+    pub(super) fn performed(self, receipt: Receipt) -> Event {
+        Event::Performed {
+            step: self.step,
+            phase: self.phase,
+            effect: self.effect,
+            attempt: self.attempt,
+            receipt: Box::new(receipt),
+        }
+    }
+
+    pub(super) const fn failed(self, error: WorldError, retry_at_ms: Option<u64>) -> Event {
+        Event::Failed {
+            step: self.step,
+            phase: self.phase,
+            effect: self.effect,
+            attempt: self.attempt,
+            error,
+            retry_at_ms,
+        }
+    }
 }

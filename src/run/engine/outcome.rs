@@ -3,7 +3,6 @@
 //! What follows depends on the error's kind and the effect's class, and on nothing else; then the
 //! policy's attempts and time are counted.
 
-use super::decide::{failed, performed};
 use super::hands::{Doubt, Hand, Sight, Ticket};
 use super::state::effect_of;
 use super::{Engine, IllegalEvent};
@@ -58,9 +57,7 @@ impl Engine {
         };
         match (hand, sight) {
             (Hand::Looking(doubt), sight) => self.looked(*ticket, doubt, sight, now_ms),
-            (Hand::Performing, Sight::Performed(Ok(receipt))) => {
-                self.note(performed(*ticket, receipt), now_ms)
-            }
+            (Hand::Performing, Sight::Performed(Ok(receipt))) => self.note(ticket.performed(receipt), now_ms),
             (Hand::Performing, Sight::Performed(Err(error))) => self.went_wrong(*ticket, error, now_ms),
             (Hand::Performing, Sight::TimedOut(last_words)) => {
                 let error = self.time_is_up(*ticket, last_words);
@@ -87,9 +84,9 @@ impl Engine {
             }
             Follow::Retry => {
                 let retry_at_ms = self.retry_at_ms(ticket, &error, now_ms);
-                self.note(failed(ticket, error, retry_at_ms), now_ms)
+                self.note(ticket.failed(error, retry_at_ms), now_ms)
             }
-            Follow::Fail => self.note(failed(ticket, error, None), now_ms),
+            Follow::Fail => self.note(ticket.failed(error, None), now_ms),
         }
     }
 
@@ -103,11 +100,11 @@ impl Engine {
     ) -> Result<(), IllegalEvent> {
         let vain = match sight {
             Sight::Resolved(Ok(Resolution::Done(receipt))) => {
-                return self.note(performed(ticket, *receipt), now_ms);
+                return self.note(ticket.performed(*receipt), now_ms);
             }
             Sight::Resolved(Ok(Resolution::NotDone)) => {
                 let retry_at_ms = self.retry_not_done(ticket, &doubt, now_ms);
-                return self.note(failed(ticket, doubt.error, retry_at_ms), now_ms);
+                return self.note(ticket.failed(doubt.error, retry_at_ms), now_ms);
             }
             Sight::Resolved(Ok(Resolution::CannotTell(why))) => {
                 return self.note(unknown(ticket, doubt.error, why), now_ms);

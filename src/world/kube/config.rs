@@ -12,10 +12,10 @@
 
 use std::path::Path;
 
-use kube::client::AuthError;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
+use super::error::no_credentials;
 use super::wire::{CONNECT_LIMIT, SILENCE_LIMIT, Wire};
 use crate::effect::{ErrorKind, WorldError};
 use crate::text::closest;
@@ -157,29 +157,6 @@ fn unusable(site: &str, file: &str, context: &str, error: &KubeconfigError) -> W
     WorldError::new(ErrorKind::Internal, site, message)
 }
 
-/// The login of the kubeconfig failed, so nothing was sent.
-pub(super) fn no_credentials(site: &str, kubectl: &str, error: &AuthError) -> WorldError {
-    let message = match error {
-        AuthError::AuthExecRun { out, .. } => {
-            let stderr = String::from_utf8_lossy(&out.stderr);
-            format!(
-                "the kubeconfig's login program failed ({}): {}",
-                out.status,
-                stderr.trim()
-            )
-        }
-        AuthError::ReadTokenFile(source, path) => {
-            format!("cannot read the token file {}: {source}", path.display())
-        }
-        AuthError::AuthExecStart(source) => format!("cannot start the kubeconfig's login program: {source}"),
-        // May quote the program's output, which is where the token stands.
-        AuthError::AuthExecParse(_) => "the login program's answer is not an ExecCredential".to_owned(),
-        other => other.to_string(),
-    };
-    WorldError::new(ErrorKind::Unauthenticated, site, message)
-        .hint(format!("log in by hand and see: `{kubectl} auth whoami`"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,7 +223,7 @@ contexts:
         assert!(connect_by("proxied").await.is_ok());
         let wire = connect_by("proxied").await.unwrap();
         let error = wire
-            .send(&super::super::wire::Call::get("/version"))
+            .send(&super::super::call::Call::get("/version"))
             .await
             .unwrap_err();
         assert_eq!(error.kind, ErrorKind::Unreachable, "{error}");

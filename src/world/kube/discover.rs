@@ -14,7 +14,8 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::wire::{Call, Wire};
+use super::call::Call;
+use super::wire::Wire;
 use crate::effect::{ErrorKind, WorldError};
 use crate::objects::ApiKind;
 

@@ -11,9 +11,10 @@
 //! [`BEFORE_STORAGE`].
 
 use http::StatusCode;
+use kube::client::AuthError;
 use serde::Deserialize;
 
-use super::wire::{Call, Reply};
+use super::call::{Call, Reply};
 use crate::effect::{ErrorKind, WorldError};
 
 /// Kubernetes' own error body, of which these parts matter.
@@ -168,6 +169,29 @@ fn hints(place: &Place<'_>, call: &Call, kind: ErrorKind, message: &str) -> Vec<
         _ => return Vec::new(),
     };
     vec![hint]
+}
+
+/// The login of the kubeconfig failed, so nothing was sent.
+pub(super) fn no_credentials(site: &str, kubectl: &str, error: &AuthError) -> WorldError {
+    let message = match error {
+        AuthError::AuthExecRun { out, .. } => {
+            let stderr = String::from_utf8_lossy(&out.stderr);
+            format!(
+                "the kubeconfig's login program failed ({}): {}",
+                out.status,
+                stderr.trim()
+            )
+        }
+        AuthError::ReadTokenFile(source, path) => {
+            format!("cannot read the token file {}: {source}", path.display())
+        }
+        AuthError::AuthExecStart(source) => format!("cannot start the kubeconfig's login program: {source}"),
+        // May quote the program's output, which is where the token stands.
+        AuthError::AuthExecParse(_) => "the login program's answer is not an ExecCredential".to_owned(),
+        other => other.to_string(),
+    };
+    WorldError::new(ErrorKind::Unauthenticated, site, message)
+        .hint(format!("log in by hand and see: `{kubectl} auth whoami`"))
 }
 
 #[cfg(test)]

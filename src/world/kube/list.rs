@@ -11,8 +11,9 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::call::Call;
 use super::path;
-use super::wire::{Call, Wire};
+use super::wire::Wire;
 use crate::effect::{ErrorKind, WorldError};
 use crate::objects::ApiKind;
 

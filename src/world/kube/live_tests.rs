@@ -7,7 +7,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::KubeCluster;
-use super::wire::Call;
+use super::call::Call;
 use crate::effect::{ErrorKind, WorldError};
 use crate::objects::{ApiKind, builtin};
 use crate::world::lab::{Lab, fresh, timed};

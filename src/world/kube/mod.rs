@@ -13,6 +13,7 @@
 //! - **Deleting names the uid** in a precondition, so that an object of the same name made since is
 //!   safe. Dependents are removed in the background, as kubectl does.
 
+mod call;
 mod config;
 mod discover;
 mod error;
@@ -30,8 +31,9 @@ use std::path::Path;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
+use self::call::{Call, Reply};
 use self::error::Status;
-use self::wire::{Call, Reply, Wire};
+use self::wire::Wire;
 use super::port::{Answer, Applied, Cluster};
 use crate::effect::{ErrorKind, SiteSeen, WorldError};
 use crate::objects::ApiKind;

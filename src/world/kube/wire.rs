@@ -10,14 +10,14 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
-use http::{Method, Request, StatusCode};
+use http::StatusCode;
+use http::header::RETRY_AFTER;
 use http_body_util::BodyExt;
-use kube::client::{AuthError, Body};
+use kube::client::AuthError;
 use serde::de::DeserializeOwned;
 
-use super::error::{Place, refused};
+use super::call::{Call, Reply};
+use super::error::{Place, no_credentials, refused};
 use crate::effect::{ErrorKind, WorldError};
 use crate::world::transport;
 
@@ -27,89 +27,6 @@ pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// Silence after which a connection is given up. An API server answers any of our requests within
 /// this, or not at all: it ends its own work on one after 60 s, but every page here is small.
 pub(super) const SILENCE_LIMIT: Duration = Duration::from_secs(30);
-
-/// A request as data.
-#[derive(Debug)]
-pub(super) struct Call {
-    pub(super) method: Method,
-    /// With its query.
-    pub(super) path: String,
-    /// In Kubernetes' words (`list`, `patch`): for people.
-    verb: &'static str,
-    resource: String,
-    namespace: Option<String>,
-    accept: &'static str,
-    body: Option<(&'static str, Bytes)>,
-}
-
-const JSON: &str = "application/json";
-
-impl Call {
-    pub(super) fn new(
-        method: Method,
-        verb: &'static str,
-        resource: &str,
-        namespace: Option<&str>,
-        path: String,
-    ) -> Self {
-        Self {
-            method,
-            path,
-            verb,
-            resource: resource.to_owned(),
-            namespace: namespace.map(str::to_owned),
-            accept: JSON,
-            body: None,
-        }
-    }
-
-    /// A `GET` outside the resources, such as `/version`.
-    pub(super) fn get(path: &str) -> Self {
-        Self::new(Method::GET, "get", path, None, path.to_owned())
-    }
-
-    pub(super) fn accept(mut self, accept: &'static str) -> Self {
-        self.accept = accept;
-        self
-    }
-
-    pub(super) fn body(mut self, content_type: &'static str, json: &serde_json::Value) -> Self {
-        self.body = Some((content_type, Bytes::from(json.to_string())));
-        self
-    }
-
-    /// Whether it asks for a change.
-    pub(super) fn mutating(&self) -> bool {
-        self.method != Method::GET
-    }
-
-    /// `list configmaps --namespace shop`: as `kubectl auth can-i` takes it.
-    pub(super) fn what(&self) -> String {
-        let namespace = self.namespace.as_ref().map(|name| format!(" --namespace {name}"));
-        format!("{} {}{}", self.verb, self.resource, namespace.unwrap_or_default())
-    }
-
-    fn request(&self) -> Result<Request<Body>, http::Error> {
-        let request = Request::builder()
-            .method(self.method.clone())
-            .uri(self.path.as_str())
-            .header(ACCEPT, self.accept);
-        match &self.body {
-            Some((content_type, json)) => request
-                .header(CONTENT_TYPE, *content_type)
-                .body(Body::from(json.clone())),
-            None => request.body(Body::empty()),
-        }
-    }
-}
-
-/// What the server answered, whatever it was.
-#[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) retry_after_ms: Option<u64>,
-    pub(super) body: Bytes,
-}
 
 /// A connection pool to one API server.
 pub(super) struct Wire {
@@ -196,7 +113,7 @@ impl Wire {
     /// What it means that there is no answer.
     fn unsent(&self, call: &Call, error: &kube::Error) -> WorldError {
         if let Some(auth) = transport::find::<AuthError>(error) {
-            return super::config::no_credentials(&self.site, &self.kubectl, auth);
+            return no_credentials(&self.site, &self.kubectl, auth);
         }
         let lost = transport::no_answer(&self.site, &self.server, call.mutating(), error);
         match lost.kind {

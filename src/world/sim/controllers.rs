@@ -5,26 +5,7 @@
 
 use serde_json::{Value, json};
 
-use super::state::{Key, State, hex_start, is_going, owner_uids};
-
-/// Something that will happen.
-#[derive(Debug)]
-pub(super) enum Due {
-    /// A pod's containers run, or do not.
-    PodStarts(Key),
-    /// A pod that was told to stop is gone.
-    PodGone(Key),
-    /// A Job's pod is through.
-    JobEnds(Key),
-    /// A `CustomResourceDefinition` serves its kind.
-    Established(Key),
-    /// A namespace gets what every namespace has.
-    Furnish(String),
-    /// A namespace that is going looks for what is left.
-    Sweep(String),
-    /// The garbage collector looks whether an owner exists.
-    Orphan(Key),
-}
+use super::state::{Due, Key, State, hex_start, is_going, owner_uids};
 
 const DEPLOYMENTS: &str = "deployments.apps";
 const REPLICA_SETS: &str = "replicasets.apps";

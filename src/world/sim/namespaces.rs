@@ -2,8 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::controllers::Due;
-use super::state::{Key, State, is_going, is_held};
+use super::state::{Due, Key, State, is_going, is_held};
 
 impl State {
     /// The objects that a cluster makes in every new namespace.

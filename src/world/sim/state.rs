@@ -11,7 +11,6 @@ use sha2::{Digest as _, Sha256};
 
 use super::Pace;
 use super::clock::{SimClock, rfc3339};
-use super::controllers::Due;
 use super::discovery::{Served, builtins, custom};
 use super::fault::Faults;
 use super::merge::{self, Owners};
@@ -43,6 +42,25 @@ pub(super) type Change<'a> = &'a mut dyn FnMut(&mut Value, &mut Owners) -> Resul
 struct Held {
     object: Value,
     owners: Owners,
+}
+
+/// Something that will happen.
+#[derive(Debug)]
+pub(super) enum Due {
+    /// A pod's containers run, or do not.
+    PodStarts(Key),
+    /// A pod that was told to stop is gone.
+    PodGone(Key),
+    /// A Job's pod is through.
+    JobEnds(Key),
+    /// A `CustomResourceDefinition` serves its kind.
+    Established(Key),
+    /// A namespace gets what every namespace has.
+    Furnish(String),
+    /// A namespace that is going looks for what is left.
+    Sweep(String),
+    /// The garbage collector looks whether an owner exists.
+    Orphan(Key),
 }
 
 /// One embedded cluster.
