@@ -34,7 +34,7 @@ func runForeground(at layout, o upOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	paths, err := provide(ctx, repo, o.without, say)
+	paths, err := provide(ctx, repo, func(p program) bool { return !p.peer && !o.without[p.name] }, say)
 	if err != nil {
 		return err
 	}
