@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 )
 
 const usage = `Usage: lab <command> [flags]
@@ -19,6 +20,8 @@ const usage = `Usage: lab <command> [flags]
   down   --dir D        end the lab in D
   ask    --dir D --site S METHOD PATH
                         send one request to a site as the lab's own user
+  velero up|down|backup|restore --dir D --site S
+                        run a Velero server beside a site; have it work, and measure it
 
 Run "lab <command> -h" for the flags of one command.
 `
@@ -41,6 +44,12 @@ func main() {
 
 // dispatch reads the flags of one command and runs it.
 func dispatch(command string, args []string) error {
+	switch command {
+	case "velero":
+		return dispatchVelero(args)
+	case "keep": // internal: see keep.go
+		return runKeep(args)
+	}
 	flags := flag.NewFlagSet("lab "+command, flag.ContinueOnError)
 	dir := flags.String("dir", "", "the lab's own `folder`")
 	repo := flags.String("repo", "", "the checkout (default: found from the working directory upwards)")
@@ -102,6 +111,103 @@ func dispatch(command string, args []string) error {
 	default:
 		return runDown(at)
 	}
+}
+
+// dispatchVelero reads the flags of one of the commands that are about Velero.
+func dispatchVelero(args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("say what about velero: up, down, backup or restore")
+	}
+	command := args[0]
+	flags := flag.NewFlagSet("lab velero "+command, flag.ContinueOnError)
+	dir := flags.String("dir", "", "the lab's own `folder`")
+	var o veleroOrder
+	var work veleroWork
+	repo := ""
+	flags.StringVar(&o.Site, "site", "", "which `site`")
+	switch command {
+	case "up":
+		flags.StringVar(&repo, "repo", "", "the checkout (default: found from the working directory upwards)")
+		flags.StringVar(&o.Store, "store", "", "which `store` of the lab it keeps backups in")
+		flags.StringVar(&o.Prefix, "prefix", storePrefix, "where in the store's bucket; the default is where sites.yaml sends lifeboat")
+	case "backup":
+		flags.StringVar(&work.Backup, "name", "", "the `name` of the new backup")
+	case "restore":
+		flags.StringVar(&work.Backup, "backup", "", "the `name` of a backup in the store, whoever made it")
+		flags.StringVar(&work.Restore, "name", "", "the `name` of the new restore (default: of the backup and the time)")
+		flags.Var(&work.Map, "map", "restore namespaces under other names: `a:b,...`")
+	case "down":
+	default:
+		return fmt.Errorf("unknown command \"velero %s\": up, down, backup or restore", command)
+	}
+	if command == "backup" || command == "restore" {
+		flags.Var(&work.Namespaces, "namespaces", "only these `namespaces`: a,b")
+		flags.DurationVar(&work.Within, "within", time.Hour, "give up after this `time`")
+	}
+	if err := flags.Parse(args[1:]); err != nil {
+		return flag.ErrHelp
+	}
+	switch {
+	case flags.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case *dir == "":
+		return fmt.Errorf("--dir is missing: say which folder the lab is in")
+	case o.Site == "":
+		return fmt.Errorf("--site is missing: east or west")
+	case command == "up" && o.Store == "":
+		return fmt.Errorf("--store is missing: vault or second")
+	case (command == "backup" || command == "restore") && work.Backup == "":
+		return fmt.Errorf("say which backup: --name for a new one, --backup for one to restore")
+	}
+	at, err := openLayout(*dir)
+	if err != nil {
+		return err
+	}
+	work.Site = o.Site
+	switch command {
+	case "up":
+		return runVeleroUp(at, repo, o)
+	case "down":
+		return runVeleroDown(at, o)
+	case "backup":
+		return work.runBackup(at)
+	default:
+		return work.runRestore(at)
+	}
+}
+
+// words is a flag that takes several values, with commas between them.
+type words []string
+
+func (w *words) String() string { return strings.Join(*w, ",") }
+
+func (w *words) Set(value string) error {
+	for _, word := range strings.Split(value, ",") {
+		if word = strings.TrimSpace(word); word == "" {
+			return fmt.Errorf("an empty name in %q", value)
+		}
+		*w = append(*w, strings.TrimSpace(word))
+	}
+	return nil
+}
+
+// pairs is a flag that takes old names and new ones: a:b,c:d.
+type pairs map[string]string
+
+func (p *pairs) String() string { return fmt.Sprint(map[string]string(*p)) }
+
+func (p *pairs) Set(value string) error {
+	for _, pair := range strings.Split(value, ",") {
+		from, to, ok := strings.Cut(pair, ":")
+		if !ok || from == "" || to == "" {
+			return fmt.Errorf("%q is not old:new", pair)
+		}
+		if *p == nil {
+			*p = pairs{}
+		}
+		(*p)[from] = to
+	}
+	return nil
 }
 
 type upOptions struct {

@@ -59,6 +59,14 @@ func runStatus(at layout) error {
 			row(name, d.Stores[owner].Processes[program].identity)
 		}
 	}
+	for _, name := range siteNames { // started later, so not in lab.json
+		if peer, ok := p.Children[name+"/"+velero]; ok && peer.alive() {
+			row(name+"/"+velero, peer)
+			for _, one := range family(peer.PID) {
+				total += memory(one)
+			}
+		}
+	}
 	fmt.Printf("%-32s %8s %5d MB\n\n", "together", "", total>>20)
 	for _, name := range siteNames {
 		s := d.Sites[name]
