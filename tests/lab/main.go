@@ -16,6 +16,8 @@ const usage = `Usage: lab <command> [flags]
   build                 build the programs that are missing from the cache
   up     --dir D        start a lab in D (builds what is missing, then seeds)
   seed   --dir D        apply the sample application again
+  seed   --dir D --objects N [--site S]
+                        make the data set of the benchmarks
   status --dir D        say what runs in D, and how much memory it takes
   down   --dir D        end the lab in D
   ask    --dir D --site S METHOD PATH
@@ -53,7 +55,7 @@ func dispatch(command string, args []string) error {
 	flags := flag.NewFlagSet("lab "+command, flag.ContinueOnError)
 	dir := flags.String("dir", "", "the lab's own `folder`")
 	repo := flags.String("repo", "", "the checkout (default: found from the working directory upwards)")
-	site := ""
+	site, objects := "", 0
 	var up upOptions
 	switch command {
 	case "build":
@@ -66,7 +68,10 @@ func dispatch(command string, args []string) error {
 		flags.BoolVar(&up.detached, "detached", false, "internal: report progress on file descriptor 3")
 	case "ask":
 		flags.StringVar(&site, "site", "", "which `site`")
-	case "seed", "status", "down":
+	case "seed":
+		flags.IntVar(&objects, "objects", 0, "make this `many` objects of the benchmarks' data set instead of the sample application")
+		flags.StringVar(&site, "site", "east", "which `site` they are made on")
+	case "status", "down":
 	case "help", "-h", "--help":
 		fmt.Print(usage)
 		return nil
@@ -105,6 +110,9 @@ func dispatch(command string, args []string) error {
 	case "ask":
 		return runAsk(at, site, flags.Arg(0), flags.Arg(1))
 	case "seed":
+		if objects > 0 {
+			return runLoad(at, site, objects)
+		}
 		return runSeed(at, *repo)
 	case "status":
 		return runStatus(at)
