@@ -24,6 +24,8 @@ const usage = `Usage: lab <command> [flags]
                         send one request to a site as the lab's own user
   velero up|down|backup|restore --dir D --site S
                         run a Velero server beside a site; have it work, and measure it
+  compare --dir D --left S --right S
+                        say in what the objects of two sites differ: 0 nothing, 1 something
 
 Run "lab <command> -h" for the flags of one command.
 `
@@ -38,6 +40,11 @@ func main() {
 	case err == nil:
 	case errors.Is(err, flag.ErrHelp):
 		os.Exit(2)
+	case errors.Is(err, errDifferent): // it has been said
+		os.Exit(1)
+	case os.Args[1] == "compare": // 1 is an answer there
+		fmt.Fprintf(os.Stderr, "error: %v\n", err)
+		os.Exit(2)
 	default:
 		fmt.Fprintf(os.Stderr, "error: %v\n", err)
 		os.Exit(1)
@@ -49,6 +56,8 @@ func dispatch(command string, args []string) error {
 	switch command {
 	case "velero":
 		return dispatchVelero(args)
+	case "compare":
+		return dispatchCompare(args)
 	case "keep": // internal: see keep.go
 		return runKeep(args)
 	}
@@ -182,6 +191,39 @@ func dispatchVelero(args []string) error {
 	default:
 		return work.runRestore(at)
 	}
+}
+
+// dispatchCompare reads the flags of the comparer.
+func dispatchCompare(args []string) error {
+	flags := flag.NewFlagSet("lab compare", flag.ContinueOnError)
+	dir := flags.String("dir", "", "the lab's own `folder`")
+	var o compareOptions
+	flags.StringVar(&o.Left, "left", "east", "the `site` as it should be")
+	flags.StringVar(&o.Right, "right", "west", "the `site` as it is")
+	flags.Var(&o.Namespaces, "namespaces", "only these `namespaces` of the left site: a,b (default: all, and what is outside of them)")
+	flags.Var(&o.Map, "map", "these namespaces have other names on the right: `a:b,...`")
+	flags.Var(&o.Ignore, "ignore", "not these `kinds`: Ingress.networking.k8s.io,configmaps")
+	flags.Var(&o.Status, "status", "compare the status of these `kinds` too")
+	flags.StringVar(&o.owners, "owners", ownersResolved, "owner references by `what`: resolved (who has that uid), by-name, ignore")
+	flags.BoolVar(&o.asJSON, "json", false, "print one line of JSON, with the number of objects compared of each kind")
+	if err := flags.Parse(args); err != nil {
+		return flag.ErrHelp
+	}
+	switch {
+	case flags.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case *dir == "":
+		return fmt.Errorf("--dir is missing: say which folder the lab is in")
+	case o.Left == o.Right:
+		return fmt.Errorf("%s is the same as itself", o.Left)
+	case o.owners != ownersResolved && o.owners != ownersByName && o.owners != ownersIgnored:
+		return fmt.Errorf("--owners %q: resolved, by-name or ignore", o.owners)
+	}
+	at, err := openLayout(*dir)
+	if err != nil {
+		return err
+	}
+	return runCompare(at, o)
 }
 
 // words is a flag that takes several values, with commas between them.
