@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// What a site makes by itself, so that no comparison of two sites can be about it. Named
-// by group or kind; the reason is what `--json` counts them under.
+// The kinds that a site makes by itself, so that no comparison of two sites can be about
+// them. The reason is what `--json` counts them under.
 var siteOwn = map[string]string{
 	"Node": "machine", "CSINode.storage.k8s.io": "machine", "VolumeAttachment.storage.k8s.io": "machine",
 	"CSIStorageCapacity.storage.k8s.io": "machine", "ResourceSlice.resource.k8s.io": "machine",

@@ -96,6 +96,9 @@ func dispatch(command string, args []string) error {
 	if command != "ask" && flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
+	if objects < 0 {
+		return fmt.Errorf("--objects %d: fewer than none", objects)
+	}
 	if command == "build" {
 		return runBuild(*repo, up.without)
 	}
