@@ -22,7 +22,7 @@ func runAsk(at layout, site, method, path string) error {
 	if !ok {
 		return fmt.Errorf("no site %q in this lab", site)
 	}
-	ca, err := os.ReadFile(one.CAFile)
+	client, err := one.client()
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,6 @@ func runAsk(at layout, site, method, path string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
 	defer cancel()
 	var answer json.RawMessage
-	client := newKube(one.URL, one.SupervisorToken, ca)
 	if err := client.do(ctx, strings.ToUpper(method), path, kind, body, &answer); err != nil {
 		return err
 	}

@@ -16,12 +16,13 @@ func runBuild(repo string, without leftOut) error {
 	if err != nil {
 		return err
 	}
-	_, err = provide(context.Background(), repo, without, func(line string) { fmt.Println(line) })
+	wanted := func(p program) bool { return !without[p.name] }
+	_, err = provide(context.Background(), repo, wanted, func(line string) { fmt.Println(line) })
 	return err
 }
 
-// provide returns the path of every program, building those that are missing.
-func provide(ctx context.Context, repo string, without leftOut, say func(string)) (map[string]string, error) {
+// provide returns the path of every wanted program, building those that are missing.
+func provide(ctx context.Context, repo string, wanted func(program) bool, say func(string)) (map[string]string, error) {
 	cache, err := cacheFolder()
 	if err != nil {
 		return nil, err
@@ -37,7 +38,7 @@ func provide(ctx context.Context, repo string, without leftOut, say func(string)
 	}
 	var missing []recipe
 	for _, p := range programs {
-		if paths[p.name] != "" || without[p.name] {
+		if paths[p.name] != "" || !wanted(p) {
 			continue
 		}
 		r, err := readRecipe(repo, p)

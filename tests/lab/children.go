@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -41,8 +43,10 @@ type child struct {
 	name string // "east/etcd"
 	log  string
 	identity
-	ended chan struct{}
-	err   error // why it ended; read after ended is closed
+	hold   io.Closer // of a kept one: closing it ends the whole family
+	ended  chan struct{}
+	err    error // why it ended; read after ended is closed
+	wanted bool  // somebody asked for its end
 }
 
 // children starts servers, waits until they answer, and ends them all.
@@ -65,6 +69,7 @@ type server struct {
 	ports   int // how many it needs
 	args    func(ports []int) []string
 	env     []string
+	kept    bool // it starts processes of its own, which must end with it
 	within  time.Duration
 	answers func(ctx context.Context, ports []int) error // must fail for another lab's server
 }
@@ -109,12 +114,14 @@ func (c *children) launch(s server, taken []int) (*child, error) {
 		return nil, err
 	}
 	defer log.Close()
-	cmd := exec.Command(s.path, s.args(taken)...)
+	cmd, hold, err := command(s, taken)
+	if err != nil {
+		return nil, err
+	}
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Dir = home
 	// Nothing of the caller's environment: no proxies, no kubeconfig, no cloud account.
 	cmd.Env = append([]string{"HOME=" + home, "TMPDIR=" + home, "PATH=/usr/bin:/bin", "TZ=UTC"}, s.env...)
-	cmd.SysProcAttr = dieWithParent()
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -128,6 +135,7 @@ func (c *children) launch(s server, taken []int) (*child, error) {
 		name:     filepath.Join(s.owner, s.name),
 		log:      file,
 		identity: identify(cmd.Process.Pid),
+		hold:     hold,
 		ended:    make(chan struct{}),
 	}
 	c.all = append(c.all, made)
@@ -136,6 +144,23 @@ func (c *children) launch(s server, taken []int) (*child, error) {
 		close(made.ended)
 	}()
 	return made, c.record.add(made.name, made.identity)
+}
+
+// command is what to start for a server, and what to close to end it, if it is kept.
+func command(s server, taken []int) (*exec.Cmd, io.Closer, error) {
+	if !s.kept {
+		cmd := exec.Command(s.path, s.args(taken)...)
+		cmd.SysProcAttr = dieWithParent()
+		return cmd, nil, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd := exec.Command(self, append([]string{"keep", s.path}, s.args(taken)...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	hold, err := cmd.StdinPipe()
+	return cmd, hold, err
 }
 
 // wait returns when the server answers, has ended, or has taken too long.
@@ -186,7 +211,7 @@ func (c *children) watch(made *child) {
 	<-made.ended
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.stopping {
+	if !c.stopping && !made.wanted {
 		c.say(fmt.Sprintf("%s ended: %v; its log is %s.", made.name, made.err, made.log))
 	}
 }
@@ -198,15 +223,60 @@ func (c *children) stop() {
 	all := c.all
 	c.mu.Unlock()
 	for _, made := range all {
-		made.signal(9)
+		made.kill()
 	}
 	for _, made := range all {
-		select {
-		case <-made.ended:
-		case <-time.After(5 * time.Second):
+		if !made.over() {
 			c.say(fmt.Sprintf("%s (pid %d) does not end.", made.name, made.PID))
 		}
 	}
+}
+
+// kill asks for the end of a server, and of everything that it started.
+func (c *child) kill() {
+	if c.hold != nil {
+		c.hold.Close()
+		return
+	}
+	c.signal(syscall.SIGKILL)
+}
+
+// over waits for the end that was asked for.
+func (c *child) over() bool {
+	select {
+	case <-c.ended:
+		return true
+	case <-time.After(5 * time.Second):
+		return false
+	}
+}
+
+// find returns the running server of that name, or nil.
+func (c *children) find(name string) *child {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, made := range c.all {
+		if made.name == name && made.alive() {
+			return made
+		}
+	}
+	return nil
+}
+
+// end ends one server for good; false says that none of that name runs.
+func (c *children) end(name string) (bool, error) {
+	made := c.find(name)
+	if made == nil {
+		return false, nil
+	}
+	c.mu.Lock()
+	made.wanted = true
+	c.mu.Unlock()
+	made.kill()
+	if !made.over() {
+		return true, fmt.Errorf("%s (pid %d) does not end", made.name, made.PID)
+	}
+	return true, nil
 }
 
 func tail(file string) string {

@@ -28,6 +28,10 @@ func credentials(stores []*store) []byte {
 	return []byte(b.String())
 }
 
+// storePrefix is where in a bucket the inventory sends the tool, and where a Velero of the
+// lab looks, unless it is told otherwise.
+const storePrefix = "shop/"
+
 // sitesYAML is the inventory for the tool. Its paths are relative to its own folder.
 func sitesYAML(sites []*site, stores []*store) []byte {
 	var b strings.Builder
@@ -39,8 +43,8 @@ func sitesYAML(sites []*site, stores []*store) []byte {
 	}
 	b.WriteString("  stores:\n")
 	for _, s := range stores {
-		fmt.Fprintf(&b, "    %s:\n      s3: { bucket: %s, endpoint: %q, region: %s, prefix: shop/, profile: %s, credentialsFile: credentials }\n",
-			s.name, s.bucket, s.endpoint, s.signer.region, s.name)
+		fmt.Fprintf(&b, "    %s:\n      s3: { bucket: %s, endpoint: %q, region: %s, prefix: %s, profile: %s, credentialsFile: credentials }\n",
+			s.name, s.bucket, s.endpoint, s.signer.region, storePrefix, s.name)
 		fmt.Fprintf(&b, "      failureDomain: [lab, %s]\n", machines[s.name])
 	}
 	b.WriteString("    local:\n      directory: vault-directory\n")
@@ -57,6 +61,7 @@ type description struct {
 	Credential string               `json:"credentials"`
 	SitesFile  string               `json:"sitesFile"`
 	Seeded     bool                 `json:"seeded"`
+	Control    door                 `json:"control"` // where commands ask the supervisor for more
 	Seconds    map[string]float64   `json:"seconds"` // how long each part took to start
 	Sites      map[string]siteFacts `json:"sites"`
 	Stores     map[string]facts     `json:"stores"`
@@ -70,6 +75,7 @@ type siteFacts struct {
 	Token           string             `json:"token"` // likewise
 	SupervisorUser  string             `json:"supervisorUser"`
 	SupervisorToken string             `json:"supervisorToken"`
+	VeleroUser      string             `json:"veleroUser"` // of a Velero server, if one runs here
 	Front           string             `json:"front"`
 	Etcd            string             `json:"etcd"`
 	AuditLog        string             `json:"auditLog"`
@@ -112,7 +118,7 @@ func describe(at layout, c *children, sites []*site, stores []*store) descriptio
 	for _, s := range sites {
 		d.Sites[s.name] = siteFacts{
 			Context: s.name, URL: s.url, CAFile: at.path(s.name, "ca.crt"), User: toolUser, Token: s.tokens[toolUser],
-			SupervisorUser: supervisorUser, SupervisorToken: s.tokens[supervisorUser], Front: s.front, Etcd: s.etcd,
+			SupervisorUser: supervisorUser, SupervisorToken: s.tokens[supervisorUser], VeleroUser: veleroUser, Front: s.front, Etcd: s.etcd,
 			AuditLog: at.path(s.name, "audit.log"), Processes: of(s.name),
 		}
 	}

@@ -45,6 +45,12 @@ func missing(err error) bool {
 	return ok && r.status == http.StatusNotFound
 }
 
+// exists: what was to be made is there already.
+func exists(err error) bool {
+	r, ok := err.(*refusal)
+	return ok && r.status == http.StatusConflict
+}
+
 func (k *kube) do(ctx context.Context, method, path, kind string, body []byte, into any) error {
 	req, err := http.NewRequestWithContext(ctx, method, k.url+path, bytes.NewReader(body))
 	if err != nil {

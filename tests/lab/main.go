@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 )
 
 const usage = `Usage: lab <command> [flags]
@@ -15,10 +16,16 @@ const usage = `Usage: lab <command> [flags]
   build                 build the programs that are missing from the cache
   up     --dir D        start a lab in D (builds what is missing, then seeds)
   seed   --dir D        apply the sample application again
+  seed   --dir D --objects N [--site S]
+                        make the data set of the benchmarks
   status --dir D        say what runs in D, and how much memory it takes
   down   --dir D        end the lab in D
   ask    --dir D --site S METHOD PATH
                         send one request to a site as the lab's own user
+  velero up|down|backup|restore --dir D --site S
+                        run a Velero server beside a site; have it work, and measure it
+  compare --dir D --left S --right S
+                        say in what the objects of two sites differ: 0 nothing, 1 something
 
 Run "lab <command> -h" for the flags of one command.
 `
@@ -33,6 +40,11 @@ func main() {
 	case err == nil:
 	case errors.Is(err, flag.ErrHelp):
 		os.Exit(2)
+	case errors.Is(err, errDifferent): // it has been said
+		os.Exit(1)
+	case os.Args[1] == "compare": // 1 is an answer there
+		fmt.Fprintf(os.Stderr, "error: %v\n", err)
+		os.Exit(2)
 	default:
 		fmt.Fprintf(os.Stderr, "error: %v\n", err)
 		os.Exit(1)
@@ -41,10 +53,18 @@ func main() {
 
 // dispatch reads the flags of one command and runs it.
 func dispatch(command string, args []string) error {
+	switch command {
+	case "velero":
+		return dispatchVelero(args)
+	case "compare":
+		return dispatchCompare(args)
+	case "keep": // internal: see keep.go
+		return runKeep(args)
+	}
 	flags := flag.NewFlagSet("lab "+command, flag.ContinueOnError)
 	dir := flags.String("dir", "", "the lab's own `folder`")
 	repo := flags.String("repo", "", "the checkout (default: found from the working directory upwards)")
-	site := ""
+	site, objects := "", 0
 	var up upOptions
 	switch command {
 	case "build":
@@ -57,7 +77,10 @@ func dispatch(command string, args []string) error {
 		flags.BoolVar(&up.detached, "detached", false, "internal: report progress on file descriptor 3")
 	case "ask":
 		flags.StringVar(&site, "site", "", "which `site`")
-	case "seed", "status", "down":
+	case "seed":
+		flags.IntVar(&objects, "objects", 0, "make this `many` objects of the benchmarks' data set instead of the sample application")
+		flags.StringVar(&site, "site", "east", "which `site` they are made on")
+	case "status", "down":
 	case "help", "-h", "--help":
 		fmt.Print(usage)
 		return nil
@@ -72,6 +95,9 @@ func dispatch(command string, args []string) error {
 	}
 	if command != "ask" && flags.NArg() > 0 {
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if objects < 0 {
+		return fmt.Errorf("--objects %d: fewer than none", objects)
 	}
 	if command == "build" {
 		return runBuild(*repo, up.without)
@@ -96,12 +122,145 @@ func dispatch(command string, args []string) error {
 	case "ask":
 		return runAsk(at, site, flags.Arg(0), flags.Arg(1))
 	case "seed":
+		if objects > 0 {
+			return runLoad(at, site, objects)
+		}
 		return runSeed(at, *repo)
 	case "status":
 		return runStatus(at)
 	default:
 		return runDown(at)
 	}
+}
+
+// dispatchVelero reads the flags of one of the commands that are about Velero.
+func dispatchVelero(args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("say what about velero: up, down, backup or restore")
+	}
+	command := args[0]
+	flags := flag.NewFlagSet("lab velero "+command, flag.ContinueOnError)
+	dir := flags.String("dir", "", "the lab's own `folder`")
+	var o veleroOrder
+	var work veleroWork
+	repo := ""
+	flags.StringVar(&o.Site, "site", "", "which `site`")
+	switch command {
+	case "up":
+		flags.StringVar(&repo, "repo", "", "the checkout (default: found from the working directory upwards)")
+		flags.StringVar(&o.Store, "store", "", "which `store` of the lab it keeps backups in")
+		flags.StringVar(&o.Prefix, "prefix", storePrefix, "where in the store's bucket; the default is where sites.yaml sends lifeboat")
+	case "backup":
+		flags.StringVar(&work.Backup, "name", "", "the `name` of the new backup")
+	case "restore":
+		flags.StringVar(&work.Backup, "backup", "", "the `name` of a backup in the store, whoever made it")
+		flags.StringVar(&work.Restore, "name", "", "the `name` of the new restore (default: of the backup and the time)")
+		flags.Var(&work.Map, "map", "restore namespaces under other names: `a:b,...`")
+	case "down":
+	default:
+		return fmt.Errorf("unknown command \"velero %s\": up, down, backup or restore", command)
+	}
+	if command == "backup" || command == "restore" {
+		flags.Var(&work.Namespaces, "namespaces", "only these `namespaces`: a,b")
+		flags.DurationVar(&work.Within, "within", time.Hour, "give up after this `time`")
+	}
+	if err := flags.Parse(args[1:]); err != nil {
+		return flag.ErrHelp
+	}
+	switch {
+	case flags.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case *dir == "":
+		return fmt.Errorf("--dir is missing: say which folder the lab is in")
+	case o.Site == "":
+		return fmt.Errorf("--site is missing: east or west")
+	case command == "up" && o.Store == "":
+		return fmt.Errorf("--store is missing: vault or second")
+	case (command == "backup" || command == "restore") && work.Backup == "":
+		return fmt.Errorf("say which backup: --name for a new one, --backup for one to restore")
+	}
+	at, err := openLayout(*dir)
+	if err != nil {
+		return err
+	}
+	work.Site = o.Site
+	switch command {
+	case "up":
+		return runVeleroUp(at, repo, o)
+	case "down":
+		return runVeleroDown(at, o)
+	case "backup":
+		return work.runBackup(at)
+	default:
+		return work.runRestore(at)
+	}
+}
+
+// dispatchCompare reads the flags of the comparer.
+func dispatchCompare(args []string) error {
+	flags := flag.NewFlagSet("lab compare", flag.ContinueOnError)
+	dir := flags.String("dir", "", "the lab's own `folder`")
+	var o compareOptions
+	flags.StringVar(&o.Left, "left", "east", "the `site` as it should be")
+	flags.StringVar(&o.Right, "right", "west", "the `site` as it is")
+	flags.Var(&o.Namespaces, "namespaces", "only these `namespaces` of the left site: a,b (default: all, and what is outside of them)")
+	flags.Var(&o.Map, "map", "these namespaces have other names on the right: `a:b,...`")
+	flags.Var(&o.Ignore, "ignore", "not these `kinds`: Ingress.networking.k8s.io,configmaps")
+	flags.Var(&o.Status, "status", "compare the status of these `kinds` too")
+	flags.StringVar(&o.owners, "owners", ownersResolved, "owner references by `what`: resolved (who has that uid), by-name, ignore")
+	flags.BoolVar(&o.asJSON, "json", false, "print one line of JSON, with the number of objects compared of each kind")
+	if err := flags.Parse(args); err != nil {
+		return flag.ErrHelp
+	}
+	switch {
+	case flags.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case *dir == "":
+		return fmt.Errorf("--dir is missing: say which folder the lab is in")
+	case o.Left == o.Right:
+		return fmt.Errorf("%s is the same as itself", o.Left)
+	case o.owners != ownersResolved && o.owners != ownersByName && o.owners != ownersIgnored:
+		return fmt.Errorf("--owners %q: resolved, by-name or ignore", o.owners)
+	}
+	at, err := openLayout(*dir)
+	if err != nil {
+		return err
+	}
+	return runCompare(at, o)
+}
+
+// words is a flag that takes several values, with commas between them.
+type words []string
+
+func (w *words) String() string { return strings.Join(*w, ",") }
+
+func (w *words) Set(value string) error {
+	for _, word := range strings.Split(value, ",") {
+		if word = strings.TrimSpace(word); word == "" {
+			return fmt.Errorf("an empty name in %q", value)
+		}
+		*w = append(*w, strings.TrimSpace(word))
+	}
+	return nil
+}
+
+// pairs is a flag that takes old names and new ones: a:b,c:d.
+type pairs map[string]string
+
+func (p *pairs) String() string { return fmt.Sprint(map[string]string(*p)) }
+
+func (p *pairs) Set(value string) error {
+	for _, pair := range strings.Split(value, ",") {
+		from, to, ok := strings.Cut(pair, ":")
+		if !ok || from == "" || to == "" {
+			return fmt.Errorf("%q is not old:new", pair)
+		}
+		if *p == nil {
+			*p = pairs{}
+		}
+		(*p)[from] = to
+	}
+	return nil
 }
 
 type upOptions struct {

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // dieWithParent: only Linux can tie a child's life to its parent's. Elsewhere the children
@@ -31,6 +32,12 @@ func ps(pid int, column string) string {
 	}
 	return strings.TrimSpace(string(out))
 }
+
+// What a peer uses is measured on Linux only; elsewhere it reads 0, which means unknown.
+func family(int) []int                { return nil }
+func peakMemory(int) int64            { return 0 }
+func forgetPeak(int) error            { return nil }
+func processorTime(int) time.Duration { return 0 }
 
 // attributes: every file system of these has them.
 func attributes(string) error { return nil }

@@ -30,6 +30,11 @@ func TestMain(m *testing.M) {
 				conn.Close()
 			}
 		}
+	case "keeper":
+		if runKeep(os.Args[1:]) != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
 	case "supervisor":
 		at, _ := openLayout(os.Args[1])
 		lock, err := at.claim(func(string) {})

@@ -18,6 +18,7 @@ type program struct {
 	pin   string // the folder under programs/ whose go.mod and go.sum pin it
 	main  string // the package to build
 	takes string // how long a first build takes on two cores, to say before it starts
+	peer  bool   // no part of a lab: another tool, built to be compared with
 }
 
 const (
@@ -28,17 +29,21 @@ const (
 	kwok              = "kwok"
 	versitygw         = "versitygw"
 	minio             = "minio"
+	velero            = "velero"
+	veleroPlugin      = "velero-plugin-for-aws"
 )
 
 // The small ones first: a machine on which nothing builds says so in a minute.
 var programs = []program{
-	{etcd, "etcd", "go.etcd.io/etcd/server/v3", "1 minute"},
-	{versitygw, "versitygw", "github.com/versity/versitygw/cmd/versitygw", "1 minute"},
-	{kwok, "kwok", "sigs.k8s.io/kwok/cmd/kwok", "2 minutes"},
-	{apiServer, "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", "5 minutes"},
-	{controllerManager, "kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager", "3 minutes"},
-	{scheduler, "kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler", "15 seconds"},
-	{minio, "minio", "github.com/minio/minio", "2 minutes"},
+	{etcd, "etcd", "go.etcd.io/etcd/server/v3", "1 minute", false},
+	{versitygw, "versitygw", "github.com/versity/versitygw/cmd/versitygw", "1 minute", false},
+	{kwok, "kwok", "sigs.k8s.io/kwok/cmd/kwok", "2 minutes", false},
+	{apiServer, "kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", "5 minutes", false},
+	{controllerManager, "kubernetes", "k8s.io/kubernetes/cmd/kube-controller-manager", "3 minutes", false},
+	{scheduler, "kubernetes", "k8s.io/kubernetes/cmd/kube-scheduler", "15 seconds", false},
+	{minio, "minio", "github.com/minio/minio", "2 minutes", false},
+	{velero, "velero", "github.com/vmware-tanzu/velero/cmd/velero", "5 minutes", true},
+	{veleroPlugin, "velero-plugin-for-aws", "github.com/vmware-tanzu/velero-plugin-for-aws/velero-plugin-for-aws", "5 minutes", true},
 }
 
 // A recipe is everything that decides what a built program is, and nothing about the
@@ -53,6 +58,7 @@ type recipe struct {
 }
 
 var kubernetesVersion = regexp.MustCompile(`(?m)^\s*k8s\.io/kubernetes v((\d+)\.(\d+)\.\S+)`)
+var veleroVersion = regexp.MustCompile(`(?m)^\s*github\.com/vmware-tanzu/velero (v\S+)`)
 
 func readRecipe(repo string, p program) (recipe, error) {
 	r := recipe{program: p, folder: filepath.Join(repo, "tests", "lab", "programs", p.pin)}
@@ -64,7 +70,8 @@ func readRecipe(repo string, p program) (recipe, error) {
 		return r, err
 	}
 	link := "-s -w"
-	if p.pin == "kubernetes" {
+	switch p.pin {
+	case "kubernetes":
 		// Without these the servers call themselves v0.0.0 and clients draw conclusions.
 		v := kubernetesVersion.FindSubmatch(r.mod)
 		if v == nil {
@@ -72,6 +79,15 @@ func readRecipe(repo string, p program) (recipe, error) {
 		}
 		const at = "k8s.io/component-base/version"
 		link += fmt.Sprintf(" -X %s.gitVersion=v%s -X %s.gitMajor=%s -X %s.gitMinor=%s", at, v[1], at, v[2], at, v[3])
+	case "velero":
+		v := veleroVersion.FindSubmatch(r.mod)
+		if v == nil {
+			return r, fmt.Errorf("%s/go.mod does not require github.com/vmware-tanzu/velero", r.folder)
+		}
+		// Its second metrics server listens on every interface, at port 8080, and no flag
+		// says otherwise, so that two servers on one host clash. "0" is its word for none.
+		link += fmt.Sprintf(" -X github.com/vmware-tanzu/velero/pkg/buildinfo.Version=%s"+
+			" -X sigs.k8s.io/controller-runtime/pkg/metrics/server.DefaultBindAddress=0", v[1])
 	}
 	r.flags = []string{"-trimpath", "-ldflags", link}
 	// The Go that built this lab, rather than `go version`: a machine with a filled cache

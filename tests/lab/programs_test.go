@@ -76,6 +76,27 @@ func TestKubernetesSaysItsVersion(t *testing.T) {
 	}
 }
 
+func TestVeleroSaysItsVersionAndTakesNoFixedPort(t *testing.T) {
+	repo, err := findRepo("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := strings.Join(recipeIn(t, repo, velero).flags, " ")
+	for _, want := range []string{"buildinfo.Version=v1.18.3", "DefaultBindAddress=0"} {
+		if !strings.Contains(link, want) {
+			t.Errorf("%q lacks %s", link, want)
+		}
+	}
+}
+
+func TestPeersAreNoPartOfALab(t *testing.T) {
+	for _, p := range programs {
+		if ours := p.name != velero && p.name != veleroPlugin; ours == p.peer {
+			t.Errorf("%s: peer is %v", p.name, p.peer)
+		}
+	}
+}
+
 func TestAssetsOfEnvtestMustBeComplete(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("KUBEBUILDER_ASSETS", dir)

@@ -22,11 +22,9 @@ func runSeed(at layout, repo string) error {
 	}
 	sites := map[string]*kube{}
 	for name, s := range d.Sites {
-		ca, err := os.ReadFile(s.CAFile)
-		if err != nil {
+		if sites[name], err = s.client(); err != nil {
 			return err
 		}
-		sites[name] = newKube(s.URL, s.SupervisorToken, ca)
 	}
 	return seed(context.Background(), repo, sites, func(line string) { fmt.Println(line) })
 }

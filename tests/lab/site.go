@@ -29,13 +29,14 @@ type site struct {
 	tokens map[string]string // by user
 	admin  *kube
 	front  string
+	velero *veleroOrder // what the last `lab velero up` asked for
 }
 
 var siteNames = []string{"east", "west"}
 
 func newSite(name string, subnet int) *site {
 	s := &site{name: name, subnet: subnet, tokens: map[string]string{}}
-	for _, user := range []string{toolUser, supervisorUser, "lab-kwok", "system:" + controllerManager, "system:" + scheduler} {
+	for _, user := range []string{toolUser, supervisorUser, veleroUser, "lab-kwok", "system:" + controllerManager, "system:" + scheduler} {
 		s.tokens[user] = secret()
 	}
 	return s

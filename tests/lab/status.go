@@ -35,8 +35,14 @@ func runStatus(at layout) error {
 			fmt.Printf("%-32s %8d %8s\n", name, i.PID, "ended")
 			return
 		}
-		total += memory(i.PID)
-		fmt.Printf("%-32s %8d %5d MB\n", name, i.PID, memory(i.PID)>>20)
+		used := memory(i.PID)
+		if strings.HasSuffix(name, "/"+velero) { // its keeper's pid, the family's memory
+			for _, one := range family(i.PID) {
+				used += memory(one)
+			}
+		}
+		total += used
+		fmt.Printf("%-32s %8d %5d MB\n", name, i.PID, used>>20)
 	}
 	var names []string
 	for owner, s := range d.Sites {
@@ -57,6 +63,11 @@ func runStatus(at layout) error {
 			row(name, s.Processes[program].identity)
 		} else {
 			row(name, d.Stores[owner].Processes[program].identity)
+		}
+	}
+	for _, name := range siteNames { // started later, so not in lab.json
+		if peer, ok := p.Children[name+"/"+velero]; ok && peer.alive() {
+			row(name+"/"+velero, peer)
 		}
 	}
 	fmt.Printf("%-32s %8s %5d MB\n\n", "together", "", total>>20)

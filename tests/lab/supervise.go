@@ -34,7 +34,7 @@ func runForeground(at layout, o upOptions) (err error) {
 	if err != nil {
 		return err
 	}
-	paths, err := provide(ctx, repo, o.without, say)
+	paths, err := provide(ctx, repo, func(p program) bool { return !p.peer && !o.without[p.name] }, say)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,14 @@ func startLab(ctx context.Context, c *children, paths map[string]string, repo st
 			return err
 		}
 	}
+	control := newControl(ctx, c, sites, stores)
+	listener, door, err := control.open(c.ports)
+	if err != nil {
+		return err
+	}
+	go func() { <-ctx.Done(); listener.Close() }()
 	d := describe(c.at, c, sites, stores)
+	d.Control = door
 	seconds["total"] = since(began)
 	d.Seconds, d.Seeded = seconds, !o.noSeed
 	if err := c.at.writeJSON(labFile, d); err != nil { // last: who sees it may begin
