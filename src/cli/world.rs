@@ -61,9 +61,13 @@ async fn stores(sites: &Sites) -> Result<BTreeMap<String, Arc<dyn Store>>, Comma
 }
 
 async fn store(name: &str, entry: &StoreEntry) -> Result<Arc<dyn Store>, CommandError> {
-    match &entry.endpoint {
-        Endpoint::Directory(folder) => Ok(Arc::new(DirectoryStore::new(folder))),
-        Endpoint::S3(bucket) => Ok(connect::store(name, bucket).await?),
+    let store: Arc<dyn Store> = match &entry.endpoint {
+        Endpoint::Directory(folder) => Arc::new(DirectoryStore::new(folder)),
+        Endpoint::S3(bucket) => connect::store(name, bucket).await?,
+    };
+    match &entry.seal {
+        Some(sealing) => Ok(connect::sealed(name, store, sealing)?),
+        None => Ok(store),
     }
 }
 

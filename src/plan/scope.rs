@@ -78,15 +78,22 @@ pub(super) fn silence(
             error.target, error.message
         ));
     }
+    let shut = matches!(error.kind, ErrorKind::Unauthenticated | ErrorKind::Forbidden);
+    let did = if shut {
+        "did not let us in"
+    } else {
+        "did not answer"
+    };
     let message = format!(
-        "step `{name}` needs {}, which did not answer: {}",
+        "step `{name}` needs {}, which {did}: {}",
         error.target, error.message
     );
-    Err(
-        Diagnostic::error(codes::SILENT, message, step.name.span, "this step").help(
-            "unreachable is not the same as down; to go on without this step write `ungraceful: skip` at it",
-        ),
-    )
+    let way_on = error.hints.first().filter(|_| shut);
+    let help = way_on.map_or(
+        "unreachable is not the same as down; to go on without this step write `ungraceful: skip` at it",
+        String::as_str,
+    );
+    Err(Diagnostic::error(codes::SILENT, message, step.name.span, "this step").help(help))
 }
 
 /// Draws the walls in a drill; puts the real names in everywhere else.

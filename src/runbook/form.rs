@@ -287,6 +287,19 @@ struct StoreForm {
     directory: Option<String>,
     /// From the widest to the narrowest: provider, account, region. Equal beginnings fail together.
     failure_domain: Option<Vec<String>>,
+    /// Encrypts everything before it leaves this machine. Velero cannot read such a store.
+    seal: Option<SealForm>,
+}
+
+/// For whom a store is encrypted, by age.
+#[derive(JsonSchema)]
+struct SealForm {
+    /// Public keys, `age1…`: each can open everything. Keep the secret key of one of them offline.
+    #[schemars(length(min = 1))]
+    recipients: Vec<String>,
+    /// The file of secret keys with which this machine opens; without it, it can only write.
+    #[schemars(extend("format" = "path"))]
+    identities: Option<String>,
 }
 
 /// An S3 bucket. Credentials are never written here.

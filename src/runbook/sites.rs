@@ -56,6 +56,17 @@ pub struct Store {
     pub endpoint: Endpoint,
     /// From the widest to the narrowest; equal beginnings fail together.
     pub failure_domain: Vec<String>,
+    /// Everything in it is encrypted on this machine before it is written.
+    pub seal: Option<Sealing>,
+}
+
+/// For whom a store's objects are encrypted. Secrets are never values: only where they lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealing {
+    /// Public keys of age, `age1…`; each of them can open everything.
+    pub recipients: Vec<String>,
+    /// The file of secret keys with which this machine opens; `None`: it can only write.
+    pub identities: Option<PathBuf>,
 }
 
 /// How to reach a store.

@@ -47,11 +47,13 @@ codes! {
     TOO_MANY_STEPS = "L033": "A runbook has at most 10,000 steps.";
     ONE_OF = "L034": "Exactly one of several keys has to be there.";
     REFUSED_VALUE = "L035": "The step kind does not take this value.";
+    BAD_RECIPIENT = "L036": "A recipient is a public key of age. It begins with age1.";
     NO_OWNER = "L101": "The runbook has no owner: nobody knows whom to call.";
     NO_RTO = "L102": "The runbook has no recovery time objective: no run can meet or miss it.";
     NO_RPO = "L103": "The runbook has no recovery point objective: nobody has said how much data may be lost.";
     UNPROVEN_RESTORE = "L104": "No step that looks whether the service answers comes after a restore. Files that are back are not yet a service that works.";
     UNKNOWN_PERSON = "L105": "An approval is asked of a role that no person has in `people`.";
+    ONE_RECIPIENT = "L106": "A store is sealed for one recipient only. Whoever loses that key loses every backup in it.";
 }
 
 #[cfg(test)]

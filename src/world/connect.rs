@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::port::{Answer, Applied, Cluster, Store, Web};
 use crate::effect::{SiteSeen, WorldError};
 use crate::objects::ApiKind;
-use crate::runbook::S3Store;
+use crate::runbook::{S3Store, Sealing};
 
 /// The API server of `site`, by a context of a kubeconfig (`None`: what `KUBECONFIG` says, else
 /// `~/.kube/config`).
@@ -53,6 +53,17 @@ pub async fn store(name: &str, at: &S3Store) -> Result<Arc<dyn Store>, WorldErro
     Ok(Arc::new(super::s3::Bucket::connect(name, at).await))
 }
 
+/// A store that encrypts what is put into `inner`.
+///
+/// # Errors
+///
+/// What is wrong with a recipient or with the file of identities; `Internal`: this lifeboat was built
+/// without encryption.
+#[cfg(feature = "seal")]
+pub fn sealed(name: &str, inner: Arc<dyn Store>, sealing: &Sealing) -> Result<Arc<dyn Store>, WorldError> {
+    Ok(Arc::new(super::sealed::Sealed::around(name, inner, sealing)?))
+}
+
 /// The network of this machine.
 ///
 /// # Errors
@@ -82,12 +93,18 @@ pub async fn store(name: &str, _at: &S3Store) -> Result<Arc<dyn Store>, WorldErr
 }
 
 /// As with the feature, except that it always fails.
+#[cfg(not(feature = "seal"))]
+pub fn sealed(name: &str, _: Arc<dyn Store>, _: &Sealing) -> Result<Arc<dyn Store>, WorldError> {
+    Err(built_without(name, "seal", "encryption"))
+}
+
+/// As with the feature, except that it always fails.
 #[cfg(not(feature = "http"))]
 pub fn web() -> Result<Arc<dyn Web>, WorldError> {
     Err(built_without("network", "http", "HTTP"))
 }
 
-#[cfg(not(all(feature = "kube", feature = "s3", feature = "http")))]
+#[cfg(not(all(feature = "kube", feature = "s3", feature = "http", feature = "seal")))]
 fn built_without(target: &str, feature: &str, what: &str) -> WorldError {
     let message = format!("this lifeboat was built without {what}");
     WorldError::new(crate::effect::ErrorKind::Internal, target, message)

@@ -4,7 +4,7 @@
 //! with these ports, the same way for real and for embedded ones, so that what the simulator proves
 //! is the code that runs in an incident. `kube`, `s3` and `http` are the real ports, each behind a
 //! feature, and [`connect`] makes them; [`directory`] is a store in a folder; [`sim`] is a cluster in
-//! memory.
+//! memory; `sealed` encrypts what any store holds.
 
 mod actor;
 pub mod connect;
@@ -20,6 +20,8 @@ mod manifests;
 pub mod port;
 #[cfg(feature = "s3")]
 pub mod s3;
+#[cfg(feature = "seal")]
+pub mod sealed;
 pub mod sim;
 #[cfg(test)]
 #[cfg(any(feature = "kube", feature = "s3", feature = "http"))]

@@ -76,6 +76,11 @@ pub trait Store: Send + Sync {
     /// `s3://bucket/prefix` or the folder: for people.
     fn address(&self) -> String;
 
+    /// Whether its objects are encrypted before they leave this machine.
+    fn secrecy(&self) -> Secrecy {
+        Secrecy::Plain
+    }
+
     /// All entries under a prefix, sorted by key.
     fn list<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<Stored>>;
 
@@ -96,6 +101,18 @@ pub trait Store: Send + Sync {
     /// The same store, writing and reading under a sibling of its prefix (`shop/` → `shop-<suffix>/`):
     /// Velero refuses foreign folders inside its own.
     fn sibling(&self, suffix: &str) -> std::sync::Arc<dyn Store>;
+}
+
+/// How the objects of a store lie there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrecy {
+    /// As they were given; the store may encrypt them, and then it holds the key.
+    Plain,
+    /// Encrypted by lifeboat. Sizes in listings are those of the encrypted bytes.
+    Sealed {
+        /// Whether this machine has a key that opens them.
+        opens: bool,
+    },
 }
 
 /// What to do with an object that is already there.

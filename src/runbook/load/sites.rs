@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{join, named, path, spanned, text, words};
-use crate::runbook::{Endpoint, KubernetesSite, S3Store, Site, Sites, Store};
-use crate::text::{Diagnostics, Key, Node, one_of};
+use super::{join, list, named, path, spanned, text, words};
+use crate::runbook::{Endpoint, KubernetesSite, S3Store, Sealing, Site, Sites, Store};
+use crate::text::{Diagnostic, Diagnostics, Key, Node, codes, one_of};
 
 /// What a server that is not AWS takes for a region when none is given; it has to be something, because
 /// it is part of every signature.
@@ -33,7 +33,7 @@ pub(super) fn read(node: &Node, folder: &Path, found: &mut Diagnostics) -> Sites
         check_one_of(key, node, &["s3", "directory"], found);
         sites
             .stores
-            .extend(store(key, node, folder).map(|store| (key.value.clone(), store)));
+            .extend(store(key, node, folder, found).map(|store| (key.value.clone(), store)));
     }
     sites
 }
@@ -81,7 +81,7 @@ fn values(node: &Node) -> BTreeMap<String, String> {
     entries.iter().filter_map(value).collect()
 }
 
-fn store(key: &Key, node: &Node, folder: &Path) -> Option<Store> {
+fn store(key: &Key, node: &Node, folder: &Path, found: &mut Diagnostics) -> Option<Store> {
     let endpoint = match (node.get("s3"), path(node, "directory", folder)) {
         (Some(node), _) => Endpoint::S3(s3(node, folder)?),
         (None, directory) => Endpoint::Directory(directory?),
@@ -90,7 +90,33 @@ fn store(key: &Key, node: &Node, folder: &Path) -> Option<Store> {
         name: key.clone(),
         endpoint,
         failure_domain: words(node, "failureDomain"),
+        seal: node.get("seal").map(|node| sealing(node, folder, found)),
     })
+}
+
+/// Whether a recipient is a key shows when the store is opened; here, what is none by its looks.
+fn sealing(node: &Node, folder: &Path, found: &mut Diagnostics) -> Sealing {
+    let recipients = list(node, "recipients");
+    for recipient in recipients {
+        if let Some(text) = recipient.as_str().filter(|text| !text.starts_with("age1")) {
+            let message = if text.starts_with("AGE-SECRET-KEY") {
+                "this is a secret key, and no file like this one may hold it".to_owned()
+            } else {
+                format!("`{text}` is not a recipient of age")
+            };
+            let wrong = Diagnostic::error(codes::BAD_RECIPIENT, message, recipient.span, "begins with age1");
+            found.push(wrong.help("`age-keygen -y <file of identities>` prints the recipient"));
+        }
+    }
+    if let [only] = recipients {
+        let message = "everything in this store hangs on one key";
+        let alone = Diagnostic::warning(codes::ONE_RECIPIENT, message, only.span, "the only recipient");
+        found.push(alone.help("add a second recipient and keep its secret key offline"));
+    }
+    Sealing {
+        recipients: words(node, "recipients"),
+        identities: path(node, "identities", folder),
+    }
 }
 
 fn s3(node: &Node, folder: &Path) -> Option<S3Store> {

@@ -18,7 +18,7 @@ use super::bytes::{read_all, read_if_there};
 use super::pace::{Work, all};
 use crate::archive::{BackupRecord, EXTRA_BYTES_MAX, Keys, Manifest, Usable, Verified, results};
 use crate::effect::{BackupName, BackupSeen, ErrorKind, Seen, WorldError};
-use crate::world::port::Store;
+use crate::world::port::{Secrecy, Store};
 
 /// As much metadata as Velero reads of one file: a manifest of two million objects is smaller.
 const MANIFEST_BYTES_MAX: usize = 1024 * 1024 * 1024;
@@ -100,7 +100,8 @@ async fn ours(store: &dyn Store, keys: Keys, stored: &[u8]) -> Result<Found, Wor
     }
     let there = store.list(&keys.archive()).await?;
     let archive = there.iter().find(|entry| entry.key == keys.archive());
-    if archive.is_none_or(|entry| entry.size != manifest.archive.size) {
+    let sized = store.secrecy() == Secrecy::Plain;
+    if archive.is_none_or(|entry| sized && entry.size != manifest.archive.size) {
         let why = archive.map_or_else(
             || "it is missing".to_owned(),
             |entry| format!("it has {} bytes instead of {}", entry.size, manifest.archive.size),

@@ -7,7 +7,7 @@
 //! - What makes a backup count (its manifest, then the proof that it was verified) is written after
 //!   everything else, so that a half copied backup is never taken for a whole one.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -85,26 +85,22 @@ impl Copy<'_> {
 
     async fn compare<'e>(&self, entries: &'e [Stored]) -> Result<Vec<(&'e Stored, There)>, WorldError> {
         let there = self.to.list(&self.effect.prefix).await?;
-        let there: BTreeMap<&str, u64> = there.iter().map(|one| (one.key.as_str(), one.size)).collect();
+        let there: BTreeSet<&str> = there.iter().map(|one| one.key.as_str()).collect();
         let mut work: Vec<Work<'_, (&Stored, There)>> = Vec::with_capacity(entries.len());
         for entry in entries {
-            let size = there.get(entry.key.as_str()).copied();
+            let is_there = there.contains(entry.key.as_str());
             work.push(Box::pin(async move {
-                Ok((entry, self.compare_one(entry, size).await?))
+                Ok((entry, self.compare_one(entry, is_there).await?))
             }));
         }
         all(IN_FLIGHT, work).await
     }
 
-    async fn compare_one(&self, entry: &Stored, size: Option<u64>) -> Result<There, WorldError> {
-        match size {
-            None => Ok(There::Nothing),
-            Some(size) if size != entry.size => Ok(There::Different),
-            Some(_) => self.same_bytes(entry).await,
+    /// Compares bytes, never sizes: of a sealed store they say nothing.
+    async fn compare_one(&self, entry: &Stored, is_there: bool) -> Result<There, WorldError> {
+        if !is_there {
+            return Ok(There::Nothing);
         }
-    }
-
-    async fn same_bytes(&self, entry: &Stored) -> Result<There, WorldError> {
         (self.attempt.progress)(format!("comparing {}", entry.key));
         let ours = digest(self.from.get(&entry.key).await?).await?;
         let theirs = digest(self.to.get(&entry.key).await?).await?;

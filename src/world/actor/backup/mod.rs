@@ -6,7 +6,8 @@
 //!   written before that moment is in the backup: what RPO is counted from is never too good.
 //! - The manifest is written last: without it a backup does not count, so a crash in the middle leaves
 //!   bytes and no lie. Nothing is overwritten; a name that is taken ends the attempt.
-//! - A proof is written only after the store gave every byte back.
+//! - A proof is written only after the store gave every byte back. A store that is sealed for others
+//!   gives nothing back here: its backups stay unverified until somebody with the key verifies them.
 
 mod collect;
 
@@ -29,7 +30,7 @@ use crate::effect::{
 };
 use crate::objects::{ApiKind, left_out_of_restore};
 use crate::text::sha256_hex;
-use crate::world::port::Store;
+use crate::world::port::{Secrecy, Store};
 
 /// An attempt is looked for among so many newest backups of its name: it was made by this run.
 const LOOK_BACK: usize = 20;
@@ -69,6 +70,9 @@ impl World {
             archive: contents.archive,
         };
         describe(&*store, &keys, &manifest, attempt).await?;
+        if store.secrecy() == (Secrecy::Sealed { opens: false }) {
+            return Ok(unproved(&manifest));
+        }
         (attempt.progress)("reading it back".into());
         self.prove(&*store, &keys, &manifest).await?;
         Ok(receipt(&manifest))
@@ -241,6 +245,17 @@ fn receipt(manifest: &Manifest) -> Receipt {
             .collect(),
         consistent_at: Some(manifest.consistent_at),
         ..Receipt::default()
+    }
+}
+
+/// Of a backup that was sealed for others: it is there, and nobody here can read it.
+fn unproved(manifest: &Manifest) -> Receipt {
+    let receipt = receipt(manifest);
+    Receipt {
+        summary: receipt
+            .summary
+            .replace("read back and equal", "sealed and not read back"),
+        ..receipt
     }
 }
 
