@@ -5,6 +5,7 @@
 
 mod audit;
 mod drill;
+mod velero;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -142,6 +143,17 @@ impl Lab {
             String::from_utf8_lossy(&output.stderr),
         );
         output
+    }
+
+    /// The lab's own program, on this lab.
+    pub(crate) fn tool(&self, args: &[&str]) -> Output {
+        Command::new(std::env::var("LIFEBOAT_LAB_BIN").unwrap())
+            .args(args)
+            .arg("--dir")
+            .arg(self.dir())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
     }
 
     /// One request by the lab's own hand, not by lifeboat's.
