@@ -1,6 +1,7 @@
 //! Everything about a runbook that can be found without a network.
 
-use super::{Kind, bind};
+use super::Kind;
+use super::bind::{bind, bind_other_sites};
 use crate::runbook::{Loaded, swapped};
 
 /// The names of step kinds.
@@ -15,11 +16,15 @@ pub fn check(mut loaded: Loaded, kinds: &[Kind]) -> Loaded {
     if let (Some(runbook), Some(sites)) = (&loaded.runbook, &loaded.sites) {
         let inputs = runbook.sample_inputs();
         let today = runbook.sites_by_role();
-        for roles in [swapped(today.clone()), today] {
-            loaded
-                .diagnostics
-                .extend(bind(runbook, sites, &roles, &inputs, kinds).1);
-        }
+        let failback = swapped(today.clone());
+        let found = bind(runbook, sites, &today, &inputs, kinds).1;
+        let more = if failback.keys().eq(today.keys()) {
+            bind_other_sites(runbook, sites, &failback, &inputs, kinds)
+        } else {
+            bind(runbook, sites, &failback, &inputs, kinds).1
+        };
+        loaded.diagnostics.extend(more);
+        loaded.diagnostics.extend(found);
         loaded.diagnostics.settle();
     }
     loaded

@@ -27,7 +27,8 @@ pub trait StepKind: Send + Sync + 'static {
     /// Its parameters. The doc comments are what `explain` and editors show.
     type Params: DeserializeOwned + schemars::JsonSchema + Send + Sync + 'static;
 
-    /// What the types cannot say: which parameters belong together.
+    /// What the types cannot say: which parameters belong together. Which site a role has must not matter:
+    /// a step that names sites by their roles only is not looked at again for a failback.
     ///
     /// # Errors
     ///
