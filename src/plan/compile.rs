@@ -176,7 +176,7 @@ fn about(effect: &Effect) -> Vec<Query> {
 
 fn sightings(asked: &BTreeSet<Query>, seen: &Observed) -> Vec<Sighting> {
     seen.iter()
-        .filter(|(query, _)| asked.contains(query) || super::stale::matters(query))
+        .filter(|(query, _)| super::stale::matters(query) || asked.contains(query))
         .map(|(query, seen)| Sighting {
             query: query.clone(),
             seen: seen.clone(),

@@ -6,7 +6,7 @@
 //! in which the steps were written, so that equal runbooks give equal plans and a plan reads like its
 //! runbook. Cycles are impossible here: loading a runbook refuses them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::runbook::Step;
 
@@ -22,7 +22,8 @@ pub(super) struct Order {
 
 /// Orders the steps for which `takes_part` holds.
 pub(super) fn order(steps: &[Step], takes_part: impl Fn(&Step) -> bool) -> Order {
-    let index: BTreeMap<&str, usize> = steps
+    // Only looked up, never iterated over: its order cannot be seen.
+    let index: HashMap<&str, usize> = steps
         .iter()
         .enumerate()
         .map(|(at, step)| (step.name.value.as_str(), at))
@@ -40,13 +41,13 @@ pub(super) fn order(steps: &[Step], takes_part: impl Fn(&Step) -> bool) -> Order
     let mut position: Vec<Option<u32>> = vec![None; steps.len()];
     let mut bridged: Vec<BTreeSet<u32>> = vec![BTreeSet::new(); steps.len()];
     for at in sorted(&needs) {
-        let waits: BTreeSet<u32> = needs[at]
-            .iter()
-            .flat_map(|&need| match position[need] {
-                Some(position) => vec![position],
-                None => bridged[need].iter().copied().collect(),
-            })
-            .collect();
+        let mut waits = BTreeSet::new();
+        for &need in &needs[at] {
+            match position[need] {
+                Some(position) => _ = waits.insert(position),
+                None => waits.extend(&bridged[need]),
+            }
+        }
         if takes_part(&steps[at]) {
             position[at] = u32::try_from(order.steps.len()).ok();
             order.steps.push(at);

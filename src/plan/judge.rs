@@ -1,9 +1,11 @@
 //! The last look at a plan before it is shown: what refuses it, and what a person should know.
 
+use std::collections::{BTreeMap, HashMap};
+
 use super::draft::Request;
-use super::{Part, Plan, Warning, codes, scope};
+use super::{Part, Plan, PlannedStep, Warning, codes, scope};
 use crate::effect::{Effect, Fate, Query, RestorePreview, Seen, WorldError};
-use crate::runbook::Step;
+use crate::runbook::{Runbook, Step};
 use crate::step::Observed;
 use crate::text::{Diagnostic, Diagnostics};
 
@@ -17,11 +19,10 @@ const NAMED: usize = 5;
 /// Everything that stands against it.
 pub(super) fn judge(request: &Request<'_>, mut plan: Plan, seen: &Observed) -> Result<Plan, Diagnostics> {
     let mut found = Diagnostics::default();
+    let written = written(request.runbook);
     identify(&mut plan, seen);
-    for at in 0..plan.steps.len() {
-        if plan.steps[at].part == Part::Done {
-            hear(request, &mut plan, at, seen, &mut found);
-        }
+    for step in plan.steps.iter_mut().filter(|step| step.part == Part::Done) {
+        hear(request, &plan.roles, &written, step, seen, &mut found);
     }
     for step in plan.steps.iter().filter(|step| step.part == Part::Done) {
         for preview in step
@@ -29,7 +30,7 @@ pub(super) fn judge(request: &Request<'_>, mut plan: Plan, seen: &Observed) -> R
             .iter()
             .filter_map(|effect| restore_preview(effect, seen))
         {
-            refuse_restore(request, &step.name, preview, &mut found);
+            refuse_restore(request, &written, &step.name, preview, &mut found);
         }
     }
     plan.warnings = warnings(&plan);
@@ -48,11 +49,18 @@ fn identify(plan: &mut Plan, seen: &Observed) {
 }
 
 /// A step on a site or store that did not answer is left out or refuses the plan.
-fn hear(request: &Request<'_>, plan: &mut Plan, at: usize, seen: &Observed, found: &mut Diagnostics) {
-    let Some(error) = silent(&plan.steps[at].effects, seen) else {
+fn hear(
+    request: &Request<'_>,
+    roles: &BTreeMap<String, String>,
+    written: &Written<'_>,
+    planned: &mut PlannedStep,
+    seen: &Observed,
+    found: &mut Diagnostics,
+) {
+    let Some(error) = silent(&planned.effects, seen) else {
         return;
     };
-    let Some(step) = written(request, &plan.steps[at].name) else {
+    let Some(step) = written.get(planned.name.as_str()) else {
         let message = format!("{} did not answer: {}", error.target, error.message);
         found.push(Diagnostic::error(
             codes::SILENT,
@@ -62,14 +70,19 @@ fn hear(request: &Request<'_>, plan: &mut Plan, at: usize, seen: &Observed, foun
         ));
         return;
     };
-    match scope::silence(request, &plan.roles, step, error) {
-        Ok(why) => plan.steps[at].part = Part::Skipped(why),
+    match scope::silence(request, roles, step, error) {
+        Ok(why) => planned.part = Part::Skipped(why),
         Err(diagnostic) => found.push(diagnostic),
     }
 }
 
-fn written<'a>(request: &Request<'a>, name: &str) -> Option<&'a Step> {
-    request.runbook.steps.iter().find(|step| step.name.value == name)
+/// The steps of the runbook by name; a drill adds some to the plan that nobody wrote. Only looked up, never
+/// iterated over: its order cannot be seen.
+type Written<'a> = HashMap<&'a str, &'a Step>;
+
+fn written(runbook: &Runbook) -> Written<'_> {
+    let steps = runbook.steps.iter();
+    steps.map(|step| (step.name.value.as_str(), step)).collect()
 }
 
 /// The first silence that concerns one of these effects.
@@ -81,30 +94,26 @@ fn silent<'a>(effects: &[Effect], seen: &'a Observed) -> Option<&'a WorldError> 
     effects.iter().find_map(|effect| {
         let meaning = effect.meaning();
         let site = meaning.site().and_then(|site| silence(identity(seen, site)));
-        let preview = || {
-            let wanted = meaning.preview()?;
-            silence(
-                seen.iter()
-                    .find(|(query, _)| **query == wanted)
-                    .map(|(_, seen)| seen),
-            )
-        };
+        let preview = || silence(seen.answer(&meaning.preview()?));
         site.or_else(preview)
     })
 }
 
 fn restore_preview<'a>(effect: &Effect, seen: &'a Observed) -> Option<&'a RestorePreview> {
-    let wanted = effect.meaning().preview()?;
-    seen.iter()
-        .find(|(query, _)| **query == wanted)
-        .and_then(|(_, seen)| match seen {
-            Seen::Restore(preview) => Some(preview),
-            _ => None,
-        })
+    match seen.answer(&effect.meaning().preview()?)? {
+        Seen::Restore(preview) => Some(preview),
+        _ => None,
+    }
 }
 
 /// Objects that must not or cannot be restored refuse the plan, by name.
-fn refuse_restore(request: &Request<'_>, name: &str, preview: &RestorePreview, found: &mut Diagnostics) {
+fn refuse_restore(
+    request: &Request<'_>,
+    written: &Written<'_>,
+    name: &str,
+    preview: &RestorePreview,
+    found: &mut Diagnostics,
+) {
     let refused: Vec<_> = preview
         .fates
         .iter()
@@ -113,7 +122,8 @@ fn refuse_restore(request: &Request<'_>, name: &str, preview: &RestorePreview, f
     if refused.is_empty() {
         return;
     }
-    let span = written(request, name).map_or(request.runbook.name.span, |step| step.name.span);
+    let step = written.get(name);
+    let span = step.map_or(request.runbook.name.span, |step| step.name.span);
     let message = format!(
         "step `{name}` cannot restore {} of {} objects",
         refused.len(),
@@ -222,10 +232,7 @@ fn warning(code: &str, message: &str, hint: &str) -> Warning {
 
 /// The identity that a site gave when asked.
 fn identity<'a>(seen: &'a Observed, site: &str) -> Option<&'a Seen> {
-    let wanted = Query::Site {
+    seen.answer(&Query::Site {
         site: site.to_owned(),
-    };
-    seen.iter()
-        .find(|(query, _)| **query == wanted)
-        .map(|(_, seen)| seen)
+    })
 }

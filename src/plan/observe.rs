@@ -21,7 +21,5 @@ pub(super) async fn ask(observer: &dyn Observer, queries: BTreeSet<Query>, seen:
         .buffer_unordered(IN_FLIGHT)
         .collect()
         .await;
-    for (query, answer) in answers {
-        seen.insert(query, answer);
-    }
+    seen.extend(answers);
 }

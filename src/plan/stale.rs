@@ -35,7 +35,7 @@ pub async fn changes(plan: &Plan, observer: &dyn Observer) -> Vec<Change> {
     plan.sightings
         .iter()
         .filter_map(|sighting| {
-            let (_, now) = seen.iter().find(|(query, _)| **query == sighting.query)?;
+            let now = seen.answer(&sighting.query)?;
             (*now != sighting.seen).then(|| Change {
                 query: sighting.query.clone(),
                 then: sighting.seen.clone(),

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::names::{InStep, Names};
 use super::{Kind, Ready, lint};
 use crate::runbook::{Runbook, Sites, Step};
-use crate::text::{Conform, Diagnostics, bind as bind_text};
+use crate::text::{Conform, Diagnostics, Node, NodeValue, bind as bind_text};
 
 /// Reads every step's parameters: puts in what is known when planning, checks them against the kind's
 /// schema, and the names in them against the runbook and the inventory.
@@ -23,29 +23,62 @@ pub fn bind(
     kinds: &[Kind],
 ) -> (Vec<Option<Box<dyn Ready>>>, Diagnostics) {
     let names = Names::new(runbook, sites, roles, inputs, kinds);
-    // Making a schema costs more than checking a step against it.
-    let schemas: BTreeMap<&str, Value> = kinds
-        .iter()
-        .map(|kind| (kind.name, kind.schema().to_value()))
-        .collect();
+    let schemas = schemas(kinds);
     let mut found = Diagnostics::default();
-    let bound = runbook.steps.iter().map(|step| {
-        let kind = names.kinds.get(step.kind.value.as_str())?;
-        read(&names, step, kind, schemas.get(kind.name)?, &mut found)
-    });
+    let steps = runbook.steps.iter();
+    let bound = steps.map(|step| read(&names, step, &schemas, &mut found));
     let bound = bound.collect();
     lint::check(&names, &mut found);
     found.settle();
     (bound, found)
 }
 
+/// What is wrong with the steps when the same roles have other sites. Once all steps were bound with some
+/// roles, only those can be wrong with others that use a site's name or value as text: whether there is a
+/// role was looked at then.
+pub(super) fn bind_other_sites(
+    runbook: &Runbook,
+    sites: &Sites,
+    roles: &BTreeMap<String, String>,
+    inputs: &BTreeMap<String, Value>,
+    kinds: &[Kind],
+) -> Diagnostics {
+    let names = Names::new(runbook, sites, roles, inputs, kinds);
+    let schemas = schemas(kinds);
+    let mut found = Diagnostics::default();
+    for step in runbook.steps.iter().filter(|step| uses_a_site(&step.params)) {
+        read(&names, step, &schemas, &mut found);
+    }
+    found
+}
+
+/// Whether a text in it changes with the sites of roles.
+fn uses_a_site(node: &Node) -> bool {
+    match &node.value {
+        NodeValue::String(text) => text.contains("${roles.") || text.contains("${sites."),
+        NodeValue::Sequence(list) => list.iter().any(uses_a_site),
+        NodeValue::Mapping(entries) => entries.iter().any(|(_, node)| uses_a_site(node)),
+        _ => false,
+    }
+}
+
+/// Schemas by kind: making one costs more than checking a step against it.
+fn schemas(kinds: &[Kind]) -> BTreeMap<&'static str, Value> {
+    let schemas = kinds.iter().map(|kind| (kind.name, kind.schema().to_value()));
+    schemas.collect()
+}
+
 fn read(
     names: &Names<'_>,
     step: &Step,
-    kind: &Kind,
-    schema: &Value,
+    schemas: &BTreeMap<&str, Value>,
     found: &mut Diagnostics,
 ) -> Option<Box<dyn Ready>> {
+    if found.is_full() {
+        return None;
+    }
+    let kind = names.kinds.get(step.kind.value.as_str())?;
+    let schema = schemas.get(kind.name)?;
     let within = InStep { names, step };
     let mut mistakes = Diagnostics::default();
     let mut params = bind_text(&step.params, &within, &mut mistakes);

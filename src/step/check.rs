@@ -1,6 +1,7 @@
 //! Everything about a runbook that can be found without a network.
 
-use super::{Kind, bind};
+use super::Kind;
+use super::bind::{bind, bind_other_sites};
 use crate::runbook::{Loaded, swapped};
 
 /// The names of step kinds.
@@ -15,12 +16,73 @@ pub fn check(mut loaded: Loaded, kinds: &[Kind]) -> Loaded {
     if let (Some(runbook), Some(sites)) = (&loaded.runbook, &loaded.sites) {
         let inputs = runbook.sample_inputs();
         let today = runbook.sites_by_role();
-        for roles in [swapped(today.clone()), today] {
-            loaded
-                .diagnostics
-                .extend(bind(runbook, sites, &roles, &inputs, kinds).1);
-        }
+        let failback = swapped(today.clone());
+        let found = bind(runbook, sites, &today, &inputs, kinds).1;
+        let more = if failback.keys().eq(today.keys()) {
+            bind_other_sites(runbook, sites, &failback, &inputs, kinds)
+        } else {
+            bind(runbook, sites, &failback, &inputs, kinds).1
+        };
+        loaded.diagnostics.extend(more);
+        loaded.diagnostics.extend(found);
         loaded.diagnostics.settle();
     }
     loaded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runbook::load;
+    use crate::step::KINDS;
+    use crate::text::Sources;
+
+    const HEAD: &str = "\
+apiVersion: lifeboat.dev/v1alpha1
+kind: Sites
+metadata: { name: acme }
+spec:
+  sites:
+    east: { embedded: {} }
+    west: { embedded: {}, values: { front: 'http://west.embedded' } }
+---
+apiVersion: lifeboat.dev/v1alpha1
+kind: Runbook
+metadata: { name: shop }
+spec:
+  title: Shop
+  owner: { team: commerce }
+  objectives: { rto: 30m, rpo: 15m }
+  roles: { active: east, standby: west }
+  steps:
+";
+
+    fn checked(step: &str) -> String {
+        let mut sources = Sources::default();
+        let id = sources.add("shop.yaml", format!("{HEAD}{step}\n"));
+        let loaded = load(&sources, &[id], &kind_names(KINDS));
+        check(loaded, KINDS).diagnostics.render(&sources, false)
+    }
+
+    #[test]
+    fn a_value_that_only_todays_standby_has_is_missed_before_a_failback() {
+        insta::assert_snapshot!(checked("    - { name: up, probe: { http: '${sites.standby.front}/' } }"), @r"
+        error[L008]: there is no value in the site of `standby`: `front`
+          --> shop.yaml:18:35
+           |
+        18 |     - { name: up, probe: { http: '${sites.standby.front}/' } }
+           |                                   ^^^^^^^^^^^^^^^^^^^^^^ stands for nothing
+           |
+           = help: there is no value in the site of `standby`: at all
+
+        1 error in 1 file.
+        ");
+    }
+
+    #[test]
+    fn what_is_wrong_with_any_sites_is_said_once() {
+        let found = checked("    - { name: up, probe: { http: '${roles.standbi}/${sites.west.front}' } }");
+        assert_eq!(found.matches("there is no role").count(), 1, "{found}");
+        assert!(found.ends_with("1 error in 1 file.\n"), "{found}");
+    }
 }

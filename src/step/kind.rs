@@ -27,7 +27,8 @@ pub trait StepKind: Send + Sync + 'static {
     /// Its parameters. The doc comments are what `explain` and editors show.
     type Params: DeserializeOwned + schemars::JsonSchema + Send + Sync + 'static;
 
-    /// What the types cannot say: which parameters belong together.
+    /// What the types cannot say: which parameters belong together. Which site a role has must not matter:
+    /// a step that names sites by their roles only is not looked at again for a failback.
     ///
     /// # Errors
     ///
@@ -77,13 +78,18 @@ impl Observed {
         self.answers.insert(query, seen);
     }
 
+    /// Keeps many answers: faster than one by one, the more so if they are nearly in order.
+    pub fn extend(&mut self, answers: Vec<(Query, Seen)>) {
+        self.answers.append(&mut answers.into_iter().collect());
+    }
+
     /// The answer to a question.
     ///
     /// # Errors
     ///
     /// The world's own error where it did not answer, or a plain one where nobody asked.
     pub fn get(&self, query: &Query) -> Result<&Seen, Refusal> {
-        match self.answers.get(query) {
+        match self.answer(query) {
             Some(Seen::Unanswered(error)) => Err(Refusal::Unanswered(error.clone())),
             Some(seen) => Ok(seen),
             None => Err(Refusal::no(
@@ -91,6 +97,11 @@ impl Observed {
                 "report this as a bug in lifeboat",
             )),
         }
+    }
+
+    /// What was answered to a question, silence included; `None` where nobody asked.
+    pub fn answer(&self, query: &Query) -> Option<&Seen> {
+        self.answers.get(query)
     }
 
     /// All questions and answers, in order.

@@ -1,6 +1,7 @@
 //! Doubts: nothing is refused, but an incident would find it out.
 
 use super::names::Names;
+use crate::runbook::Step;
 use crate::text::{Diagnostic, Diagnostics, codes, quote};
 
 /// The kind whose result has to be looked at.
@@ -43,27 +44,19 @@ fn check_service(names: &Names<'_>, found: &mut Diagnostics) {
 }
 
 fn check_restores(names: &Names<'_>, found: &mut Diagnostics) {
-    let proofs: Vec<_> = names
-        .runbook
-        .steps
-        .iter()
-        .filter(|step| {
-            names
-                .kinds
-                .get(step.kind.value.as_str())
-                .is_some_and(|kind| kind.proves_health)
-        })
-        .collect();
-    let restores = names
-        .runbook
-        .steps
-        .iter()
-        .filter(|step| step.kind.value == RESTORE);
+    let steps = &names.runbook.steps;
+    let restores: Vec<&Step> = steps.iter().filter(|step| step.kind.value == RESTORE).collect();
+    if restores.is_empty() {
+        return;
+    }
+    let proofs = steps.iter().filter(|step| {
+        let kind = names.kinds.get(step.kind.value.as_str());
+        kind.is_some_and(|kind| kind.proves_health)
+    });
+    let looked_at = names.come_before(proofs);
     for restore in restores {
-        if !proofs
-            .iter()
-            .any(|proof| names.comes_before(&restore.name.value, proof))
-        {
+        let place = names.place(&restore.name.value);
+        if !place.is_some_and(|at| looked_at[at]) {
             let message = format!("nothing proves that {} worked", quote(&restore.name.value));
             let span = restore.name.span;
             let diagnostic = Diagnostic::warning(

@@ -1,6 +1,7 @@
 //! What the names in a step stand for: `${…}` references, roles, stores, people.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::Value;
 
@@ -14,6 +15,10 @@ use crate::text::{
 /// What references begin with.
 const ROOTS: [&str; 6] = ["inputs", "roles", "sites", "namespaces", "steps", "runbook"];
 
+/// How many steps are compared with a name that no step has: enough for every runbook of a person, and a
+/// file of nothing but mistakes has to end.
+const COMPARED_MAX: usize = 2_000;
+
 /// Everything that names can stand for, apart from the step that names it.
 pub(super) struct Names<'a> {
     pub(super) runbook: &'a Runbook,
@@ -21,8 +26,12 @@ pub(super) struct Names<'a> {
     pub(super) roles: &'a BTreeMap<String, String>,
     pub(super) inputs: &'a BTreeMap<String, Value>,
     pub(super) kinds: BTreeMap<&'a str, &'a Kind>,
-    /// The first step of each name.
-    steps: BTreeMap<&'a str, &'a Step>,
+    /// The place of the first step of each name. Its order is never shown.
+    steps: HashMap<&'a str, usize>,
+    /// Places of steps, sorted by their names, to compare an unknown name with; made when the first is found.
+    compared: OnceCell<Vec<usize>>,
+    /// For each step the places of those that it needs; made when it is first asked for.
+    needs: OnceCell<Vec<Vec<usize>>>,
 }
 
 impl<'a> Names<'a> {
@@ -33,35 +42,56 @@ impl<'a> Names<'a> {
         inputs: &'a BTreeMap<String, Value>,
         kinds: &'a [Kind],
     ) -> Self {
-        let mut steps = BTreeMap::new();
-        for step in &runbook.steps {
-            steps.entry(step.name.value.as_str()).or_insert(step);
-        }
+        // Backwards, because of several values of one key the last is kept.
+        let backwards = runbook.steps.iter().enumerate().rev();
+        let steps = backwards.map(|(at, step)| (step.name.value.as_str(), at));
         Self {
             runbook,
             sites,
             roles,
             inputs,
             kinds: kinds.iter().map(|kind| (kind.name, kind)).collect(),
-            steps,
+            steps: steps.collect(),
+            compared: OnceCell::new(),
+            needs: OnceCell::new(),
         }
     }
 
-    /// Whether `step` needs the step of this name, directly or through others.
-    pub(super) fn comes_before(&self, earlier: &str, step: &Step) -> bool {
-        let mut seen: BTreeSet<&str> = BTreeSet::new();
-        let mut open: Vec<&Step> = vec![step];
-        while let Some(step) = open.pop() {
-            for need in step.needs.iter().map(|need| need.value.as_str()) {
-                if need == earlier {
-                    return true;
-                }
-                if seen.insert(need) {
-                    open.extend(self.steps.get(need));
-                }
+    /// For each step of the runbook, whether one of `steps` needs it, directly or through others.
+    pub(super) fn come_before<'s>(&self, steps: impl IntoIterator<Item = &'s Step>) -> Vec<bool> {
+        let needs = self.needs.get_or_init(|| {
+            let steps = self.runbook.steps.iter();
+            steps.map(|step| self.needs_of(step).collect()).collect()
+        });
+        let mut before = vec![false; needs.len()];
+        let mut open: Vec<usize> = steps.into_iter().flat_map(|step| self.needs_of(step)).collect();
+        while let Some(at) = open.pop() {
+            if !std::mem::replace(&mut before[at], true) {
+                open.extend(&needs[at]);
             }
         }
-        false
+        before
+    }
+
+    /// The place of the first step of this name among the runbook's.
+    pub(super) fn place(&self, step: &str) -> Option<usize> {
+        self.steps.get(step).copied()
+    }
+
+    fn compared(&self) -> impl Iterator<Item = &str> {
+        let name = |at: usize| self.runbook.steps[at].name.value.as_str();
+        let places = self.compared.get_or_init(|| {
+            let mut places: Vec<usize> = self.steps.values().copied().collect();
+            places.sort_unstable_by_key(|&at| name(at));
+            places.truncate(COMPARED_MAX);
+            places
+        });
+        places.iter().map(move |&at| name(at))
+    }
+
+    fn needs_of(&self, step: &Step) -> impl Iterator<Item = usize> {
+        let needs = step.needs.iter();
+        needs.filter_map(|need| self.place(&need.value))
     }
 
     fn input(&self, name: &str, span: Span) -> Result<Resolved, Diagnostic> {
@@ -97,14 +127,17 @@ impl<'a> Names<'a> {
     }
 
     fn output(&self, user: &Step, step: &str, name: &str, span: Span) -> Result<Resolved, Diagnostic> {
-        let Some(source) = self.steps.get(step) else {
-            return Err(unknown("step", step, span, self.steps.keys()));
+        let Some(at) = self.place(step) else {
+            return Err(unknown("step", step, span, self.compared()));
         };
+        let source = &self.runbook.steps[at];
         let kind = self.kinds.get(source.kind.value.as_str());
         if let Some(kind) = kind.filter(|kind| !kind.outputs.contains(&name)) {
             return Err(unknown_output(step, kind, name, span));
         }
-        if !self.comes_before(step, user) {
+        // Most outputs are of a step that is needed directly.
+        let direct = user.needs.iter().any(|need| need.value == step);
+        if !direct && !self.come_before([user])[at] {
             let message = format!("step {} does not need {}", quote(&user.name.value), quote(step));
             let diagnostic =
                 Diagnostic::error(codes::OUTPUT_NOT_BEFORE, message, span, "may not be there yet");

@@ -33,7 +33,7 @@ pub trait Resolve {
 /// are never bound.
 pub fn bind(node: &Node, with: &dyn Resolve, found: &mut Diagnostics) -> Node {
     let value = match &node.value {
-        NodeValue::String(text) if text.contains("${") => bind_text(text, node, with, found),
+        NodeValue::String(text) if holds_reference(text) => bind_text(text, node, with, found),
         NodeValue::Sequence(list) => {
             NodeValue::Sequence(list.iter().map(|one| bind(one, with, found)).collect())
         }
@@ -50,6 +50,11 @@ pub fn bind(node: &Node, with: &dyn Resolve, found: &mut Diagnostics) -> Node {
         value,
         span: node.span,
     }
+}
+
+/// Whether `${` is in a text. Most have no `$`, and looking for one letter is the faster question.
+fn holds_reference(text: &str) -> bool {
+    text.contains('$') && text.contains("${")
 }
 
 fn bind_text(text: &str, node: &Node, with: &dyn Resolve, found: &mut Diagnostics) -> NodeValue {
@@ -123,7 +128,7 @@ fn alone(value: serde_json::Value) -> NodeValue {
 }
 
 fn refuse_in_key(key: &Key, found: &mut Diagnostics) {
-    if key.value.contains("${") {
+    if holds_reference(&key.value) {
         let message = format!("the key {} holds `${{`", quote(&key.value));
         let diagnostic = Diagnostic::error(
             codes::BAD_KEY,

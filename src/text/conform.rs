@@ -64,11 +64,15 @@ impl<'a> Conform<'a> {
         }
         let schema = self.follow(schema);
         // What says its type has no alternatives; asking costs more than all the rest.
-        if schema.get("type").is_none() {
+        if keyword(schema, "type").is_none() {
             if let Some(alternatives) = alternatives(schema) {
                 return self.visit_one_of(alternatives, node, owner, found);
             }
-            for part in schema.get("allOf").and_then(Json::as_array).into_iter().flatten() {
+            for part in keyword(schema, "allOf")
+                .and_then(Json::as_array)
+                .into_iter()
+                .flatten()
+            {
                 self.visit(part, node, owner, found);
             }
         }
@@ -90,37 +94,40 @@ impl<'a> Conform<'a> {
         let mut schema = schema;
         // A chain of references is as long as newtypes are deep; a circle of nothing else does not end.
         for _ in 0..16 {
-            let Some(pointer) = schema.get("$ref").and_then(Json::as_str) else {
+            let Some(pointer) = keyword(schema, "$ref").and_then(Json::as_str) else {
                 break;
             };
             // `pointer()` would copy every name; all of ours point to a definition.
             let name = pointer.strip_prefix("#/$defs/");
-            let target = name.and_then(|name| self.root.get("$defs")?.get(name));
+            let target = name.and_then(|name| keyword(keyword(self.root, "$defs")?, name));
             schema = target.unwrap_or(&Json::Bool(true));
         }
         schema
     }
 
     fn visit_map(&self, schema: &Json, entries: &mut [(Key, Node)], owner: Span, found: &mut Diagnostics) {
-        let properties = schema.get("properties").and_then(Json::as_object);
-        let others = schema.get("additionalProperties");
+        let properties = keyword(schema, "properties");
+        let others = keyword(schema, "additionalProperties");
         let open = others.is_some_and(|others| *others != Json::Bool(false))
             || (others.is_none() && properties.is_none());
         let mut meant = Vec::new();
         for (key, value) in entries.iter_mut() {
-            match (properties.and_then(|known| known.get(&key.value)), others) {
+            match (properties.and_then(|known| keyword(known, &key.value)), others) {
                 (Some(schema), _) => self.visit(schema, value, key.span, found),
                 (None, Some(schema)) if open => self.visit(schema, value, key.span, found),
                 (None, _) if open || found.is_full() => {}
                 (None, _) => {
-                    let known = properties.into_iter().flat_map(|known| known.keys());
+                    let known = properties
+                        .and_then(Json::as_object)
+                        .into_iter()
+                        .flat_map(|known| known.keys());
                     let known: Vec<&str> = known.map(String::as_str).collect();
                     meant.extend(closest(&key.value, known.iter().copied()));
                     found.push(unknown_key(key, &known));
                 }
             }
         }
-        let required = schema.get("required").and_then(Json::as_array);
+        let required = keyword(schema, "required").and_then(Json::as_array);
         for name in required.into_iter().flatten().filter_map(Json::as_str) {
             // A mistyped key is one mistake, not two.
             if !meant.contains(&name) && !entries.iter().any(|(key, _)| key.value == name) {
@@ -131,7 +138,7 @@ impl<'a> Conform<'a> {
     }
 
     fn visit_list(&self, schema: &Json, list: &mut [Node], span: Span, found: &mut Diagnostics) {
-        if let Some(items) = schema.get("items") {
+        if let Some(items) = keyword(schema, "items") {
             for item in list.iter_mut() {
                 let place = item.span;
                 self.visit(items, item, place, found);
@@ -141,8 +148,15 @@ impl<'a> Conform<'a> {
     }
 }
 
+/// What stands under a key of a schema. There are a handful of them: looking through all is several times
+/// faster than hashing the one, and ten thousand steps look for a million.
+fn keyword<'s>(schema: &'s Json, name: &str) -> Option<&'s Json> {
+    let mut entries = schema.as_object()?.iter();
+    entries.find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
 fn alternatives(schema: &Json) -> Option<&Vec<Json>> {
-    let list = schema.get("oneOf").or_else(|| schema.get("anyOf"))?;
+    let list = keyword(schema, "oneOf").or_else(|| keyword(schema, "anyOf"))?;
     list.as_array()
 }
 
@@ -155,12 +169,12 @@ fn visit_late(schema: &Json, node: &Node, found: &mut Diagnostics) {
 }
 
 pub(crate) fn format(schema: &Json) -> Option<&str> {
-    schema.get("format")?.as_str()
+    keyword(schema, "format")?.as_str()
 }
 
 /// The types that a schema allows; none: all.
 pub(crate) fn types(schema: &Json) -> Vec<&str> {
-    match schema.get("type") {
+    match keyword(schema, "type") {
         Some(Json::String(one)) => vec![one],
         Some(Json::Array(several)) => several.iter().filter_map(Json::as_str).collect(),
         _ => Vec::new(),
@@ -177,7 +191,7 @@ fn has_type(schema: &Json, node: &Node) -> bool {
         NodeValue::Sequence(_) => wanted == "array",
         NodeValue::Mapping(_) => wanted == "object",
     };
-    match schema.get("type") {
+    match keyword(schema, "type") {
         Some(Json::String(one)) => fits(one),
         Some(Json::Array(several)) => several.iter().filter_map(Json::as_str).any(fits),
         _ => true,

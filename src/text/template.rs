@@ -8,7 +8,9 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{self, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Diagnostic, Span, Spanned, codes, quote};
 
@@ -116,8 +118,8 @@ fn offset(at: usize) -> u32 {
 /// A string in which some pieces are known only while running.
 ///
 /// In JSON it is a plain string when everything is known, else `{"late": [pieces]}`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(from = "TextForm", into = "TextForm")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(into = "TextForm")]
 pub struct Text {
     pieces: Vec<Piece>,
 }
@@ -140,28 +142,50 @@ pub enum Piece {
 }
 
 /// How a [`Text`] looks in JSON.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 #[serde(untagged)]
 enum TextForm {
     Known(String),
-    Late { late: Vec<Piece> },
+    Late(LateForm),
 }
 
-impl From<TextForm> for Text {
-    fn from(form: TextForm) -> Self {
-        match form {
-            TextForm::Known(text) => Self::known(text),
-            TextForm::Late { late } => Self { pieces: late },
-        }
-    }
+#[derive(Serialize, Deserialize)]
+struct LateForm {
+    late: Vec<Piece>,
 }
 
 impl From<Text> for TextForm {
     fn from(text: Text) -> Self {
         match text.as_known() {
             Some(known) => Self::Known(known),
-            None => Self::Late { late: text.pieces },
+            None => Self::Late(LateForm { late: text.pieces }),
         }
+    }
+}
+
+/// By hand, because serde would copy every text to try one form after the other.
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TextVisitor)
+    }
+}
+
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
+        Ok(Text::known(text))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Text, A::Error> {
+        let form = LateForm::deserialize(MapAccessDeserializer::new(map))?;
+        Ok(Text { pieces: form.late })
     }
 }
 

@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use lifeboat::effect::{Observer, Query, RestorePreview, Seen, SiteSeen, WorkloadSeen, WorldError};
+use lifeboat::effect::{
+    BackupSeen, Observer, Query, RestorePreview, Seen, SiteSeen, WorkloadSeen, WorldError,
+};
 use lifeboat::objects::ObjectId;
 
 /// How many applications.
@@ -19,10 +21,7 @@ const STEPS: [(&str, &str); 10] = [
         "a",
         "scale: {site: active, namespace: shop, name: app@, replicas: 0}, modes: [failover]",
     ),
-    (
-        "b",
-        "wait: {site: standby, for: pvc/app@, namespace: shop, condition: exists}",
-    ),
+    ("b", "restore: {site: standby, from: vault, namespaces: [app@]}"),
     ("c", "delete: {site: standby, object: job/app@, namespace: shop}"),
     (
         "d",
@@ -97,6 +96,22 @@ fn ahead(application: usize) -> Option<String> {
     }
 }
 
+/// A backup that holds an object of each of these namespaces.
+fn backup(namespaces: &[String]) -> BackupSeen {
+    BackupSeen {
+        name: "large-2026-11-22".to_owned(),
+        consistent_at: jiff::Timestamp::UNIX_EPOCH,
+        verified_at: Some(jiff::Timestamp::UNIX_EPOCH),
+        writer: "lifeboat".to_owned(),
+        objects: namespaces
+            .iter()
+            .map(|namespace| (namespace.clone(), 1))
+            .collect(),
+        archive_sha256: None,
+        errors: Vec::new(),
+    }
+}
+
 /// Answers every question at once, from memory.
 pub(crate) struct Known;
 
@@ -128,6 +143,7 @@ fn answer(query: &Query) -> Seen {
             replicas: 3,
         }]),
         Query::Object { .. } => Seen::Object(Some(serde_json::json!({"spec": {"suspend": false}}))),
+        Query::Backup { namespaces, .. } => Seen::Backup(Some(backup(namespaces))),
         Query::Restore(_) => Seen::Restore(RestorePreview {
             backup: None,
             fates: Vec::new(),

@@ -7,6 +7,11 @@
 //! | a fan-out of 1,000 | 3 s |
 //! | `lifeboat --version` | 20 ms |
 //!
+//! The 100 ms are not reached; the memory is. Of the instructions of planning once, as callgrind counts them,
+//! 34 % are the YAML parser's and 9 % the making of a tree from its events; 22 % bind the steps and hold them
+//! against their schemas, once for each of today's roles, a failback where it differs, and the plan; 18 % are
+//! the rest of planning. Across all of these, 24 % are spent in the allocator.
+//!
 //! `make bench` runs all of them; `cargo bench --no-default-features --bench bench -- plan` some.
 
 #![expect(

@@ -136,6 +136,10 @@ fn dangling(step: &str, need: &Spanned<String>) -> Diagnostic {
 
 /// One circle for each set of steps that all wait for each other, the earliest step first.
 fn cycles(steps: usize, arrows: &Arrows) -> Vec<Vec<usize>> {
+    // Where every step stands after what it needs, as people write them, there is no way back.
+    if arrows.keys().all(|(from, to)| to < from) {
+        return Vec::new();
+    }
     let mut graph: DiGraph<(), (), usize> = DiGraph::with_capacity(steps, arrows.len());
     (0..steps).for_each(|_| _ = graph.add_node(()));
     for (from, to) in arrows.keys() {

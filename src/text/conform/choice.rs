@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::super::{Diagnostic, Diagnostics, Node, NodeValue, Span, codes, quote};
-use super::{Conform, noun, types};
+use super::{Conform, keyword, noun, types};
 
 /// One variant of an externally tagged enum.
 struct Variant<'s> {
@@ -103,8 +103,8 @@ fn variants<'s>(alternatives: &[&'s Json]) -> Option<Vec<Variant<'s>>> {
             variants.extend(words.into_iter().map(|name| Variant { name, content: None }));
             continue;
         }
-        let required = alternative.get("required")?.as_array()?;
-        let properties = alternative.get("properties")?.as_object()?;
+        let required = keyword(alternative, "required")?.as_array()?;
+        let properties = keyword(alternative, "properties")?.as_object()?;
         let ([name], 1) = (required.as_slice(), properties.len()) else {
             return None;
         };
@@ -119,7 +119,7 @@ fn variants<'s>(alternatives: &[&'s Json]) -> Option<Vec<Variant<'s>>> {
 
 /// The words that a schema allows, if words are all that it allows.
 pub(crate) fn words(schema: &Json) -> Option<Vec<&str>> {
-    match (schema.get("const"), schema.get("enum")) {
+    match (keyword(schema, "const"), keyword(schema, "enum")) {
         (Some(word), _) => Some(vec![word.as_str()?]),
         (None, Some(list)) => list
             .as_array()?

@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use super::super::{Diagnostic, Diagnostics, Millis, Node, NodeValue, Span, codes, is_name, quote};
-use super::{Conform, choice};
+use super::{Conform, choice, keyword};
 
 impl Conform<'_> {
     pub(super) fn visit_scalar(&self, schema: &Json, node: &mut Node, found: &mut Diagnostics) {
@@ -85,7 +85,7 @@ pub(crate) fn bad_name(text: &str, span: Span) -> Diagnostic {
 }
 
 fn check_range(schema: &Json, value: i64, span: Span, found: &mut Diagnostics) {
-    let bound = |name| schema.get(name).and_then(Json::as_i64);
+    let bound = |name| keyword(schema, name).and_then(Json::as_i64);
     let (least, most) = (bound("minimum"), bound("maximum").or_else(|| widest(schema)));
     let message = match (least, most) {
         (Some(least), _) if value < least => format!("{value} is too small: at least {least}"),
@@ -102,7 +102,7 @@ fn check_range(schema: &Json, value: i64, span: Span, found: &mut Diagnostics) {
 
 /// The largest number of a format; `schemars` writes a maximum for 8 and 16 bits only.
 fn widest(schema: &Json) -> Option<i64> {
-    match schema.get("format")?.as_str()? {
+    match keyword(schema, "format")?.as_str()? {
         "uint32" => Some(i64::from(u32::MAX)),
         "int32" => Some(i64::from(i32::MAX)),
         _ => None,
@@ -128,7 +128,7 @@ pub(super) const KEYS: Length = Length {
 };
 
 pub(super) fn check_length(schema: &Json, of: &Length, length: usize, span: Span, found: &mut Diagnostics) {
-    let bound = |name: &str| schema.get(name).and_then(Json::as_u64);
+    let bound = |name: &str| keyword(schema, name).and_then(Json::as_u64);
     let length = length as u64;
     match (bound(of.least), bound(of.most)) {
         (Some(least), _) if length < least => found.push(too_short(least, of.noun, span)),
