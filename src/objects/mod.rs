@@ -15,6 +15,7 @@ mod kinds;
 #[cfg(test)]
 mod laws;
 mod order;
+mod outline;
 mod outside;
 mod references;
 mod rename;
@@ -27,7 +28,8 @@ pub use compare::{difference, sighting};
 pub use confine::{Confined, confine};
 pub use identity::{ApiKind, Made, ObjectId};
 pub use kinds::builtin;
-pub use order::{Order, restore_order};
+pub use order::{Order, outline_order, restore_order};
+pub use outline::{Handle, Names, Outline};
 pub use rename::{Namespaces, mentions, rename};
 pub use select::{DRILL_LABEL, kind_left_out, left_out_of_backup, left_out_of_restore};
 pub use strip::strip;
