@@ -163,8 +163,8 @@ impl Rare {
         let mut rare = Self::default();
         match group_kind(object) {
             ("apiextensions.k8s.io", "CustomResourceDefinition") => {
-                let named = (text(object, "/spec/group"), text(object, "/spec/names/kind"));
-                if let (Some(group), Some(kind)) = named {
+                let brings = (text(object, "/spec/group"), text(object, "/spec/names/kind"));
+                if let (Some(group), Some(kind)) = brings {
                     rare.defines = Some((names.number(group), names.number(kind)));
                 }
             }

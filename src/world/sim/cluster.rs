@@ -27,6 +27,7 @@ pub struct SimCluster {
 struct Inner {
     state: State,
     audit: Vec<AuditEntry>,
+    requests: u64,
 }
 
 /// One mutating request, as the server saw it.
@@ -131,6 +132,7 @@ impl SimCluster {
             inner: Arc::new(Mutex::new(Inner {
                 state,
                 audit: Vec::new(),
+                requests: 0,
             })),
         }
     }
@@ -193,6 +195,11 @@ impl SimCluster {
         self.lock().audit.clone()
     }
 
+    /// How many requests there were so far, readings and refused ones included.
+    pub fn requests(&self) -> u64 {
+        self.lock().requests
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -209,6 +216,7 @@ impl SimCluster {
                 .faults
                 .meet(&self.name, ask.verb, ask.kind.map_or("", |kind| &kind.kind));
             let mut inner = self.lock();
+            inner.requests += 1;
             inner.state.advance();
             let outcome = match fault {
                 Some(fault) if !fault.commits() => Err(fault.error(&self.name)),

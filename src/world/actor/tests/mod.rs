@@ -4,6 +4,7 @@ mod backups;
 mod effects;
 mod kit;
 mod recovery;
+mod restores;
 mod sandbox;
 mod stores;
 
