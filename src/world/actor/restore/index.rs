@@ -1,10 +1,11 @@
 //! What is remembered of every object of a restore: a few hundred bytes, while the objects themselves
 //! stay in the archive.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::owners::Owner;
 use crate::effect::{Fate, FateOf};
 use crate::objects::{Handle, Made, Names, ObjectId, Order};
 
@@ -23,6 +24,12 @@ pub(super) struct Index {
     pub(super) order: Order,
     /// Group and kind that a definition of the restore makes known, by its position.
     pub(super) brought: BTreeMap<usize, (String, String)>,
+    /// By position: the owner references of an object, in their order.
+    pub(super) owners: BTreeMap<usize, Vec<Owner>>,
+    /// Positions of the objects that others are linked to.
+    pub(super) owning: BTreeSet<usize>,
+    /// What is there and differs is changed.
+    pub(super) updates: bool,
     /// The objects themselves, as far as they fit.
     pub(super) hold: Hold,
 }

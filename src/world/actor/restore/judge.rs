@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::index::Live;
 use crate::effect::{Attempt, Existing, Fate, RestoreObjects, WorldError};
-use crate::objects::{ApiKind, ObjectId, difference, strip};
+use crate::objects::{ApiKind, ObjectId, difference, strip, take_owners};
 use crate::world::actor::marks::{has_key, is_going, text, uid};
 use crate::world::actor::site::Site;
 
@@ -26,6 +26,20 @@ pub(super) struct Judged {
     pub(super) fate: Fate,
     pub(super) why: String,
     pub(super) live: Option<Live>,
+    /// What is there, where there is something.
+    pub(super) object: Option<Value>,
+}
+
+impl Judged {
+    /// Nothing is there.
+    pub(super) const fn create() -> Self {
+        Self {
+            fate: Fate::Create,
+            why: String::new(),
+            live: None,
+            object: None,
+        }
+    }
 }
 
 /// Looks at one site for one restore.
@@ -63,14 +77,10 @@ impl<'a> Looker<'a> {
         desired: &Value,
     ) -> Result<Judged, WorldError> {
         let live = self.live(kind, id).await?;
-        Ok(live.map_or_else(
-            || Judged {
-                fate: Fate::Create,
-                why: String::new(),
-                live: None,
-            },
-            |live| meet(desired, &live, self.effect, self.attempt),
-        ))
+        Ok(live.map_or_else(Judged::create, |live| Judged {
+            object: Some(live.clone()),
+            ..meet(desired, &live, self.effect, self.attempt)
+        }))
     }
 
     /// What is there under this name.
@@ -146,6 +156,7 @@ pub(super) fn meet(
             uid: uid(live).to_owned(),
             ours,
         }),
+        object: None,
     };
     if is_going(live) {
         return judged(Fate::Refuse, "it is being deleted there".into());
@@ -157,7 +168,10 @@ pub(super) fn meet(
     if effect.confined && !everywhere {
         return judged(Fate::Refuse, "it is there and this drill did not make it".into());
     }
-    match (difference(desired, &strip(live.clone())), effect.existing) {
+    // Owners are compared when it is known which of them can be linked.
+    let mut desired = desired.clone();
+    take_owners(&mut desired);
+    match (difference(&desired, &strip(live.clone())), effect.existing) {
         (None, _) => judged(Fate::Keep, "equal".into()),
         (Some(place), _) if effect.confined => judged(Fate::Update, format!("differs at {place}")),
         (Some(place), Existing::Update) => judged(Fate::Update, format!("differs at {place}")),

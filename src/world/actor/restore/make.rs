@@ -14,13 +14,17 @@
 //! - The one exception is the account `default`: its cluster makes one in every namespace at some
 //!   moment, before us or after, so it is applied without force.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use serde_json::Value;
 
 use super::index::Index;
 use super::judge::{is_everywhere, meet};
+use super::owners::Link;
 use super::waves::Failed;
 use crate::effect::{Attempt, ErrorKind, Fate, RestoreObjects, WorldError};
-use crate::objects::{ApiKind, Made, ObjectId};
+use crate::objects::{ApiKind, Made, ObjectId, take_owners};
 use crate::world::actor::marks::{condition, has_key, is_going, made, stamp_key, stamp_run, text};
 use crate::world::actor::pace::{Look, until};
 use crate::world::actor::site::Site;
@@ -32,7 +36,7 @@ pub(super) enum Outcome {
     Created(Option<Made>),
     Updated(Option<Made>),
     /// It was there; with what people should know of it.
-    Kept(Option<String>),
+    Kept(Option<(Made, String)>),
     Failed(Box<Failed>),
 }
 
@@ -42,6 +46,8 @@ pub(super) struct Maker<'a> {
     pub(super) effect: &'a RestoreObjects,
     pub(super) attempt: &'a Attempt,
     pub(super) index: &'a Index,
+    /// Of what this attempt made, by position: owners are linked by it.
+    pub(super) uids: Mutex<BTreeMap<usize, String>>,
 }
 
 /// What was asked when it failed, and the failure.
@@ -49,14 +55,55 @@ type Trouble = (&'static str, WorldError);
 
 impl Maker<'_> {
     /// Makes the object at this position of the index.
-    pub(super) async fn make(&self, at: usize, object: Value) -> Outcome {
+    pub(super) async fn make(&self, at: usize, mut object: Value) -> Outcome {
         let id = self.index.id(at);
+        self.link(at, &mut object);
         let done = match self.index.fate(at) {
             Some(Fate::Create) => self.create(&id, object).await,
             Some(Fate::Update) => self.put_over(&id, object).await,
             _ => Ok(Outcome::Kept(None)),
         };
+        if let Ok(
+            Outcome::Created(Some(made)) | Outcome::Updated(Some(made)) | Outcome::Kept(Some((made, _))),
+        ) = &done
+            && self.index.owning.contains(&at)
+        {
+            self.uids().insert(at, made.uid.clone());
+        }
         done.unwrap_or_else(|(request, error)| Outcome::Failed(Box::new(Failed { id, request, error })))
+    }
+
+    /// Names the owners by the uids that they have here; an owner that has none is not named.
+    fn link(&self, at: usize, object: &mut Value) {
+        let references = take_owners(object);
+        let owners = self.index.owners.get(&at).into_iter().flatten();
+        let linked: Vec<Value> = references
+            .into_iter()
+            .zip(owners)
+            .filter_map(|(mut reference, owner)| {
+                reference["uid"] = self.uid(&owner.link)?.into();
+                Some(reference)
+            })
+            .collect();
+        if !linked.is_empty() {
+            object["metadata"]["ownerReferences"] = linked.into();
+        }
+    }
+
+    fn uid(&self, link: &Link) -> Option<String> {
+        match link {
+            Link::Of(at) => {
+                let live = self.index.entries.get(*at)?.live.as_ref();
+                live.map(|live| live.uid.clone())
+                    .or_else(|| self.uids().get(at).cloned())
+            }
+            Link::Uid(uid) => Some(uid.clone()),
+            Link::Left => None,
+        }
+    }
+
+    fn uids(&self) -> MutexGuard<'_, BTreeMap<usize, String>> {
+        self.uids.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn create(&self, id: &ObjectId, object: Value) -> Result<Outcome, Trouble> {
@@ -113,10 +160,10 @@ impl Maker<'_> {
         match judged.fate {
             Fate::Update => self.put_over(id, object).await,
             Fate::Refuse => Err(("create", self.site.error(ErrorKind::Conflict, judged.why))),
-            _ => Ok(Outcome::Kept(Some(format!(
-                "{id}: somebody made it in the meantime; {}",
-                judged.why
-            )))),
+            _ => {
+                let told = format!("{id}: somebody made it in the meantime; {}", judged.why);
+                Ok(Outcome::Kept(made(&live).map(|made| (made, told))))
+            }
         }
     }
 

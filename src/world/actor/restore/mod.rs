@@ -9,10 +9,13 @@
 mod index;
 mod judge;
 mod make;
+mod owners;
 mod prepare;
 mod stream;
 mod survey;
 mod waves;
+
+use std::sync::Mutex;
 
 use super::World;
 use super::catalog::{self, Found};
@@ -50,6 +53,7 @@ impl World {
                 effect,
                 attempt,
                 index: &index,
+                uids: Mutex::default(),
             },
             index: &index,
             fitter: Fitter::new(effect),

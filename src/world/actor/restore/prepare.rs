@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::archive::Archived;
 use crate::effect::{RestoreObjects, Selection};
-use crate::objects::{Confined, Namespaces, confine, left_out_of_restore, rename, strip};
+use crate::objects::{Confined, Namespaces, confine, left_out_of_restore, owners, rename, strip};
 use crate::world::actor::marks::{text, unmark};
 
 /// The resource of definitions of custom kinds.
@@ -50,20 +50,29 @@ impl Fitter {
     /// not pass for one of the drill's.
     pub(super) fn fit(&self, object: Value, namespaced: bool) -> Fitted {
         let left_out = left_out_of_restore(&object);
+        let owners = owners(&object);
         let mut object = rename(strip(object), &self.places);
         unmark(&mut object);
         if let Some(why) = left_out {
             return Err((object, why));
         }
         if !self.confined {
-            return Ok((object, Vec::new()));
+            return Ok((owned_by(object, owners), Vec::new()));
         }
         if text(&object, "/kind") == "Namespace" && text(&object, "/apiVersion") == "v1" {
             return Err((object, "the drill made its own".into()));
         }
         match confine(object.clone(), namespaced, &self.places) {
-            Confined::Keep { object, notes } => Ok((object, notes)),
+            Confined::Keep { object, notes } => Ok((owned_by(object, owners), notes)),
             Confined::Skip(why) => Err((object, why)),
         }
     }
+}
+
+/// The object with its owner references, which have no uid yet.
+fn owned_by(mut object: Value, owners: Vec<Value>) -> Value {
+    if !owners.is_empty() {
+        object["metadata"]["ownerReferences"] = owners.into();
+    }
+    object
 }

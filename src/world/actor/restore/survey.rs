@@ -18,10 +18,11 @@ use tokio::sync::mpsc::Receiver;
 
 use super::index::{Entry, Index};
 use super::judge::{Judged, Looker};
+use super::owners::{Owner, link};
 use super::prepare::{DEFINITIONS, Fitter, is_chosen};
 use super::stream::{Met, stream};
 use crate::archive::{Archived, Sum};
-use crate::effect::{Attempt, ErrorKind, Fate, RestoreObjects, WorldError};
+use crate::effect::{Attempt, ErrorKind, Existing, Fate, RestoreObjects, WorldError};
 use crate::objects::{ApiKind, ObjectId, Outline, outline_order};
 use crate::world::actor::backup::compare;
 use crate::world::actor::catalog::{self, Found};
@@ -51,7 +52,9 @@ pub(super) async fn survey(
         return Err(say_what_is_wrong(store, found).await);
     }
     survey.refuse_nothing(store, found)?;
-    Ok(survey.finish())
+    let mut index = survey.finish();
+    link(&mut index, site, effect).await?;
+    Ok(index)
 }
 
 /// Reads the archive again, against its manifest.
@@ -93,7 +96,10 @@ impl<'a> Survey<'a> {
             fitter: Fitter::new(effect),
             looker: Looker::new(site, effect, attempt),
             keep: attempt.is_some(),
-            index: Index::default(),
+            index: Index {
+                updates: effect.existing == Existing::Update,
+                ..Index::default()
+            },
             outlines: Vec::new(),
             kinds: BTreeMap::new(),
             resources: BTreeSet::new(),
@@ -173,12 +179,12 @@ impl<'a> Survey<'a> {
             self.looker.judge(kind, &id, object).await?
         } else {
             self.unserved.push(at);
-            Judged {
-                fate: Fate::Create,
-                why: String::new(),
-                live: None,
-            }
+            Judged::create()
         };
+        let owners = Owner::all_of(object, judged.object.as_ref(), &mut self.index.names);
+        if !owners.is_empty() {
+            self.index.owners.insert(at, owners);
+        }
         let outline = Outline::of(object, &mut self.index.names);
         let bytes = object.to_string().into_bytes().into_boxed_slice();
         self.index.entries.push(Entry {

@@ -314,9 +314,9 @@ impl Done {
                 self.updated += 1;
                 self.created.extend(made.filter(|_| confined));
             }
-            Outcome::Kept(warning) => {
+            Outcome::Kept(told) => {
                 self.kept += 1;
-                self.warnings.extend(warning);
+                self.warnings.extend(told.map(|(_, words)| words));
             }
             Outcome::Failed(failed) => return Some(*failed),
         }
