@@ -321,6 +321,26 @@ impl Cluster for SimCluster {
         })
     }
 
+    fn check_create<'a>(&'a self, kind: &'a ApiKind, object: &'a Value) -> Answer<'a, ()> {
+        self.request(Ask::of("check", kind, object), move |state, key| {
+            state.admit_new(kind, &key, object)
+        })
+    }
+
+    fn delete_unchanged<'a>(
+        &'a self,
+        kind: &'a ApiKind,
+        namespace: Option<&'a str>,
+        name: &'a str,
+        uid: &'a str,
+        version: &'a str,
+    ) -> Answer<'a, bool> {
+        self.request(Ask::on("delete", kind, namespace, name), move |state, key| {
+            state.expect_version(&key, version)?;
+            state.delete(&key, uid)
+        })
+    }
+
     fn delete<'a>(
         &'a self,
         kind: &'a ApiKind,
@@ -360,6 +380,20 @@ fn patch_object(state: &mut State, key: &Key, patch: &Value, parts: &[&str]) -> 
 }
 
 impl State {
+    fn expect_version(&self, key: &Key, version: &str) -> Result<(), WorldError> {
+        let has = self
+            .get(key)
+            .and_then(|object| object.pointer("/metadata/resourceVersion")?.as_str());
+        if has.is_none_or(|has| has == version) {
+            return Ok(());
+        }
+        let has = has.unwrap_or_default();
+        let message = format!(
+            "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {has}"
+        );
+        Err(self.refuse(ErrorKind::Conflict, message))
+    }
+
     /// The served kind of an object that somebody brings.
     fn kind_of(&self, object: &Value) -> Result<ApiKind, WorldError> {
         let (version, kind) = (&object["apiVersion"], &object["kind"]);

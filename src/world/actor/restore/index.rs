@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::owners::Owner;
+use super::prune::Stranger;
 use crate::effect::{Fate, FateOf};
 use crate::objects::{Handle, Made, Names, ObjectId, Order};
 
@@ -26,6 +27,10 @@ pub(super) struct Index {
     pub(super) brought: BTreeMap<usize, (String, String)>,
     /// By position: the owner references of an object, in their order.
     pub(super) owners: BTreeMap<usize, Vec<Owner>>,
+    /// What is not in the backup and is to be deleted at the end.
+    pub(super) strangers: Vec<Stranger>,
+    /// Why none of them may be deleted.
+    pub(super) prune_refused: Option<String>,
     /// Positions of the objects that others are linked to.
     pub(super) owning: BTreeSet<usize>,
     /// What is there and differs is changed.
@@ -103,10 +108,23 @@ impl Index {
 
     /// Whether a request has to be sent for it.
     pub(super) fn is_to_do(&self, at: usize) -> bool {
-        matches!(self.fate(at), Some(Fate::Create | Fate::Update))
+        matches!(self.fate(at), Some(Fate::Create | Fate::Update | Fate::Replace))
     }
 
-    /// Fates in the order of restoring, then what is skipped.
+    fn pruned(&self) -> impl Iterator<Item = FateOf> {
+        let refused = self.prune_refused.as_deref();
+        self.strangers.iter().map(move |one| FateOf {
+            fate: if refused.is_some() {
+                Fate::Refuse
+            } else {
+                Fate::Prune
+            },
+            id: one.made.id.clone(),
+            why: refused.unwrap_or("it is not in the backup").to_owned(),
+        })
+    }
+
+    /// Fates in the order of restoring, then what is skipped, then what is pruned.
     pub(super) fn fates(&self) -> Vec<FateOf> {
         let made = self.ordered().filter_map(|at| {
             let notes = self.notes.get(&at).into_iter().flatten().map(String::as_str);
@@ -125,7 +143,7 @@ impl Index {
             id: id.clone(),
             why: why.clone(),
         });
-        made.chain(skipped).collect()
+        made.chain(skipped).chain(self.pruned()).collect()
     }
 }
 

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde_json::Value;
 
 use super::index::Live;
+use super::replace::is_replaceable;
 use crate::effect::{Attempt, Existing, Fate, RestoreObjects, WorldError};
 use crate::objects::{ApiKind, ObjectId, difference, strip, take_owners};
 use crate::world::actor::marks::{has_key, is_going, text, uid};
@@ -175,6 +176,13 @@ pub(super) fn meet(
         (None, _) => judged(Fate::Keep, "equal".into()),
         (Some(place), _) if effect.confined => judged(Fate::Update, format!("differs at {place}")),
         (Some(place), Existing::Update) => judged(Fate::Update, format!("differs at {place}")),
+        (Some(place), Existing::Replace | Existing::Prune) if is_replaceable(&desired) => judged(
+            Fate::Replace,
+            format!("differs at {place}; deleted and made again if it cannot be changed in place"),
+        ),
+        (Some(place), Existing::Replace | Existing::Prune) => {
+            judged(Fate::Update, format!("differs at {place}"))
+        }
         (Some(place), Existing::Keep) => {
             judged(Fate::Keep, format!("differs at {place}, and is left as it is"))
         }

@@ -35,9 +35,23 @@ pub(super) enum Outcome {
     /// By this or an earlier attempt.
     Created(Option<Made>),
     Updated(Option<Made>),
+    /// Deleted and made again.
+    Replaced(Box<(Made, Made)>),
     /// It was there; with what people should know of it.
     Kept(Option<(Made, String)>),
     Failed(Box<Failed>),
+}
+
+impl Outcome {
+    /// The object that is there now.
+    fn made(&self) -> Option<&Made> {
+        match self {
+            Self::Created(made) | Self::Updated(made) => made.as_ref(),
+            Self::Replaced(both) => Some(&both.1),
+            Self::Kept(told) => told.as_ref().map(|(made, _)| made),
+            Self::Failed(_) => None,
+        }
+    }
 }
 
 /// Makes objects at one site.
@@ -51,7 +65,7 @@ pub(super) struct Maker<'a> {
 }
 
 /// What was asked when it failed, and the failure.
-type Trouble = (&'static str, WorldError);
+pub(super) type Trouble = (&'static str, WorldError);
 
 impl Maker<'_> {
     /// Makes the object at this position of the index.
@@ -61,14 +75,14 @@ impl Maker<'_> {
         let done = match self.index.fate(at) {
             Some(Fate::Create) => self.create(&id, object).await,
             Some(Fate::Update) => self.put_over(&id, object).await,
+            Some(Fate::Replace) => self.replace(&id, object).await,
             _ => Ok(Outcome::Kept(None)),
         };
-        if let Ok(
-            Outcome::Created(Some(made)) | Outcome::Updated(Some(made)) | Outcome::Kept(Some((made, _))),
-        ) = &done
+        if let Ok(outcome) = &done
             && self.index.owning.contains(&at)
         {
-            self.uids().insert(at, made.uid.clone());
+            self.uids()
+                .extend(outcome.made().map(|made| (at, made.uid.clone())));
         }
         done.unwrap_or_else(|(request, error)| Outcome::Failed(Box::new(Failed { id, request, error })))
     }
@@ -126,7 +140,7 @@ impl Maker<'_> {
         }
     }
 
-    fn stamped(&self, mut object: Value) -> Value {
+    pub(super) fn stamped(&self, mut object: Value) -> Value {
         if self.effect.confined {
             stamp_run(&mut object, self.attempt);
         }
@@ -159,6 +173,7 @@ impl Maker<'_> {
         let judged = meet(&object, &live, self.effect, Some(self.attempt));
         match judged.fate {
             Fate::Update => self.put_over(id, object).await,
+            Fate::Replace => self.replace(id, object).await,
             Fate::Refuse => Err(("create", self.site.error(ErrorKind::Conflict, judged.why))),
             _ => {
                 let told = format!("{id}: somebody made it in the meantime; {}", judged.why);
@@ -191,7 +206,7 @@ impl Maker<'_> {
     }
 }
 
-fn outcome(applied: &Applied) -> Outcome {
+pub(super) fn outcome(applied: &Applied) -> Outcome {
     if applied.created {
         Outcome::Created(made(&applied.object))
     } else {

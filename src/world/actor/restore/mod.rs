@@ -11,6 +11,8 @@ mod judge;
 mod make;
 mod owners;
 mod prepare;
+mod prune;
+mod replace;
 mod stream;
 mod survey;
 mod waves;
@@ -60,7 +62,8 @@ impl World {
             store: &*store,
             archive: found.keys.archive(),
         };
-        let done = waves.run(hold).await?;
+        let mut done = waves.run(hold).await?;
+        prune::delete(&site, &index, &mut done).await?;
         Ok(receipt(&found, sum.is_some(), &index, done))
     }
 
@@ -100,6 +103,9 @@ fn refuse(index: &Index) -> Result<(), String> {
         .filter(|at| index.fate(*at) == Some(Fate::Refuse))
         .map(|at| format!("{}: {}", index.id(at), index.why(at)))
         .collect();
+    if let (Some(why), Some(one)) = (&index.prune_refused, index.strangers.first()) {
+        return Err(format!("nothing was restored: {}: {why}", one.made.id));
+    }
     if refused.is_empty() {
         return Ok(());
     }
@@ -114,8 +120,10 @@ fn receipt(found: &Found, summed: bool, index: &Index, mut done: Done) -> Receip
     let mut warnings = warnings(found, summed, index);
     warnings.append(&mut done.warnings);
     let parts = [
-        (done.created.len(), "created"),
+        (done.created.len() - done.replaced, "created"),
         (done.updated, "updated"),
+        (done.replaced, "replaced"),
+        (done.deleted.len() - done.replaced, "pruned"),
         (done.kept, "kept"),
         (index.skipped.len(), "skipped"),
     ];
@@ -128,6 +136,7 @@ fn receipt(found: &Found, summed: bool, index: &Index, mut done: Done) -> Receip
         summary: format!("{}: {}", found.seen.name, words.join(", ")),
         outputs: [("backup".to_owned(), found.seen.name.clone())].into(),
         created: done.created,
+        deleted: done.deleted,
         skipped: index
             .skipped
             .iter()
@@ -135,7 +144,6 @@ fn receipt(found: &Found, summed: bool, index: &Index, mut done: Done) -> Receip
             .collect(),
         warnings,
         consistent_at: Some(found.seen.consistent_at),
-        ..Receipt::default()
     }
 }
 

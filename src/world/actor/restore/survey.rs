@@ -20,6 +20,7 @@ use super::index::{Entry, Index};
 use super::judge::{Judged, Looker};
 use super::owners::{Owner, link};
 use super::prepare::{DEFINITIONS, Fitter, is_chosen};
+use super::prune;
 use super::stream::{Met, stream};
 use crate::archive::{Archived, Sum};
 use crate::effect::{Attempt, ErrorKind, Existing, Fate, RestoreObjects, WorldError};
@@ -52,8 +53,14 @@ pub(super) async fn survey(
         return Err(say_what_is_wrong(store, found).await);
     }
     survey.refuse_nothing(store, found)?;
+    let kinds = survey.kinds.values().flatten().cloned().collect();
     let mut index = survey.finish();
     link(&mut index, site, effect).await?;
+    if effect.existing == Existing::Prune {
+        prune::refuse_partial(site, &found.seen.name, &found.seen.errors)?;
+        index.strangers = prune::find(&mut index, site, effect, kinds).await?;
+        index.prune_refused = prune::refusal(&index, effect);
+    }
     Ok(index)
 }
 
@@ -97,7 +104,7 @@ impl<'a> Survey<'a> {
             looker: Looker::new(site, effect, attempt),
             keep: attempt.is_some(),
             index: Index {
-                updates: effect.existing == Existing::Update,
+                updates: effect.existing != Existing::Keep,
                 ..Index::default()
             },
             outlines: Vec::new(),

@@ -40,6 +40,9 @@ pub(super) struct Done {
     pub(super) created: Vec<Made>,
     pub(super) updated: usize,
     pub(super) kept: usize,
+    /// How many were deleted and made again: they are in both ledgers.
+    pub(super) replaced: usize,
+    pub(super) deleted: Vec<Made>,
     /// What people should know of single objects.
     pub(super) warnings: Vec<String>,
 }
@@ -55,7 +58,7 @@ pub(super) struct Waves<'a> {
 
 /// What became of one object that was read.
 enum Passed {
-    Made(Outcome),
+    Made(Box<Outcome>),
     /// For a later wave.
     Held(usize, Box<[u8]>),
 }
@@ -143,7 +146,7 @@ impl Waves<'_> {
         Box::pin(async move {
             let (at, object) = object?;
             Ok(if self.is_in(number, at) {
-                Passed::Made(self.maker.make(at, object).await)
+                Passed::Made(Box::new(self.maker.make(at, object).await))
             } else {
                 Passed::Held(at, object.to_string().into_bytes().into_boxed_slice())
             })
@@ -218,7 +221,7 @@ impl Waves<'_> {
             match one {
                 Passed::Held(at, bytes) => hold.put(at, bytes),
                 Passed::Made(outcome) => {
-                    failed.extend(done.count(outcome, self.maker.effect.confined));
+                    failed.extend(done.count(*outcome, self.maker.effect.confined));
                     made += 1;
                     if made % SAID_EVERY == 0 {
                         self.say(number, &format!("{made} objects done"));
@@ -299,7 +302,7 @@ pub(super) struct Failed {
 }
 
 impl Failed {
-    fn line(&self) -> String {
+    pub(super) fn line(&self) -> String {
         format!("{} {}: {}", self.request, self.id, self.error.message)
     }
 }
@@ -313,6 +316,11 @@ impl Done {
             Outcome::Updated(made) => {
                 self.updated += 1;
                 self.created.extend(made.filter(|_| confined));
+            }
+            Outcome::Replaced(both) => {
+                self.replaced += 1;
+                self.deleted.push(both.0);
+                self.created.push(both.1);
             }
             Outcome::Kept(told) => {
                 self.kept += 1;

@@ -1,6 +1,7 @@
 //! The actor against the embedded world, under paused time.
 
 mod backups;
+mod destructive;
 mod effects;
 mod kit;
 mod recovery;
