@@ -26,7 +26,23 @@ pub enum Existing {
     Keep,
     /// Apply the backup's version over it.
     Update,
+    /// The same; where the server does not take the change in place, delete the object and make it
+    /// again. Never a claim, never what is cluster-scoped.
+    Replace,
+    /// The same; and at the end delete what is in the restored namespaces and not in the backup.
+    Prune,
 }
+
+impl Existing {
+    /// Whether objects may be deleted.
+    pub const fn deletes(self) -> bool {
+        matches!(self, Self::Replace | Self::Prune)
+    }
+}
+
+/// Objects that are pruned at most where the runbook does not say: a person can read so many names, and
+/// a wrong backup or namespace shows in more.
+pub const PRUNE_MAX: u32 = 10;
 
 /// Restores objects in waves that follow from the objects themselves. The whole archive is compared
 /// with its manifest before the first write.
@@ -52,9 +68,17 @@ pub struct RestoreObjects {
     /// traffic, and an object that is already there is an error.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub confined: bool,
+    /// Objects that `prune` deletes at most; `None`: [`PRUNE_MAX`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prune_max: Option<u32>,
 }
 
 impl RestoreObjects {
+    /// Objects that `prune` deletes at most.
+    pub fn prune_limit(&self) -> usize {
+        self.prune_max.unwrap_or(PRUNE_MAX) as usize
+    }
+
     /// The namespace at the site for a namespace of the backup.
     pub fn target_namespace<'a>(&'a self, name: &'a str) -> &'a str {
         self.namespaces
@@ -69,6 +93,10 @@ impl Meaning for RestoreObjects {
         Class::Converge
     }
 
+    fn destructive(&self) -> bool {
+        self.existing.deletes()
+    }
+
     fn site(&self) -> Option<&str> {
         Some(&self.site)
     }
@@ -80,12 +108,27 @@ impl Meaning for RestoreObjects {
             .iter()
             .map(|name| self.target_namespace(name))
             .collect();
-        let what = format!("{} from {} into {}", self.backup, self.store, places.join(", "));
-        Line::new(Symbol::Create, &self.site, "restore", what)
+        let mut what = format!("{} from {} into {}", self.backup, self.store, places.join(", "));
+        match self.existing {
+            Existing::Keep | Existing::Update => {}
+            Existing::Replace => what.push_str(", replacing what differs"),
+            Existing::Prune => what.push_str(", replacing what differs and deleting what is not in it"),
+        }
+        let symbol = if self.existing.deletes() {
+            Symbol::Destructive
+        } else {
+            Symbol::Create
+        };
+        Line::new(symbol, &self.site, "restore", what)
     }
 
     fn permissions(&self) -> Vec<Permission> {
-        Permission::everything(&self.site, &["get", "list", "create", "patch"])
+        let delete = self.existing.deletes().then_some("delete");
+        let verbs: Vec<&str> = ["get", "list", "create", "patch"]
+            .into_iter()
+            .chain(delete)
+            .collect();
+        Permission::everything(&self.site, &verbs)
     }
 
     fn preview(&self) -> Option<Query> {
@@ -107,6 +150,10 @@ impl Meaning for RestoreObjects {
             .iter()
             .map(|(from, to)| format!("{from} becomes {to}"))
             .collect();
+        if self.existing.deletes() {
+            self.existing = Existing::Keep;
+            notes.push("nothing is replaced or pruned: the drill's namespaces are new".into());
+        }
         notes.push("nothing cluster-scoped, CronJobs suspended, no LoadBalancer, NodePort or Ingress".into());
         Confinement::Confined(notes)
     }

@@ -107,6 +107,10 @@ pub enum Fate {
     Skip,
     /// It must not be restored, so the step may not start.
     Refuse,
+    /// It is there and different; it will be changed, or deleted and made again.
+    Replace,
+    /// It is there and not in the backup; it will be deleted.
+    Prune,
 }
 
 /// One object's fate and why.

@@ -20,8 +20,7 @@ use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde_json::Value;
 
-use super::json::{group, group_kind, list, name, pod_template, text};
-use super::references::{Key, bound_accounts, namespace, references};
+use super::outline::{Handle, Names, Outline, Role};
 
 /// The order of restoring. Numbers are positions in the slice that was ordered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,7 +34,17 @@ pub struct Order {
 /// Orders objects by what they name. The same objects in another order give the same waves.
 /// Owner references count where they are still there.
 pub fn restore_order(objects: &[Value]) -> Order {
-    let mut graph = Needs::of(objects);
+    let mut names = Names::default();
+    let outlines: Vec<Outline> = objects
+        .iter()
+        .map(|object| Outline::of(object, &mut names))
+        .collect();
+    outline_order(&outlines, &names)
+}
+
+/// The same of objects that are not at hand; `names` are those of the outlines.
+pub fn outline_order(outlines: &[Outline], names: &Names) -> Order {
+    let mut graph = Needs::of(outlines, names);
     let tangles = graph.untangle();
     Order {
         waves: graph.waves(),
@@ -43,30 +52,43 @@ pub fn restore_order(objects: &[Value]) -> Order {
     }
 }
 
-struct Needs<'a> {
+/// Group, kind, namespace and name, each by its place in the alphabet.
+type Spot = [u32; 4];
+
+struct Needs {
     /// The objects first, in their order; the junctions behind them. An edge: comes before.
     graph: DiGraph<(), ()>,
     /// Where a node stands if nothing else decides: rank, then the object itself.
-    places: Vec<(u8, Key<'a>)>,
+    places: Vec<(u8, Spot)>,
     objects: usize,
-    index: BTreeMap<Key<'a>, usize>,
+    index: BTreeMap<Handle, usize>,
+    /// Number of a name → its place in the alphabet.
+    ranks: Vec<u32>,
 }
 
-impl<'a> Needs<'a> {
-    fn of(objects: &'a [Value]) -> Self {
-        let keys: Vec<Key<'a>> = objects.iter().map(Key::of).collect();
+impl Needs {
+    fn of(outlines: &[Outline], names: &Names) -> Self {
         let mut needs = Self {
-            graph: DiGraph::with_capacity(objects.len(), objects.len() * 4),
-            places: keys.iter().map(|key| (rank(key), *key)).collect(),
-            objects: objects.len(),
-            index: keys.iter().copied().zip(0..).collect(),
+            graph: DiGraph::with_capacity(outlines.len(), outlines.len() * 4),
+            places: Vec::with_capacity(outlines.len()),
+            objects: outlines.len(),
+            index: outlines.iter().map(|one| one.handle).zip(0..).collect(),
+            ranks: names.ranks(),
         };
-        for _ in objects {
+        for one in outlines {
+            let Handle {
+                group,
+                kind,
+                namespace,
+                name,
+            } = one.handle;
+            let spot = [group, kind, namespace, name].map(|number| needs.ranks[number as usize]);
+            needs.places.push((one.rank, spot));
             needs.graph.add_node(());
         }
-        needs.add_references(objects);
-        needs.add_kinds_and_claims(objects);
-        needs.add_junctions(objects);
+        needs.add_references(outlines);
+        needs.add_kinds_and_claims(outlines);
+        needs.add_junctions(outlines);
         needs
     }
 
@@ -77,11 +99,10 @@ impl<'a> Needs<'a> {
         }
     }
 
-    fn add_references(&mut self, objects: &'a [Value]) {
-        for (i, object) in objects.iter().enumerate() {
-            let home = Key::core("Namespace", "", namespace(object));
-            for key in references(object).into_iter().chain([home]) {
-                if let Some(&needed) = self.index.get(&key) {
+    fn add_references(&mut self, outlines: &[Outline]) {
+        for (i, one) in outlines.iter().enumerate() {
+            for handle in &one.needs {
+                if let Some(&needed) = self.index.get(handle) {
                     self.before(needed, i);
                 }
             }
@@ -89,71 +110,71 @@ impl<'a> Needs<'a> {
     }
 
     /// A definition before its custom resources, a claim before the stateful set that would make it.
-    fn add_kinds_and_claims(&mut self, objects: &'a [Value]) {
-        let kinds = definitions(objects);
-        let claims = numbered_claims(objects);
-        for (i, object) in objects.iter().enumerate() {
-            if let Some(&definition) = kinds.get(&group_kind(object)) {
+    fn add_kinds_and_claims(&mut self, outlines: &[Outline]) {
+        let rare = || {
+            let all = outlines.iter().enumerate();
+            all.filter_map(|(i, one)| one.rare.as_deref().map(|rare| (i, one.handle, rare)))
+        };
+        let kinds: BTreeMap<(u32, u32), usize> = rare()
+            .filter_map(|(i, _, rare)| Some((rare.defines?, i)))
+            .collect();
+        let mut claims: BTreeMap<(u32, u32), Vec<usize>> = BTreeMap::new();
+        for (i, claim, rare) in rare() {
+            if let Some(base) = rare.numbered {
+                claims.entry((claim.namespace, base)).or_default().push(i);
+            }
+        }
+        for (i, one) in outlines.iter().enumerate() {
+            if let Some(&definition) = kinds.get(&(one.handle.group, one.handle.kind)) {
                 self.before(definition, i);
             }
-            if group_kind(object) != ("apps", "StatefulSet") {
-                continue;
-            }
-            for template in list(object, "/spec/volumeClaimTemplates") {
-                let base = format!("{}-{}", name(template), name(object));
-                for &claim in claims.get(&(namespace(object), base)).into_iter().flatten() {
+        }
+        for (i, set, rare) in rare() {
+            for base in &rare.claims {
+                for &claim in claims.get(&(set.namespace, *base)).into_iter().flatten() {
                     self.before(claim, i);
                 }
             }
         }
     }
 
-    fn add_junctions(&mut self, objects: &'a [Value]) {
+    fn add_junctions(&mut self, outlines: &[Outline]) {
         let mut ready = Junctions::new(RANK_READY);
         let mut settled = Junctions::new(RANK_SETTLED);
-        for (i, object) in objects.iter().enumerate() {
-            let ns = namespace(object);
-            let workload = pod_template(object).is_some();
-            if is_configuration(object) && !self.is_owned(object) {
-                let ready = ready.at(ns, self);
-                self.before(i, ready);
-            } else if workload || is_custom(object) {
-                let ready = ready.at(ns, self);
-                self.before(ready, i);
-            }
-            if group_kind(object) == ("rbac.authorization.k8s.io", "ClusterRoleBinding") {
-                for account in bound_accounts(object) {
-                    let ready = ready.at(account.namespace, self);
+        for (i, one) in outlines.iter().enumerate() {
+            let ns = one.handle.namespace;
+            match one.role {
+                Role::Configuration if !self.is_owned(one) => {
+                    let ready = ready.at(ns, self);
                     self.before(i, ready);
                 }
+                Role::Workload | Role::Custom => {
+                    let ready = ready.at(ns, self);
+                    self.before(ready, i);
+                }
+                Role::Configuration | Role::Other => {}
             }
-            if workload {
+            if one.role == Role::Workload {
                 let settled = settled.at(ns, self);
                 self.before(i, settled);
             }
-            if answers_for_others(object) {
-                for key in references(object).iter().filter(|key| key.kind == "Service") {
-                    let settled = settled.at(key.namespace, self);
-                    self.before(settled, i);
-                }
+            let Some(rare) = one.rare.as_deref() else { continue };
+            for account_ns in &rare.accounts_in {
+                let ready = ready.at(*account_ns, self);
+                self.before(i, ready);
+            }
+            for service_ns in &rare.answers_in {
+                let settled = settled.at(*service_ns, self);
+                self.before(settled, i);
             }
         }
     }
 
     /// Whether an owner of the object is among the objects: then it comes after the owner, and what
     /// needs the namespace's configuration must not wait for it.
-    fn is_owned(&self, object: &'a Value) -> bool {
-        list(object, "/metadata/ownerReferences").any(|owner| {
-            [namespace(object), ""].into_iter().any(|namespace| {
-                let key = Key {
-                    group: group(owner),
-                    kind: text(owner, "/kind").unwrap_or(""),
-                    namespace,
-                    name: text(owner, "/name").unwrap_or(""),
-                };
-                self.index.contains_key(&key)
-            })
-        })
+    fn is_owned(&self, one: &Outline) -> bool {
+        let owners = one.needs.iter().take(one.owners);
+        owners.into_iter().any(|owner| self.index.contains_key(owner))
     }
 
     /// Ignores the references that go against the order of places among objects that need each
@@ -209,12 +230,12 @@ impl<'a> Needs<'a> {
 }
 
 /// One node per namespace, made when first needed.
-struct Junctions<'a> {
+struct Junctions {
     rank: u8,
-    nodes: BTreeMap<&'a str, usize>,
+    nodes: BTreeMap<u32, usize>,
 }
 
-impl<'a> Junctions<'a> {
+impl Junctions {
     fn new(rank: u8) -> Self {
         Self {
             rank,
@@ -222,94 +243,17 @@ impl<'a> Junctions<'a> {
         }
     }
 
-    fn at(&mut self, namespace: &'a str, needs: &mut Needs<'a>) -> usize {
+    fn at(&mut self, namespace: u32, needs: &mut Needs) -> usize {
         *self.nodes.entry(namespace).or_insert_with(|| {
-            needs.places.push((self.rank, Key::core("", namespace, "")));
+            let spot = [0, 0, needs.ranks[namespace as usize], 0];
+            needs.places.push((self.rank, spot));
             needs.graph.add_node(()).index()
         })
     }
 }
 
-/// Group and kind of custom resources → their definition.
-fn definitions(objects: &[Value]) -> BTreeMap<(&str, &str), usize> {
-    objects
-        .iter()
-        .enumerate()
-        .filter(|(_, object)| group_kind(object) == ("apiextensions.k8s.io", "CustomResourceDefinition"))
-        .filter_map(|(i, object)| {
-            Some((
-                (text(object, "/spec/group")?, text(object, "/spec/names/kind")?),
-                i,
-            ))
-        })
-        .collect()
-}
-
-/// Claims as a stateful set names them, `<template>-<set>-<number>`, by namespace and name without
-/// the number.
-fn numbered_claims(objects: &[Value]) -> BTreeMap<(&str, String), Vec<usize>> {
-    let mut claims: BTreeMap<(&str, String), Vec<usize>> = BTreeMap::new();
-    for (i, object) in objects.iter().enumerate() {
-        if group_kind(object) == ("", "PersistentVolumeClaim")
-            && let Some((base, number)) = name(object).rsplit_once('-')
-            && number.parse::<u32>().is_ok()
-        {
-            claims
-                .entry((namespace(object), base.to_owned()))
-                .or_default()
-                .push(i);
-        }
-    }
-    claims
-}
-
-/// What workloads of a namespace should find when they start, named by them or not.
-fn is_configuration(object: &Value) -> bool {
-    matches!(
-        group_kind(object),
-        (
-            "",
-            "Secret" | "ConfigMap" | "ServiceAccount" | "LimitRange" | "ResourceQuota"
-        ) | ("networking.k8s.io", "NetworkPolicy")
-            | ("rbac.authorization.k8s.io", "Role" | "RoleBinding")
-    )
-}
-
-fn is_custom(object: &Value) -> bool {
-    let group = group(object);
-    group.contains('.') && !group.ends_with(".k8s.io")
-}
-
-/// Objects that make the API server ask a workload before it accepts others.
-fn answers_for_others(object: &Value) -> bool {
-    matches!(
-        group(object),
-        "admissionregistration.k8s.io" | "apiregistration.k8s.io"
-    )
-}
-
 const RANK_READY: u8 = 100;
-const RANK_OTHER: u8 = 150;
 const RANK_SETTLED: u8 = 200;
-
-/// The order among objects that need each other.
-fn rank(key: &Key<'_>) -> u8 {
-    match (key.group, key.kind) {
-        ("", "Namespace") => 0,
-        ("apiextensions.k8s.io", _) => 1,
-        ("storage.k8s.io" | "scheduling.k8s.io", _) => 2,
-        ("", "PersistentVolume") => 3,
-        ("", "PersistentVolumeClaim") => 4,
-        ("", "Secret") => 5,
-        ("", "ConfigMap") => 6,
-        ("", "ServiceAccount") => 7,
-        ("rbac.authorization.k8s.io", "ClusterRole" | "Role") => 8,
-        ("rbac.authorization.k8s.io", _) => 9,
-        ("", "Service") => 10,
-        ("admissionregistration.k8s.io" | "apiregistration.k8s.io", _) => u8::MAX,
-        _ => RANK_OTHER,
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -318,6 +262,7 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::json;
 
+    use super::super::json::name;
     use super::*;
 
     fn object(api_version: &str, kind: &str, ns: &str, name: &str, rest: &Value) -> Value {

@@ -7,8 +7,8 @@
 //! ## Why
 //!
 //! - `ownerReferences` go because they name owners by a uid that does not exist at the target, where
-//!   the garbage collector would delete the object. Linking them again is still to be built; objects
-//!   that an owner makes again are not restored in the first place.
+//!   the garbage collector would delete the object. A restore reads them before ([`super::owners()`]) and
+//!   links them again; objects that an owner makes again are not restored in the first place.
 //! - The annotation with kubectl's last applied configuration stays: the next `kubectl apply` at the
 //!   target needs it, as it did at the source.
 //! - Finalizers stay, except those of Kubernetes itself: the controller that put them there has to run

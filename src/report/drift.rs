@@ -107,5 +107,7 @@ const fn word(fate: Fate) -> &'static str {
         Fate::Keep => "kept",
         Fate::Skip => "skipped",
         Fate::Refuse => "refused",
+        Fate::Replace => "replaced",
+        Fate::Prune => "pruned",
     }
 }

@@ -75,6 +75,7 @@ fn restore(confined: bool) -> RestoreObjects {
             vec![]
         },
         confined,
+        prune_max: None,
     }
 }
 

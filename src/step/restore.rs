@@ -31,9 +31,14 @@ pub(super) struct Params {
     /// Kinds to leave out, as `plural.group`.
     #[serde(default)]
     exclude: Vec<String>,
-    /// Objects that are already there and differ: `keep` leaves them, `update` applies the backup's.
+    /// Objects that are already there and differ: `keep` leaves them, `update` applies the backup's,
+    /// `replace` also deletes and makes again what cannot be changed in place (never a claim), `prune`
+    /// also deletes what the backup does not hold.
     #[serde(default)]
     existing: OnExisting,
+    /// Objects that `prune` deletes at most (10 where it is not said); with more the restore is refused.
+    #[serde(default, rename = "pruneMax")]
+    prune_max: Option<u32>,
 }
 
 /// What to do with an object that is already there and differs.
@@ -43,6 +48,8 @@ enum OnExisting {
     #[default]
     Keep,
     Update,
+    Replace,
+    Prune,
 }
 
 fn latest_verified() -> Text {
@@ -66,6 +73,7 @@ impl StepKind for Restore {
             existing: Existing::Keep,
             namespaces: Vec::new(),
             confined: false,
+            prune_max: None,
         })]
     }
 
@@ -82,9 +90,12 @@ impl StepKind for Restore {
             existing: match params.existing {
                 OnExisting::Keep => Existing::Keep,
                 OnExisting::Update => Existing::Update,
+                OnExisting::Replace => Existing::Replace,
+                OnExisting::Prune => Existing::Prune,
             },
             namespaces: Vec::new(),
             confined: false,
+            prune_max: params.prune_max,
         };
         Ok(Script {
             effects: vec![Effect::RestoreObjects(effect)],

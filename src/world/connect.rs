@@ -157,6 +157,21 @@ impl Cluster for Unconnected {
         self.reason()
     }
 
+    fn check_create<'a>(&'a self, _: &'a ApiKind, _: &'a Value) -> Answer<'a, ()> {
+        self.reason()
+    }
+
+    fn delete_unchanged<'a>(
+        &'a self,
+        _: &'a ApiKind,
+        _: Option<&'a str>,
+        _: &'a str,
+        _: &'a str,
+        _: &'a str,
+    ) -> Answer<'a, bool> {
+        self.reason()
+    }
+
     fn delete<'a>(&'a self, _: &'a ApiKind, _: Option<&'a str>, _: &'a str, _: &'a str) -> Answer<'a, bool> {
         self.reason()
     }

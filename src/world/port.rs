@@ -52,6 +52,21 @@ pub trait Cluster: Send + Sync {
         patch: &'a Value,
     ) -> Answer<'a, Value>;
 
+    /// Whether the server would take this object as a new one; nothing is changed. That one of this name
+    /// is there is no objection.
+    fn check_create<'a>(&'a self, kind: &'a ApiKind, object: &'a Value) -> Answer<'a, ()>;
+
+    /// Deletes exactly the object with this uid, if it still has this resource version: else it is a
+    /// `Conflict`. `false`: it was not there.
+    fn delete_unchanged<'a>(
+        &'a self,
+        kind: &'a ApiKind,
+        namespace: Option<&'a str>,
+        name: &'a str,
+        uid: &'a str,
+        version: &'a str,
+    ) -> Answer<'a, bool>;
+
     /// Deletes exactly the object with this uid. `false`: it was not there.
     fn delete<'a>(
         &'a self,

@@ -233,9 +233,16 @@ fn restore(preview: &RestorePreview) -> Vec<String> {
     if preview.count(Fate::Skip) > 0 {
         counts.insert(3, format!("skip {}", preview.count(Fate::Skip)));
     }
+    for (word, fate) in [("prune", Fate::Prune), ("replace", Fate::Replace)] {
+        if preview.count(fate) > 0 {
+            counts.insert(2, format!("{word} {}", preview.count(fate)));
+        }
+    }
     let mut out = vec![counts.join(", ")];
     for (fate, word) in [
         (Fate::Refuse, "refuse"),
+        (Fate::Prune, "prune"),
+        (Fate::Replace, "replace"),
         (Fate::Skip, "skip"),
         (Fate::Update, "update"),
     ] {
@@ -251,11 +258,16 @@ fn objects(preview: &RestorePreview, fate: Fate, word: &str) -> Vec<String> {
         "" => format!("{word} {}", clean(&object.id.to_string())),
         why => format!("{word} {}: {}", clean(&object.id.to_string()), clean(why)),
     };
-    let mut out: Vec<_> = all.iter().take(OBJECTS_SHOWN).map(one).collect();
-    if all.len() > OBJECTS_SHOWN {
+    // What may be deleted is shown, each of it.
+    let shown = match fate {
+        Fate::Prune | Fate::Replace => all.len(),
+        _ => OBJECTS_SHOWN,
+    };
+    let mut out: Vec<_> = all.iter().take(shown).map(one).collect();
+    if all.len() > shown {
         out.push(format!(
             "{word} … and {} more; --json shows them",
-            all.len() - OBJECTS_SHOWN
+            all.len() - shown
         ));
     }
     out

@@ -11,6 +11,7 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
@@ -66,6 +67,18 @@ pub(super) async fn reading<T: Send + 'static>(
     key: &str,
     work: impl FnOnce(Incoming) -> T + Send + 'static,
 ) -> Result<T, WorldError> {
+    let (incoming, pump) = open(store, key).await?;
+    let (pumped, worked) = tokio::join!(pump, tokio::task::spawn_blocking(move || work(incoming)));
+    pumped?;
+    worked.map_err(|error| WorldError::new(ErrorKind::Internal, store.address(), error.to_string()))
+}
+
+/// An object as a file, and the pump that fills it: it has to run while somebody reads. It ends with the
+/// store's error, or well, also where nobody reads on.
+pub(super) async fn open(
+    store: &dyn Store,
+    key: &str,
+) -> Result<(Incoming, BoxFuture<'static, Result<(), WorldError>>), WorldError> {
     let mut body = store.get(key).await?;
     let (sender, receiver) = mpsc::channel(PIECES);
     let incoming = Incoming {
@@ -85,9 +98,7 @@ pub(super) async fn reading<T: Send + 'static>(
         }
         Ok(())
     };
-    let (pumped, worked) = tokio::join!(pump, tokio::task::spawn_blocking(move || work(incoming)));
-    pumped?;
-    worked.map_err(|error| WorldError::new(ErrorKind::Internal, store.address(), error.to_string()))
+    Ok((incoming, Box::pin(pump)))
 }
 
 /// A store's body as a file.

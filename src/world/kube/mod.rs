@@ -102,6 +102,19 @@ impl KubeCluster {
         self.wire.json(&call).await.map(|(_, object)| object)
     }
 
+    /// The server checks all of an object before it looks whether the name is taken.
+    async fn post_checked(&self, kind: &ApiKind, object: &Value) -> Result<(), WorldError> {
+        let (namespace, _) = self.names(kind, object)?;
+        let collection = path::collection(kind, namespace);
+        let path = format!("{collection}?dryRun=All&fieldManager={MANAGER}&fieldValidation=Strict");
+        let call = Call::new(Method::POST, "create", &kind.resource(), namespace, path)
+            .body("application/json", object);
+        match self.wire.json::<Value>(&call).await {
+            Err(error) if error.kind != ErrorKind::Conflict => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     async fn apply_once(&self, kind: &ApiKind, object: &Value, force: bool) -> Result<Applied, WorldError> {
         let (namespace, name) = self.names(kind, object)?;
         let path = self.object(kind, namespace, name, None)?;
@@ -137,14 +150,18 @@ impl KubeCluster {
         namespace: Option<&str>,
         name: &str,
         uid: &str,
+        version: Option<&str>,
     ) -> Result<bool, WorldError> {
         let path = self.object(kind, namespace, name, None)?;
-        let options = json!({
+        let mut options = json!({
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "preconditions": {"uid": uid},
             "propagationPolicy": "Background",
         });
+        if let Some(version) = version {
+            options["preconditions"]["resourceVersion"] = version.into();
+        }
         let call = Call::new(Method::DELETE, "delete", &kind.resource(), namespace, path)
             .body("application/json", &options);
         let reply = self.wire.send(&call).await?;
@@ -236,6 +253,21 @@ impl Cluster for KubeCluster {
         Box::pin(self.merge(kind, namespace, name, subresource, patch))
     }
 
+    fn check_create<'a>(&'a self, kind: &'a ApiKind, object: &'a Value) -> Answer<'a, ()> {
+        Box::pin(self.post_checked(kind, object))
+    }
+
+    fn delete_unchanged<'a>(
+        &'a self,
+        kind: &'a ApiKind,
+        namespace: Option<&'a str>,
+        name: &'a str,
+        uid: &'a str,
+        version: &'a str,
+    ) -> Answer<'a, bool> {
+        Box::pin(self.remove(kind, namespace, name, uid, Some(version)))
+    }
+
     fn delete<'a>(
         &'a self,
         kind: &'a ApiKind,
@@ -243,6 +275,6 @@ impl Cluster for KubeCluster {
         name: &'a str,
         uid: &'a str,
     ) -> Answer<'a, bool> {
-        Box::pin(self.remove(kind, namespace, name, uid))
+        Box::pin(self.remove(kind, namespace, name, uid, None))
     }
 }

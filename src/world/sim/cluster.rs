@@ -27,6 +27,7 @@ pub struct SimCluster {
 struct Inner {
     state: State,
     audit: Vec<AuditEntry>,
+    requests: u64,
 }
 
 /// One mutating request, as the server saw it.
@@ -131,6 +132,7 @@ impl SimCluster {
             inner: Arc::new(Mutex::new(Inner {
                 state,
                 audit: Vec::new(),
+                requests: 0,
             })),
         }
     }
@@ -193,6 +195,11 @@ impl SimCluster {
         self.lock().audit.clone()
     }
 
+    /// How many requests there were so far, readings and refused ones included.
+    pub fn requests(&self) -> u64 {
+        self.lock().requests
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -209,6 +216,7 @@ impl SimCluster {
                 .faults
                 .meet(&self.name, ask.verb, ask.kind.map_or("", |kind| &kind.kind));
             let mut inner = self.lock();
+            inner.requests += 1;
             inner.state.advance();
             let outcome = match fault {
                 Some(fault) if !fault.commits() => Err(fault.error(&self.name)),
@@ -313,6 +321,26 @@ impl Cluster for SimCluster {
         })
     }
 
+    fn check_create<'a>(&'a self, kind: &'a ApiKind, object: &'a Value) -> Answer<'a, ()> {
+        self.request(Ask::of("check", kind, object), move |state, key| {
+            state.admit_new(kind, &key, object)
+        })
+    }
+
+    fn delete_unchanged<'a>(
+        &'a self,
+        kind: &'a ApiKind,
+        namespace: Option<&'a str>,
+        name: &'a str,
+        uid: &'a str,
+        version: &'a str,
+    ) -> Answer<'a, bool> {
+        self.request(Ask::on("delete", kind, namespace, name), move |state, key| {
+            state.expect_version(&key, version)?;
+            state.delete(&key, uid)
+        })
+    }
+
     fn delete<'a>(
         &'a self,
         kind: &'a ApiKind,
@@ -352,6 +380,20 @@ fn patch_object(state: &mut State, key: &Key, patch: &Value, parts: &[&str]) -> 
 }
 
 impl State {
+    fn expect_version(&self, key: &Key, version: &str) -> Result<(), WorldError> {
+        let has = self
+            .get(key)
+            .and_then(|object| object.pointer("/metadata/resourceVersion")?.as_str());
+        if has.is_none_or(|has| has == version) {
+            return Ok(());
+        }
+        let has = has.unwrap_or_default();
+        let message = format!(
+            "Precondition failed: ResourceVersion in precondition: {version}, ResourceVersion in object meta: {has}"
+        );
+        Err(self.refuse(ErrorKind::Conflict, message))
+    }
+
     /// The served kind of an object that somebody brings.
     fn kind_of(&self, object: &Value) -> Result<ApiKind, WorldError> {
         let (version, kind) = (&object["apiVersion"], &object["kind"]);

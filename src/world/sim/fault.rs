@@ -26,7 +26,7 @@ pub struct FaultPlan {
 pub struct Fault {
     /// The site or store.
     pub place: String,
-    /// `identity`, `discover`, `list`, `get`, `create`, `apply`, `patch`, `delete`, `put`; `*`: any.
+    /// `identity`, `discover`, `list`, `get`, `check`, `create`, `apply`, `patch`, `delete`, `put`; `*`: any.
     pub verb: String,
     /// Only this kind (`Deployment`), or in a store only keys that hold this text.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -274,10 +274,16 @@ impl State {
         if object.pointer("/metadata/managedFields").is_some() {
             return Err(self.refuse(ErrorKind::Rejected, "metadata.managedFields must be nil".into()));
         }
+        self.admit_new(kind, key, object)?;
         if self.objects.contains_key(key) {
             let message = format!("{} \"{}\" already exists", key.resource, key.name);
             return Err(self.refuse(ErrorKind::Conflict, message));
         }
+        Ok(())
+    }
+
+    /// The same but for whether the name is taken, which comes last.
+    pub(super) fn admit_new(&self, kind: &ApiKind, key: &Key, object: &Value) -> Result<(), WorldError> {
         if kind.namespaced {
             self.admit_namespace(key)?;
         }
@@ -348,6 +354,13 @@ impl State {
         let mut owners = held.owners.clone();
         if let Err(refusal) = change(&mut object, &mut owners) {
             return Err(self.refuse(ErrorKind::Conflict, refusal));
+        }
+        if let Some(field) = immutable(key, &held.object, &object) {
+            let message = format!(
+                "{} \"{}\" is invalid: {field}: Invalid value: field is immutable",
+                key.resource, key.name
+            );
+            return Err(self.refuse(ErrorKind::Rejected, message));
         }
         if key.resource == "secrets" {
             encode_string_data(&mut object);
@@ -453,6 +466,16 @@ impl State {
             self.reconcile(&owner);
         }
     }
+}
+
+/// The field that changed and may not. A real server has more of them.
+fn immutable(key: &Key, before: &Value, after: &Value) -> Option<&'static str> {
+    let field = match key.resource.as_str() {
+        "deployments.apps" => "/spec/selector",
+        "rolebindings.rbac.authorization.k8s.io" => "/roleRef",
+        _ => return None,
+    };
+    (before.pointer(field) != after.pointer(field)).then(|| field.trim_start_matches('/'))
 }
 
 /// An object whose every field one manager owns.

@@ -1,140 +1,190 @@
-//! What would become of each prepared object: the preview of a plan, and what a restore looks at
-//! before it makes anything.
+//! What would become of one prepared object, from what is there already.
+//!
+//! ## Why
+//!
+//! - One paged list per kind and namespace instead of one look per object, and none at all where the
+//!   namespace is not there yet. What appears in between is noticed when it is made.
+//! - An archive holds the objects of one kind and namespace together, so only a few lists are kept. An
+//!   archive in another order costs more requests, and never memory.
+//! - Definitions are looked at one by one: they are large, and few of a cluster's are in a backup.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value;
 
-use super::prepare::Prepared;
-use crate::effect::{Attempt, Existing, Fate, FateOf, RestoreObjects, WorldError};
-use crate::objects::{Made, ObjectId, difference, strip};
-use crate::world::actor::marks::{has_key, is_going, made, text};
-use crate::world::actor::pace::{Work, all};
+use super::index::Live;
+use super::replace::is_replaceable;
+use crate::effect::{Attempt, Existing, Fate, RestoreObjects, WorldError};
+use crate::objects::{ApiKind, ObjectId, difference, strip, take_owners};
+use crate::world::actor::marks::{has_key, is_going, text, uid};
 use crate::world::actor::site::Site;
 
-/// Looks in flight; the same number as changes, since each change begins with one.
-const IN_FLIGHT: usize = 16;
+/// Lists kept at the same time. Velero writes a pod beside its claims and accounts.
+const LISTS_MAX: usize = 4;
 
 /// One object's fate and where that comes from.
 pub(super) struct Judged {
-    pub(super) id: ObjectId,
     pub(super) fate: Fate,
     pub(super) why: String,
-    /// It was made by an earlier attempt of this very restore.
-    pub(super) earlier: Option<Made>,
+    pub(super) live: Option<Live>,
+    /// What is there, where there is something.
+    pub(super) object: Option<Value>,
 }
 
-/// Looks at the site for all prepared objects, in their order. `attempt` is `None` while planning.
-pub(super) async fn judge(
-    site: &Site<'_>,
-    prepared: &Prepared,
-    effect: &RestoreObjects,
-    attempt: Option<&Attempt>,
-) -> Result<Vec<Judged>, WorldError> {
-    let brought = kinds_of_definitions(&prepared.objects);
-    let mut work: Vec<Work<'_, Judged>> = Vec::with_capacity(prepared.objects.len());
-    for object in &prepared.objects {
-        work.push(Box::pin(judge_one(site, object, effect, attempt, &brought)));
+impl Judged {
+    /// Nothing is there.
+    pub(super) const fn create() -> Self {
+        Self {
+            fate: Fate::Create,
+            why: String::new(),
+            live: None,
+            object: None,
+        }
     }
-    all(IN_FLIGHT, work).await
 }
 
-/// Group and kind that the restore itself makes known to the site.
-fn kinds_of_definitions(objects: &[Value]) -> BTreeSet<(String, String)> {
-    objects
-        .iter()
-        .filter(|object| text(object, "/kind") == "CustomResourceDefinition")
-        .map(|object| {
-            let of = |pointer| text(object, pointer).to_owned();
-            (of("/spec/group"), of("/spec/names/kind"))
+/// Looks at one site for one restore.
+pub(super) struct Looker<'a> {
+    pub(super) site: &'a Site<'a>,
+    pub(super) effect: &'a RestoreObjects,
+    /// `None` while planning.
+    pub(super) attempt: Option<&'a Attempt>,
+    namespaces: BTreeMap<String, Option<Value>>,
+    lists: VecDeque<List>,
+}
+
+struct List {
+    kind: ApiKind,
+    namespace: Option<String>,
+    objects: BTreeMap<String, Value>,
+}
+
+impl<'a> Looker<'a> {
+    pub(super) fn new(site: &'a Site<'a>, effect: &'a RestoreObjects, attempt: Option<&'a Attempt>) -> Self {
+        Self {
+            site,
+            effect,
+            attempt,
+            namespaces: BTreeMap::new(),
+            lists: VecDeque::new(),
+        }
+    }
+
+    /// `kind` is as the site serves it.
+    pub(super) async fn judge(
+        &mut self,
+        kind: &ApiKind,
+        id: &ObjectId,
+        desired: &Value,
+    ) -> Result<Judged, WorldError> {
+        let live = self.live(kind, id).await?;
+        Ok(live.map_or_else(Judged::create, |live| Judged {
+            object: Some(live.clone()),
+            ..meet(desired, &live, self.effect, self.attempt)
+        }))
+    }
+
+    /// What is there under this name.
+    async fn live(&mut self, kind: &ApiKind, id: &ObjectId) -> Result<Option<Value>, WorldError> {
+        if id.kind == "Namespace" && id.group().is_empty() {
+            return self.namespace(&id.name).await.map(Option::<&Value>::cloned);
+        }
+        if id.kind == "CustomResourceDefinition" && id.group() == "apiextensions.k8s.io" {
+            return self.site.cluster.get(kind, None, &id.name).await;
+        }
+        if let Some(namespace) = &id.namespace
+            && self.namespace(namespace).await?.is_none()
+        {
+            return Ok(None);
+        }
+        let list = self.list(kind, id.namespace.as_deref()).await?;
+        // Each object is asked for once, and what is left are strangers.
+        Ok(list.objects.remove(&id.name))
+    }
+
+    /// A namespace, looked for once.
+    pub(super) async fn namespace(&mut self, name: &str) -> Result<Option<&Value>, WorldError> {
+        if !self.namespaces.contains_key(name) {
+            let found = self.site.get(&ObjectId::namespace(name)).await?;
+            self.namespaces.insert(name.to_owned(), found);
+        }
+        Ok(self.namespaces.get(name).and_then(Option::as_ref))
+    }
+
+    async fn list(&mut self, kind: &ApiKind, namespace: Option<&str>) -> Result<&mut List, WorldError> {
+        let fits = |list: &List| list.kind == *kind && list.namespace.as_deref() == namespace;
+        let list = match self.lists.iter().position(fits) {
+            Some(at) => self.lists.remove(at),
+            None => None,
+        };
+        let list = match list {
+            Some(list) => list,
+            None => self.read_list(kind, namespace).await?,
+        };
+        self.lists.truncate(LISTS_MAX - 1);
+        self.lists.push_front(list);
+        Ok(&mut self.lists[0])
+    }
+
+    async fn read_list(&self, kind: &ApiKind, namespace: Option<&str>) -> Result<List, WorldError> {
+        let found = self.site.cluster.list(kind, namespace).await?;
+        let named = |object: Value| (text(&object, "/metadata/name").to_owned(), object);
+        Ok(List {
+            kind: kind.clone(),
+            namespace: namespace.map(str::to_owned),
+            objects: found.into_iter().map(named).collect(),
         })
-        .collect()
+    }
 }
 
-async fn judge_one(
-    site: &Site<'_>,
-    object: &Value,
+/// Every namespace gets this one from its cluster, at some moment; the backup's has more in it.
+pub(super) fn is_everywhere(object: &Value) -> bool {
+    text(object, "/kind") == "ServiceAccount" && text(object, "/metadata/name") == "default"
+}
+
+/// An object that is there already. `attempt` is `None` while planning.
+pub(super) fn meet(
+    desired: &Value,
+    live: &Value,
     effect: &RestoreObjects,
     attempt: Option<&Attempt>,
-    brought: &BTreeSet<(String, String)>,
-) -> Result<Judged, WorldError> {
-    let id = ObjectId::of(object).unwrap_or_else(|| ObjectId::namespace(""));
+) -> Judged {
+    let ours = attempt.is_some_and(|attempt| has_key(live, attempt));
     let judged = |fate, why: String| Judged {
-        id: id.clone(),
         fate,
         why,
-        earlier: None,
+        live: Some(Live {
+            uid: uid(live).to_owned(),
+            ours,
+        }),
+        object: None,
     };
-    let Some(kind) = site.find_kind(&id).await? else {
-        let brought = brought.contains(&(id.group().to_owned(), id.kind.clone()));
-        return Ok(if brought {
-            judged(Fate::Create, String::new())
-        } else {
-            judged(Fate::Refuse, unserved(site, &id, effect))
-        });
-    };
-    let live = site.cluster.get(&kind, id.namespace.as_deref(), &id.name).await?;
-    let Some(live) = live else {
-        return Ok(judged(Fate::Create, String::new()));
-    };
-    if is_going(&live) {
-        return Ok(judged(Fate::Refuse, "it is being deleted there".into()));
+    if is_going(live) {
+        return judged(Fate::Refuse, "it is being deleted there".into());
     }
-    if attempt.is_some_and(|attempt| has_key(&live, attempt)) {
-        return Ok(Judged {
-            earlier: made(&live),
-            ..judged(Fate::Keep, "an earlier attempt made it".into())
-        });
+    if ours {
+        return judged(Fate::Keep, "an earlier attempt made it".into());
     }
-    let (fate, why) = meet(object, &live, effect);
-    Ok(judged(fate, why))
-}
-
-fn unserved(site: &Site<'_>, id: &ObjectId, effect: &RestoreObjects) -> String {
-    let drill = if effect.confined {
-        ", and a drill does not bring its definition"
-    } else {
-        ", and the backup does not bring its definition"
-    };
-    format!("{} serves no {} of {}{drill}", site.name, id.kind, id.api_version)
-}
-
-/// An object that is there already.
-fn meet(desired: &Value, live: &Value, effect: &RestoreObjects) -> (Fate, String) {
-    // Every namespace gets this one from its cluster; the backup's has more in it.
-    let everywhere =
-        text(desired, "/kind") == "ServiceAccount" && text(desired, "/metadata/name") == "default";
+    let everywhere = is_everywhere(desired);
     if effect.confined && !everywhere {
-        return (Fate::Refuse, "it is there and this drill did not make it".into());
+        return judged(Fate::Refuse, "it is there and this drill did not make it".into());
     }
-    match (difference(desired, &strip(live.clone())), effect.existing) {
-        (None, _) => (Fate::Keep, "equal".into()),
-        (Some(place), _) if effect.confined => (Fate::Update, format!("differs at {place}")),
-        (Some(place), Existing::Update) => (Fate::Update, format!("differs at {place}")),
-        (Some(place), Existing::Keep) => (Fate::Keep, format!("differs at {place}, and is left as it is")),
+    // Owners are compared when it is known which of them can be linked.
+    let mut desired = desired.clone();
+    take_owners(&mut desired);
+    match (difference(&desired, &strip(live.clone())), effect.existing) {
+        (None, _) => judged(Fate::Keep, "equal".into()),
+        (Some(place), _) if effect.confined => judged(Fate::Update, format!("differs at {place}")),
+        (Some(place), Existing::Update) => judged(Fate::Update, format!("differs at {place}")),
+        (Some(place), Existing::Replace | Existing::Prune) if is_replaceable(&desired) => judged(
+            Fate::Replace,
+            format!("differs at {place}; deleted and made again if it cannot be changed in place"),
+        ),
+        (Some(place), Existing::Replace | Existing::Prune) => {
+            judged(Fate::Update, format!("differs at {place}"))
+        }
+        (Some(place), Existing::Keep) => {
+            judged(Fate::Keep, format!("differs at {place}, and is left as it is"))
+        }
     }
-}
-
-/// Fates in the order of restoring, then what is skipped.
-pub(super) fn fates(prepared: &Prepared, judged: &[Judged]) -> Vec<FateOf> {
-    let order = prepared.order.waves.iter().flatten();
-    let made = order.filter_map(|&at| {
-        let (one, notes) = (judged.get(at)?, prepared.notes.get(at)?);
-        let words: Vec<&str> = std::iter::once(&one.why)
-            .chain(notes)
-            .map(String::as_str)
-            .filter(|words| !words.is_empty())
-            .collect();
-        Some(FateOf {
-            fate: one.fate,
-            id: one.id.clone(),
-            why: words.join("; "),
-        })
-    });
-    let skipped = prepared.skipped.iter().map(|(id, why)| FateOf {
-        fate: Fate::Skip,
-        id: id.clone(),
-        why: why.clone(),
-    });
-    made.chain(skipped).collect()
 }

@@ -6,18 +6,30 @@
 //!   made refuses the restore; only then is the first object made.
 //! - A repeated attempt finds by its key what an earlier one made, and counts it as made.
 
+mod index;
 mod judge;
+mod make;
+mod owners;
 mod prepare;
+mod prune;
+mod replace;
+mod stream;
+mod survey;
 mod waves;
+
+use std::sync::Mutex;
 
 use super::World;
 use super::catalog::{self, Found};
 use super::marks::counted;
 use super::pods::named;
+use crate::archive::Sum;
 use crate::effect::{Attempt, ErrorKind, Fate, Receipt, RestoreObjects, RestorePreview, Seen, WorldError};
 use crate::world::port::Store;
-use judge::{Judged, fates, judge};
-use prepare::{Prepared, prepare};
+use index::Index;
+use make::Maker;
+use prepare::Fitter;
+use survey::survey;
 use waves::{Done, Waves};
 
 impl World {
@@ -33,23 +45,26 @@ impl World {
             site.error(ErrorKind::Internal, message)
         })?;
         (attempt.progress)(format!("reading and comparing {name}"));
-        let found = find(&*store, &name).await?;
-        let prepared = prepare(&site, &*store, &found, effect).await?;
-        (attempt.progress)(format!(
-            "looking for {}",
-            counted(prepared.objects.len(), "object")
-        ));
-        let judged = judge(&site, &prepared, effect, Some(attempt)).await?;
-        refuse(&judged).map_err(|message| site.error(ErrorKind::Rejected, message))?;
+        let (found, sum) = find(&*store, &name).await?;
+        let mut index = survey(&site, &*store, &found, sum.as_ref(), effect, Some(attempt)).await?;
+        refuse(&index).map_err(|message| site.error(ErrorKind::Rejected, message))?;
+        let hold = std::mem::take(&mut index.hold);
         let waves = Waves {
-            site: &site,
-            effect,
-            prepared: &prepared,
-            judged: &judged,
-            attempt,
+            maker: Maker {
+                site: &site,
+                effect,
+                attempt,
+                index: &index,
+                uids: Mutex::default(),
+            },
+            index: &index,
+            fitter: Fitter::new(effect),
+            store: &*store,
+            archive: found.keys.archive(),
         };
-        let done = waves.run().await?;
-        Ok(receipt(&found, &prepared, &judged, done))
+        let mut done = waves.run(hold).await?;
+        prune::delete(&site, &index, &mut done).await?;
+        Ok(receipt(&found, sum.is_some(), &index, done))
     }
 
     pub(super) async fn see_restore(&self, effect: &RestoreObjects) -> Result<Seen, WorldError> {
@@ -61,30 +76,36 @@ impl World {
         };
         let site = self.site(&effect.site)?;
         let store = self.store(&effect.store)?;
-        let found = find(&*store, &name).await?;
-        let prepared = prepare(&site, &*store, &found, effect).await?;
-        let judged = judge(&site, &prepared, effect, None).await?;
+        let (found, sum) = find(&*store, &name).await?;
+        let index = survey(&site, &*store, &found, sum.as_ref(), effect, None).await?;
         Ok(Seen::Restore(RestorePreview {
             backup: Some(found.seen),
-            fates: fates(&prepared, &judged),
+            fates: index.fates(),
         }))
     }
 }
 
-async fn find(store: &dyn Store, name: &str) -> Result<Found, WorldError> {
-    catalog::open(store, name).await?.ok_or_else(|| {
+/// The backup and what its manifest says of the archive. Of the rest of the manifest nothing is kept:
+/// it names every object once more.
+async fn find(store: &dyn Store, name: &str) -> Result<(Found, Option<Sum>), WorldError> {
+    let mut found = catalog::open(store, name).await?.ok_or_else(|| {
         let message = format!("there is no backup {name}");
         WorldError::new(ErrorKind::NotFound, store.address(), message)
-    })
+    })?;
+    let sum = found.manifest.take().map(|manifest| manifest.archive);
+    Ok((found, sum))
 }
 
 /// All of what must not be made, before anything is made.
-fn refuse(judged: &[Judged]) -> Result<(), String> {
-    let refused: Vec<String> = judged
-        .iter()
-        .filter(|one| one.fate == Fate::Refuse)
-        .map(|one| format!("{}: {}", one.id, one.why))
+fn refuse(index: &Index) -> Result<(), String> {
+    let refused: Vec<String> = index
+        .ordered()
+        .filter(|at| index.fate(*at) == Some(Fate::Refuse))
+        .map(|at| format!("{}: {}", index.id(at), index.why(at)))
         .collect();
+    if let (Some(why), Some(one)) = (&index.prune_refused, index.strangers.first()) {
+        return Err(format!("nothing was restored: {}: {why}", one.made.id));
+    }
     if refused.is_empty() {
         return Ok(());
     }
@@ -95,12 +116,16 @@ fn refuse(judged: &[Judged]) -> Result<(), String> {
     ))
 }
 
-fn receipt(found: &Found, prepared: &Prepared, judged: &[Judged], done: Done) -> Receipt {
+fn receipt(found: &Found, summed: bool, index: &Index, mut done: Done) -> Receipt {
+    let mut warnings = warnings(found, summed, index);
+    warnings.append(&mut done.warnings);
     let parts = [
-        (done.created.len(), "created"),
+        (done.created.len() - done.replaced, "created"),
         (done.updated, "updated"),
+        (done.replaced, "replaced"),
+        (done.deleted.len() - done.replaced, "pruned"),
         (done.kept, "kept"),
-        (prepared.skipped.len(), "skipped"),
+        (index.skipped.len(), "skipped"),
     ];
     let words: Vec<String> = parts
         .iter()
@@ -111,29 +136,30 @@ fn receipt(found: &Found, prepared: &Prepared, judged: &[Judged], done: Done) ->
         summary: format!("{}: {}", found.seen.name, words.join(", ")),
         outputs: [("backup".to_owned(), found.seen.name.clone())].into(),
         created: done.created,
-        skipped: prepared
+        deleted: done.deleted,
+        skipped: index
             .skipped
             .iter()
             .map(|(id, why)| format!("{id}: {why}"))
             .collect(),
-        warnings: warnings(found, prepared, judged),
+        warnings,
         consistent_at: Some(found.seen.consistent_at),
-        ..Receipt::default()
     }
 }
 
-fn warnings(found: &Found, prepared: &Prepared, judged: &[Judged]) -> Vec<String> {
+fn warnings(found: &Found, summed: bool, index: &Index) -> Vec<String> {
     let mut warnings: Vec<String> = found.seen.errors.clone();
-    if found.manifest.is_none() {
+    if !summed {
         warnings.push(format!(
             "nobody recorded checksums of {}: that it is what was written is not known",
             found.seen.name
         ));
     }
-    for (one, notes) in judged.iter().zip(&prepared.notes) {
-        warnings.extend(notes.iter().map(|note| format!("{}: {note}", one.id)));
-        if one.fate == Fate::Keep && one.why.starts_with("differs") {
-            warnings.push(format!("{}: {}", one.id, one.why));
+    for (at, _) in index.entries.iter().enumerate() {
+        let notes = index.notes.get(&at).into_iter().flatten();
+        warnings.extend(notes.map(|note| format!("{}: {note}", index.id(at))));
+        if index.fate(at) == Some(Fate::Keep) && index.why(at).starts_with("differs") {
+            warnings.push(format!("{}: {}", index.id(at), index.why(at)));
         }
     }
     warnings

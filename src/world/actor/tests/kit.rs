@@ -35,6 +35,7 @@ pub(super) fn plain(name: &str) -> RestoreObjects {
         existing: Existing::Keep,
         namespaces: Vec::new(),
         confined: false,
+        prune_max: None,
     }
 }
 

@@ -1,9 +1,11 @@
 //! The actor against the embedded world, under paused time.
 
 mod backups;
+mod destructive;
 mod effects;
 mod kit;
 mod recovery;
+mod restores;
 mod sandbox;
 mod stores;
 

@@ -148,20 +148,20 @@ async fn a_restore_goes_on_where_a_lost_reply_ended_it() {
         .done("open", Effect::OpenSandbox(OpenSandbox { sandbox: sandbox() }))
         .await;
     stage.fails(vec![
-        fault("west", "apply", "ConfigMap", 1, FaultError::LostReplyAfterCommit),
-        fault("west", "apply", "Deployment", 1, FaultError::LostReplyBefore),
+        fault("west", "create", "ConfigMap", 1, FaultError::LostReplyAfterCommit),
+        fault("west", "create", "Deployment", 1, FaultError::LostReplyBefore),
     ]);
     let error = stage
         .perform("restore", restore(confined(&name)))
         .await
         .expect_err("it ends");
     assert_eq!(error.kind, ErrorKind::LostReply);
-    insta::assert_snapshot!(error.message, @"1 of 12 objects could not be made, 5 not begun: ConfigMap shop-drill-4k2/settings: connection closed before the reply");
+    insta::assert_snapshot!(error.message, @"1 of 12 objects could not be made, 5 not begun: create ConfigMap shop-drill-4k2/settings: connection closed before the reply");
     let error = stage
         .perform("restore", restore(confined(&name)))
         .await
         .expect_err("it ends again");
-    insta::assert_snapshot!(error.message, @"1 of 12 objects could not be made, 0 not begun: Deployment shop-drill-4k2/web: connection closed before the reply");
+    insta::assert_snapshot!(error.message, @"1 of 12 objects could not be made, 0 not begun: create Deployment shop-drill-4k2/web: connection closed before the reply");
     let whole = stage.done("restore", restore(confined(&name))).await;
     let expected = preview(&stage, confined(&name))
         .await
@@ -181,8 +181,8 @@ async fn every_failure_of_a_wave_is_named() {
     let stage = Stage::new();
     let name = captured(&stage).await;
     stage.fails(vec![
-        fault("west", "apply", "ConfigMap", 1, FaultError::Busy),
-        fault("west", "apply", "Secret", 1, FaultError::Forbidden),
+        fault("west", "create", "ConfigMap", 1, FaultError::Busy),
+        fault("west", "create", "Secret", 1, FaultError::Forbidden),
     ]);
     let error = stage
         .perform("restore", restore(plain(&name)))
@@ -190,8 +190,8 @@ async fn every_failure_of_a_wave_is_named() {
         .expect_err("it ends");
     assert_eq!(error.kind, ErrorKind::Forbidden, "that one will not pass");
     insta::assert_snapshot!(error.causes.join("\n"), @"
-    ConfigMap shop/settings: too many requests, please try again later
-    Secret shop/payments: not allowed by a rule of this simulation
+    create ConfigMap shop/settings: too many requests, please try again later
+    create Secret shop/payments: not allowed by a rule of this simulation
     ");
 }
 

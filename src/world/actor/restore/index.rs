@@ -1,0 +1,201 @@
+//! What is remembered of every object of a restore: a few hundred bytes, while the objects themselves
+//! stay in the archive.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::owners::Owner;
+use super::prune::Stranger;
+use crate::effect::{Fate, FateOf};
+use crate::objects::{Handle, Made, Names, ObjectId, Order};
+
+/// All objects of one restore.
+#[derive(Default)]
+pub(super) struct Index {
+    /// Names of the objects and of what they name.
+    pub(super) names: Names,
+    /// In the order of the archive.
+    pub(super) entries: Vec<Entry>,
+    /// By position in `entries`: what people should know of an object.
+    pub(super) notes: BTreeMap<usize, Vec<String>>,
+    /// What is deliberately not made, as it would be named at the target, and why.
+    pub(super) skipped: Vec<(ObjectId, String)>,
+    /// Over positions in `entries`, without definitions that nothing needs.
+    pub(super) order: Order,
+    /// Group and kind that a definition of the restore makes known, by its position.
+    pub(super) brought: BTreeMap<usize, (String, String)>,
+    /// By position: the owner references of an object, in their order.
+    pub(super) owners: BTreeMap<usize, Vec<Owner>>,
+    /// What is not in the backup and is to be deleted at the end.
+    pub(super) strangers: Vec<Stranger>,
+    /// Why none of them may be deleted.
+    pub(super) prune_refused: Option<String>,
+    /// Positions of the objects that others are linked to.
+    pub(super) owning: BTreeSet<usize>,
+    /// What is there and differs is changed.
+    pub(super) updates: bool,
+    /// The objects themselves, as far as they fit.
+    pub(super) hold: Hold,
+}
+
+/// One object.
+pub(super) struct Entry {
+    /// Which object of the archive it is.
+    pub(super) place: usize,
+    pub(super) api_version: u32,
+    pub(super) handle: Handle,
+    /// Of its bytes in the archive, which was compared with its manifest as a whole.
+    pub(super) sha256: [u8; 32],
+    /// Of its bytes as it would be sent.
+    pub(super) size: usize,
+    pub(super) fate: Fate,
+    /// A number of the index's names.
+    pub(super) why: u32,
+    /// Number of its wave.
+    pub(super) wave: usize,
+    /// Of an object that is there.
+    pub(super) live: Option<Box<Live>>,
+}
+
+/// What is remembered of an object that is there already.
+pub(super) struct Live {
+    pub(super) uid: String,
+    /// It was made by an earlier attempt of this very restore.
+    pub(super) ours: bool,
+}
+
+impl Index {
+    pub(super) fn id(&self, at: usize) -> ObjectId {
+        let Some(entry) = self.entries.get(at) else {
+            return ObjectId::namespace("");
+        };
+        let text = |number| self.names.text(number).to_owned();
+        ObjectId {
+            api_version: text(entry.api_version),
+            kind: text(entry.handle.kind),
+            namespace: Some(text(entry.handle.namespace)).filter(|name| !name.is_empty()),
+            name: text(entry.handle.name),
+        }
+    }
+
+    pub(super) fn why(&self, at: usize) -> &str {
+        let why = self.entries.get(at).map(|entry| entry.why);
+        why.map_or("", |why| self.names.text(why))
+    }
+
+    pub(super) fn fate(&self, at: usize) -> Option<Fate> {
+        self.entries.get(at).map(|entry| entry.fate)
+    }
+
+    /// Positions in the order of restoring.
+    pub(super) fn ordered(&self) -> impl Iterator<Item = usize> {
+        self.order.waves.iter().flatten().copied()
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.order.waves.iter().map(Vec::len).sum()
+    }
+
+    /// The ledger's line of an object that an earlier attempt made.
+    pub(super) fn earlier(&self, at: usize) -> Option<Made> {
+        let live = self.entries.get(at)?.live.as_deref()?;
+        live.ours.then(|| Made {
+            id: self.id(at),
+            uid: live.uid.clone(),
+        })
+    }
+
+    /// Whether a request has to be sent for it.
+    pub(super) fn is_to_do(&self, at: usize) -> bool {
+        matches!(self.fate(at), Some(Fate::Create | Fate::Update | Fate::Replace))
+    }
+
+    fn pruned(&self) -> impl Iterator<Item = FateOf> {
+        let refused = self.prune_refused.as_deref();
+        self.strangers.iter().map(move |one| FateOf {
+            fate: if refused.is_some() {
+                Fate::Refuse
+            } else {
+                Fate::Prune
+            },
+            id: one.made.id.clone(),
+            why: refused.unwrap_or("it is not in the backup").to_owned(),
+        })
+    }
+
+    /// Fates in the order of restoring, then what is skipped, then what is pruned.
+    pub(super) fn fates(&self) -> Vec<FateOf> {
+        let made = self.ordered().filter_map(|at| {
+            let notes = self.notes.get(&at).into_iter().flatten().map(String::as_str);
+            let words: Vec<&str> = std::iter::once(self.why(at))
+                .chain(notes)
+                .filter(|words| !words.is_empty())
+                .collect();
+            Some(FateOf {
+                fate: self.fate(at)?,
+                id: self.id(at),
+                why: words.join("; "),
+            })
+        });
+        let skipped = self.skipped.iter().map(|(id, why)| FateOf {
+            fate: Fate::Skip,
+            id: id.clone(),
+            why: why.clone(),
+        });
+        made.chain(skipped).chain(self.pruned()).collect()
+    }
+}
+
+/// Prepared objects in memory, as JSON, up to a number of bytes.
+#[derive(Default)]
+pub(super) struct Hold {
+    objects: BTreeMap<usize, Box<[u8]>>,
+    bytes: usize,
+    full: bool,
+}
+
+/// A small restore stays in memory as a whole and reads its archive once; a large one keeps what fits
+/// and reads again. As much again is spent anyway on connections, programs and replies.
+pub(super) const HOLD_BYTES_MAX: usize = if cfg!(test) {
+    // Tests go the long way with little data.
+    128 * 1024
+} else {
+    16 * 1024 * 1024
+};
+
+impl Hold {
+    /// Keeps an object if it fits. Once something did not fit, only what everything waits for is kept:
+    /// the rest is read again anyway.
+    pub(super) fn offer(&mut self, at: usize, object: Box<[u8]>, is_gate: bool) {
+        if self.bytes + object.len() > HOLD_BYTES_MAX {
+            self.full = true;
+        }
+        if !self.full || (is_gate && self.bytes + object.len() <= HOLD_BYTES_MAX) {
+            self.bytes += object.len();
+            self.objects.insert(at, object);
+        }
+    }
+
+    /// Keeps an object whose place was reserved before.
+    pub(super) fn put(&mut self, at: usize, object: Box<[u8]>) {
+        self.bytes += object.len();
+        self.objects.insert(at, object);
+    }
+
+    pub(super) fn has(&self, at: usize) -> bool {
+        self.objects.contains_key(&at)
+    }
+
+    /// Bytes that may still be put in.
+    pub(super) fn room(&self) -> usize {
+        HOLD_BYTES_MAX.saturating_sub(self.bytes)
+    }
+
+    /// The object, which is not held any more.
+    pub(super) fn take(&mut self, at: usize) -> Option<Value> {
+        let object = self.objects.remove(&at)?;
+        self.bytes -= object.len();
+        serde_json::from_slice(&object).ok()
+    }
+}

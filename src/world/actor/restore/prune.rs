@@ -1,0 +1,150 @@
+//! What is at the target and not in the backup: found for the plan, deleted at the very end.
+//!
+//! ## Why
+//!
+//! Nothing here can be given back, so every doubt is for the object:
+//!
+//! - only in the namespaces of the restore, and only kinds of which the backup holds something there: a
+//!   kind that it has nothing of may have been left out of it;
+//! - never what is cluster-scoped, what a controller made or owns, what no backup holds, and never a
+//!   claim, whose data would go with it;
+//! - never by a backup whose own writer reports errors: what is missing in it may only be missing in it;
+//! - only the very object that was looked at, by uid and resource version;
+//! - and never more than the runbook allows.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::index::Index;
+use super::waves::{Done, Failed};
+use crate::effect::{ErrorKind, RestoreObjects, WorldError};
+use crate::objects::{ApiKind, Handle, Made, ObjectId, left_out_of_restore};
+use crate::world::actor::marks::{is_going, list, made, text};
+use crate::world::actor::site::Site;
+
+/// An object that is not in the backup.
+pub(super) struct Stranger {
+    pub(super) made: Made,
+    kind: ApiKind,
+    version: String,
+}
+
+/// Looks for strangers among these kinds.
+pub(super) async fn find(
+    index: &mut Index,
+    site: &Site<'_>,
+    effect: &RestoreObjects,
+    kinds: Vec<ApiKind>,
+) -> Result<Vec<Stranger>, WorldError> {
+    let mut known: BTreeSet<Handle> = index.entries.iter().map(|entry| entry.handle).collect();
+    for (id, _) in &index.skipped {
+        let namespace = id.namespace.as_deref().unwrap_or("");
+        known.insert(Handle::of(
+            &mut index.names,
+            id.group(),
+            &id.kind,
+            namespace,
+            &id.name,
+        ));
+    }
+    let mut found = Vec::new();
+    for name in &effect.selection.namespaces {
+        let namespace = effect.target_namespace(name);
+        if site.get(&ObjectId::namespace(namespace)).await?.is_none() {
+            continue;
+        }
+        for kind in kinds.iter().filter(|kind| kind.namespaced) {
+            for live in site.cluster.list(kind, Some(namespace)).await? {
+                let handle = Handle::of(
+                    &mut index.names,
+                    &kind.group,
+                    &kind.kind,
+                    namespace,
+                    text(&live, "/metadata/name"),
+                );
+                if !known.contains(&handle) && may_go(&live) {
+                    found.extend(stranger(kind, &live));
+                }
+            }
+        }
+    }
+    found.sort_by(|a, b| a.made.cmp(&b.made));
+    found.dedup_by(|a, b| a.made == b.made);
+    Ok(found)
+}
+
+fn may_go(live: &Value) -> bool {
+    let owned = list(live, "/metadata/ownerReferences").next().is_some();
+    let claim = text(live, "/kind") == "PersistentVolumeClaim";
+    !owned && !claim && !is_going(live) && left_out_of_restore(live).is_none()
+}
+
+fn stranger(kind: &ApiKind, live: &Value) -> Option<Stranger> {
+    Some(Stranger {
+        made: made(live)?,
+        kind: kind.clone(),
+        version: text(live, "/metadata/resourceVersion").to_owned(),
+    })
+}
+
+/// Deletes them, one after the other: they are few.
+///
+/// # Errors
+///
+/// All that could not be deleted; the others are gone.
+pub(super) async fn delete(site: &Site<'_>, index: &Index, done: &mut Done) -> Result<(), WorldError> {
+    let mut failed = Vec::new();
+    for one in &index.strangers {
+        let id = &one.made.id;
+        let namespace = id.namespace.as_deref();
+        let deleted = site
+            .cluster
+            .delete_unchanged(&one.kind, namespace, &id.name, &one.made.uid, &one.version)
+            .await;
+        match deleted {
+            Ok(true) => done.deleted.push(one.made.clone()),
+            Ok(false) => {}
+            Err(error) => failed.push(Failed {
+                id: id.clone(),
+                request: "delete",
+                error,
+            }),
+        }
+    }
+    let Some(first) = failed.first() else {
+        return Ok(());
+    };
+    let lines: Vec<String> = failed.iter().map(Failed::line).collect();
+    let kind = failed
+        .iter()
+        .map(|one| one.error.kind)
+        .find(|kind| !kind.passing());
+    let message = format!(
+        "everything was restored, and not all could be pruned: {}",
+        lines.join(", ")
+    );
+    let mut error = site.error(kind.unwrap_or(first.error.kind), message);
+    error.causes = lines;
+    Err(error)
+}
+
+/// Why nothing may be pruned; `None`: it may.
+pub(super) fn refusal(index: &Index, effect: &RestoreObjects) -> Option<String> {
+    let max = effect.prune_limit();
+    let count = index.strangers.len();
+    (count > max).then(|| {
+        format!("it is not in the backup, like {count} objects; at most {max} are pruned (`pruneMax`)")
+    })
+}
+
+/// A backup that is known to lack something proves nothing by what is not in it.
+pub(super) fn refuse_partial(site: &Site<'_>, backup: &str, errors: &[String]) -> Result<(), WorldError> {
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let message = format!("backup {backup} has errors of its writer, so what it lacks is not pruned");
+    Err(site
+        .error(ErrorKind::Rejected, message)
+        .hint("restore it with `existing: replace`, or choose a backup without errors"))
+}

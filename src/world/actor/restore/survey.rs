@@ -1,0 +1,299 @@
+//! The first pass over an archive: compares all of it with what was written, looks at the target for
+//! each object, and brings everything into order. Nothing is changed.
+//!
+//! ## Why
+//!
+//! - Only the end of an archive shows that all of it is what was written, and nothing may be made
+//!   before that. So an archive that does not fit into memory is read again to make its objects, and
+//!   each object's SHA-256 is compared with that of the first pass.
+//! - The SHA-256 of the whole archive covers every object in it. Only where it differs is the manifest
+//!   compared object by object, to say what is wrong.
+//! - Discovery is asked only for kinds that not every cluster has: a metrics server that does not
+//!   answer must not hinder the restore of Deployments.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use tokio::sync::mpsc::Receiver;
+
+use super::index::{Entry, Index};
+use super::judge::{Judged, Looker};
+use super::owners::{Owner, link};
+use super::prepare::{DEFINITIONS, Fitter, is_chosen};
+use super::prune;
+use super::stream::{Met, stream};
+use crate::archive::{Archived, Sum};
+use crate::effect::{Attempt, ErrorKind, Existing, Fate, RestoreObjects, WorldError};
+use crate::objects::{ApiKind, ObjectId, Outline, outline_order};
+use crate::world::actor::backup::compare;
+use crate::world::actor::catalog::{self, Found};
+use crate::world::actor::marks::text;
+use crate::world::actor::site::Site;
+use crate::world::port::Store;
+
+/// Reads and compares a whole backup. `attempt` is `None` while planning: then no object is kept.
+///
+/// # Errors
+///
+/// `Damaged`: it is not what was written. `NotFound`: it holds nothing of what is asked for.
+pub(super) async fn survey(
+    site: &Site<'_>,
+    store: &dyn Store,
+    found: &Found,
+    sum: Option<&Sum>,
+    effect: &RestoreObjects,
+    attempt: Option<&Attempt>,
+) -> Result<Index, WorldError> {
+    let archive = found.keys.archive();
+    let selection = effect.selection.clone();
+    let chosen = move |_, archived: &Archived| is_chosen(archived, &selection);
+    let survey = Survey::new(site, effect, attempt);
+    let (summary, survey) = stream(store, &archive, chosen, |met| survey.take_all(met)).await?;
+    if sum.is_some_and(|sum| *sum != summary.archive) {
+        return Err(say_what_is_wrong(store, found).await);
+    }
+    survey.refuse_nothing(store, found)?;
+    let kinds = survey.kinds.values().flatten().cloned().collect();
+    let mut index = survey.finish();
+    link(&mut index, site, effect).await?;
+    if effect.existing == Existing::Prune {
+        prune::refuse_partial(site, &found.seen.name, &found.seen.errors)?;
+        index.strangers = prune::find(&mut index, site, effect, kinds).await?;
+        index.prune_refused = prune::refusal(&index, effect);
+    }
+    Ok(index)
+}
+
+/// Reads the archive again, against its manifest.
+async fn say_what_is_wrong(store: &dyn Store, found: &Found) -> WorldError {
+    let compared = async {
+        let again = catalog::open(store, found.keys.name()).await?;
+        match again.and_then(|again| again.manifest) {
+            Some(manifest) => compare(store, &found.keys, &manifest).await,
+            None => Ok(()),
+        }
+    };
+    let message = format!("{} changed while it was read", found.keys.archive());
+    let changed = WorldError::new(ErrorKind::Damaged, store.address(), message);
+    compared.await.err().unwrap_or(changed)
+}
+
+struct Survey<'a> {
+    site: &'a Site<'a>,
+    effect: &'a RestoreObjects,
+    fitter: Fitter,
+    looker: Looker<'a>,
+    keep: bool,
+    index: Index,
+    outlines: Vec<Outline>,
+    /// API version and kind → as the site serves it.
+    kinds: BTreeMap<(String, String), Option<ApiKind>>,
+    /// Resources of the objects that were met, and their namespaces.
+    resources: BTreeSet<String>,
+    namespaces: BTreeSet<String>,
+    /// Positions of objects whose kind the site does not serve.
+    unserved: Vec<usize>,
+}
+
+impl<'a> Survey<'a> {
+    fn new(site: &'a Site<'a>, effect: &'a RestoreObjects, attempt: Option<&'a Attempt>) -> Self {
+        Self {
+            site,
+            effect,
+            fitter: Fitter::new(effect),
+            looker: Looker::new(site, effect, attempt),
+            keep: attempt.is_some(),
+            index: Index {
+                updates: effect.existing != Existing::Keep,
+                ..Index::default()
+            },
+            outlines: Vec::new(),
+            kinds: BTreeMap::new(),
+            resources: BTreeSet::new(),
+            namespaces: BTreeSet::new(),
+            unserved: Vec::new(),
+        }
+    }
+
+    async fn take_all(mut self, mut met: Receiver<Met>) -> Result<Self, WorldError> {
+        while let Some((place, archived)) = met.recv().await {
+            self.take(place, archived).await?;
+        }
+        Ok(self)
+    }
+
+    async fn take(&mut self, place: usize, archived: Archived) -> Result<(), WorldError> {
+        self.note_names(&archived);
+        // A drill makes nothing cluster-scoped: there a definition is not even skipped, it is not part
+        // of the selection.
+        if archived.resource == DEFINITIONS && self.effect.confined {
+            return Ok(());
+        }
+        let served = self.kind(&archived.id).await?;
+        let namespaced = served
+            .as_ref()
+            .map_or(archived.id.namespace.is_some(), |kind| kind.namespaced);
+        match self.fitter.fit(archived.object, namespaced) {
+            Ok((object, notes)) => {
+                let sha256 = digest(&archived.sha256);
+                self.add(place, sha256, served.as_ref(), &object, notes).await
+            }
+            Err((object, why)) => {
+                self.index
+                    .skipped
+                    .extend(ObjectId::of(&object).map(|id| (id, why)));
+                Ok(())
+            }
+        }
+    }
+
+    fn note_names(&mut self, archived: &Archived) {
+        if !self.resources.contains(&archived.resource) {
+            self.resources.insert(archived.resource.clone());
+        }
+        let namespace = match &archived.id.namespace {
+            None if archived.resource == "namespaces" => Some(&archived.id.name),
+            namespace => namespace.as_ref(),
+        };
+        if let Some(namespace) = namespace.filter(|name| !self.namespaces.contains(*name)) {
+            self.namespaces.insert(namespace.clone());
+        }
+    }
+
+    async fn kind(&mut self, id: &ObjectId) -> Result<Option<ApiKind>, WorldError> {
+        let key = (id.api_version.clone(), id.kind.clone());
+        if let Some(known) = self.kinds.get(&key) {
+            return Ok(known.clone());
+        }
+        let kind = self.site.find_kind(id).await?;
+        self.kinds.insert(key, kind.clone());
+        Ok(kind)
+    }
+
+    async fn add(
+        &mut self,
+        place: usize,
+        sha256: [u8; 32],
+        kind: Option<&ApiKind>,
+        object: &Value,
+        notes: Vec<String>,
+    ) -> Result<(), WorldError> {
+        let Some(id) = ObjectId::of(object) else {
+            return Ok(());
+        };
+        let at = self.index.entries.len();
+        let judged = if let Some(kind) = kind {
+            self.looker.judge(kind, &id, object).await?
+        } else {
+            self.unserved.push(at);
+            Judged::create()
+        };
+        let owners = Owner::all_of(object, judged.object.as_ref(), &mut self.index.names);
+        if !owners.is_empty() {
+            self.index.owners.insert(at, owners);
+        }
+        let outline = Outline::of(object, &mut self.index.names);
+        let bytes = object.to_string().into_bytes().into_boxed_slice();
+        self.index.entries.push(Entry {
+            place,
+            api_version: self.index.names.number(&id.api_version),
+            handle: outline.handle,
+            sha256,
+            size: bytes.len(),
+            fate: judged.fate,
+            why: self.index.names.number(&judged.why),
+            wave: 0,
+            live: judged.live.map(Box::new),
+        });
+        self.outlines.push(outline);
+        if !notes.is_empty() {
+            self.index.notes.insert(at, notes);
+        }
+        if is_definition(&id) {
+            let of = |pointer| text(object, pointer).to_owned();
+            let brings = (of("/spec/group"), of("/spec/names/kind"));
+            self.index.brought.insert(at, brings);
+        }
+        if self.keep && self.index.is_to_do(at) {
+            let gate = is_definition(&id) || id.kind == "Namespace" && id.group().is_empty();
+            self.index.hold.offer(at, bytes, gate);
+        }
+        Ok(())
+    }
+
+    /// A namespace of which the backup has nothing is a mistake, and not an empty restore.
+    fn refuse_nothing(&self, store: &dyn Store, found: &Found) -> Result<(), WorldError> {
+        let wanted = &self.effect.selection.namespaces;
+        let missing = wanted.iter().find(|name| !self.namespaces.contains(*name));
+        missing.map_or(Ok(()), |name| {
+            let message = format!("backup {} holds nothing of namespace {name}", found.seen.name);
+            Err(WorldError::new(ErrorKind::NotFound, store.address(), message))
+        })
+    }
+
+    fn finish(mut self) -> Index {
+        self.judge_unserved();
+        let mut order = outline_order(&self.outlines, &self.index.names);
+        let idle: BTreeSet<usize> = self.idle_definitions();
+        for wave in &mut order.waves {
+            wave.retain(|at| !idle.contains(at));
+        }
+        order.waves.retain(|wave| !wave.is_empty());
+        for (number, wave) in order.waves.iter().enumerate() {
+            for at in wave {
+                if let Some(entry) = self.index.entries.get_mut(*at) {
+                    entry.wave = number;
+                }
+            }
+        }
+        self.index.order = order;
+        self.index.skipped.sort();
+        self.index
+    }
+
+    /// Definitions are named `<plural>.<group>`; those that no object of the restore needs are left
+    /// alone.
+    fn idle_definitions(&self) -> BTreeSet<usize> {
+        let definitions = self.index.brought.keys().copied();
+        let needed = |at: &usize| self.resources.contains(&self.index.id(*at).name);
+        definitions.filter(|at| !needed(at)).collect()
+    }
+
+    /// Kinds that the restore itself brings will be served by then.
+    fn judge_unserved(&mut self) {
+        let brought: BTreeSet<_> = self.index.brought.values().cloned().collect();
+        for at in std::mem::take(&mut self.unserved) {
+            let id = self.index.id(at);
+            if brought.contains(&(id.group().to_owned(), id.kind.clone())) {
+                continue;
+            }
+            let why = self.index.names.number(&unserved(self.site, &id, self.effect));
+            if let Some(entry) = self.index.entries.get_mut(at) {
+                (entry.fate, entry.why) = (Fate::Refuse, why);
+            }
+        }
+    }
+}
+
+fn is_definition(id: &ObjectId) -> bool {
+    id.kind == "CustomResourceDefinition" && id.group() == "apiextensions.k8s.io"
+}
+
+fn unserved(site: &Site<'_>, id: &ObjectId, effect: &RestoreObjects) -> String {
+    let drill = if effect.confined {
+        ", and a drill does not bring its definition"
+    } else {
+        ", and the backup does not bring its definition"
+    };
+    format!("{} serves no {} of {}{drill}", site.name, id.kind, id.api_version)
+}
+
+/// The bytes of a digest in hex.
+pub(super) fn digest(hex: &str) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    for (byte, at) in bytes.iter_mut().zip((0..hex.len()).step_by(2)) {
+        let pair = hex.get(at..at + 2).unwrap_or("");
+        *byte = u8::from_str_radix(pair, 16).unwrap_or(0);
+    }
+    bytes
+}
