@@ -15,6 +15,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{Method, Request, StatusCode};
 use http_body_util::BodyExt;
 use kube::client::{AuthError, Body};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{Place, refused};
@@ -161,8 +162,12 @@ impl Wire {
         }
     }
 
-    /// The JSON of a 2xx answer.
-    pub(super) fn read<T: DeserializeOwned>(&self, call: &Call, reply: &Reply) -> Result<T, WorldError> {
+    /// The JSON of a 2xx answer; it may borrow from the answer.
+    pub(super) fn read<'a, T: Deserialize<'a>>(
+        &self,
+        call: &Call,
+        reply: &'a Reply,
+    ) -> Result<T, WorldError> {
         serde_json::from_slice(&reply.body).map_err(|error| {
             // The number says that it was done; who said it is not sure.
             let kind = if call.mutating() {
