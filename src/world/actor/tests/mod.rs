@@ -5,6 +5,7 @@ mod effects;
 mod kit;
 mod recovery;
 mod sandbox;
+mod selecting;
 mod stores;
 
 use std::sync::{Arc, Mutex};
