@@ -76,13 +76,13 @@ impl ArchiveError {
 /// Why an object cannot be written into an archive.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    /// Objects did not come sorted by resource, namespace and name, or one came twice.
-    #[error("{path} came after {last}: objects have to be sorted, each once")]
-    OutOfOrder {
+    /// An object came twice, or its kind did.
+    #[error("{path} cannot be written: {why}")]
+    Again {
         /// What came.
         path: String,
         /// What came before.
-        last: String,
+        why: &'static str,
     },
     /// The object is not what its kind says, or its name cannot be a file name.
     #[error("{object}: {why}")]

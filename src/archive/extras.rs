@@ -6,7 +6,8 @@ use std::io::{self, Write as _};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::path::ObjectPath;
 use super::{Keys, Manifest};
@@ -19,7 +20,7 @@ use super::{Keys, Manifest};
 pub fn extra_files(keys: &Keys, manifest: &Manifest, log: &str) -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut files = vec![
         (keys.extra("logs.gz"), gzip(log.as_bytes())?),
-        (keys.resource_list(), gzip_json(&json!(resource_list(manifest)))?),
+        (keys.resource_list(), gzip_json(&resource_list(manifest))?),
         (keys.results(), gzip_json(&json!({"errors": {}, "warnings": {}}))?),
     ];
     // Empty lists say "no volumes"; a missing file would be read as "not known".
@@ -55,8 +56,11 @@ pub(super) fn resource_list(manifest: &Manifest) -> BTreeMap<String, Vec<String>
     list
 }
 
-fn gzip_json(value: &Value) -> io::Result<Vec<u8>> {
-    gzip(format!("{value}\n").as_bytes())
+fn gzip_json(value: &impl Serialize) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    serde_json::to_writer(&mut encoder, value)?;
+    encoder.write_all(b"\n")?;
+    encoder.finish()
 }
 
 fn gzip(bytes: &[u8]) -> io::Result<Vec<u8>> {

@@ -9,12 +9,15 @@
 //! them demands exactly the bytes that would be written again. So no byte of it can change unnoticed.
 
 use std::collections::BTreeMap;
+use std::io::{self, BufWriter, Write};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use sha2::{Digest as _, Sha256};
+
 use super::path::ObjectPath;
-use crate::text::sha256_hex;
+use crate::text::{hex, sha256_hex};
 
 /// Size and checksum of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +92,10 @@ pub struct Manifest {
     pub left_out: Vec<LeftOut>,
     /// The archive.
     pub archive: Sum,
+    /// Why it holds only a part of its namespaces, in words; empty: it holds all of them but what was left
+    /// out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub narrowed: Vec<String>,
 }
 
 /// The format of the envelope and of what is in it.
@@ -111,18 +118,66 @@ pub enum ManifestError {
     /// It cannot be read.
     #[error("it cannot be read")]
     Malformed(#[from] serde_json::Error),
+    /// The sink refused.
+    #[error("it cannot be written")]
+    Write(#[from] io::Error),
     /// It is not what was written.
     #[error("it is damaged: its content does not have the checksum that it states")]
     Damaged,
 }
 
 fn seal<T: Serialize>(content: &T) -> Result<Vec<u8>, ManifestError> {
-    let sha256 = sha256_hex(&serde_json::to_vec(content)?);
-    Ok(serde_json::to_vec(&Envelope {
+    let mut bytes = Vec::new();
+    seal_into(content, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// Writes the envelope and returns its checksum. The content is written twice, the first time only for
+/// its own checksum: so nobody holds a large one as text.
+fn seal_into<T: Serialize>(content: &T, sink: impl Write) -> Result<String, ManifestError> {
+    let mut of_content = BufWriter::new(Hashing::new(io::sink()));
+    serde_json::to_writer(&mut of_content, content)?;
+    let sha256 = finish(of_content)?;
+    let mut stored = BufWriter::new(Hashing::new(sink));
+    let envelope = Envelope {
         format: FORMAT,
         sha256,
         content,
-    })?)
+    };
+    serde_json::to_writer(&mut stored, &envelope)?;
+    finish(stored)
+}
+
+fn finish<W: Write>(sink: BufWriter<Hashing<W>>) -> Result<String, ManifestError> {
+    let hashing = sink.into_inner().map_err(io::IntoInnerError::into_error)?;
+    Ok(hex(&hashing.hash.finalize()))
+}
+
+/// Hashes what passes.
+struct Hashing<W> {
+    inner: W,
+    hash: Sha256,
+}
+
+impl<W> Hashing<W> {
+    fn new(inner: W) -> Self {
+        Self {
+            inner,
+            hash: Sha256::new(),
+        }
+    }
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.hash.update(bytes.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
 }
 
 fn open<T: Serialize + for<'a> Deserialize<'a>>(bytes: &[u8]) -> Result<T, ManifestError> {
@@ -150,6 +205,15 @@ impl Manifest {
     /// None that is known; serde's type has one.
     pub fn to_bytes(&self) -> Result<Vec<u8>, ManifestError> {
         seal(self)
+    }
+
+    /// Writes the bytes to store and returns their SHA-256 in hex.
+    ///
+    /// # Errors
+    ///
+    /// What the sink says.
+    pub fn write(&self, sink: impl Write) -> Result<String, ManifestError> {
+        seal_into(self, sink)
     }
 
     /// Reads stored bytes.
@@ -256,6 +320,7 @@ mod tests {
                 sha256: "11".into(),
                 size: 9,
             },
+            narrowed: Vec::new(),
         }
     }
 
@@ -263,6 +328,9 @@ mod tests {
     fn a_manifest_survives_being_stored() {
         let bytes = manifest().to_bytes().unwrap();
         assert_eq!(Manifest::from_bytes(&bytes).unwrap(), manifest());
+        let mut streamed = Vec::new();
+        assert_eq!(manifest().write(&mut streamed).unwrap(), sha256_hex(&bytes));
+        assert_eq!(streamed, bytes);
         assert_eq!(
             manifest().kinds,
             BTreeMap::from([("deployments.apps".to_owned(), 1)])

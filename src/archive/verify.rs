@@ -55,7 +55,8 @@ const WRONGS_MAX: usize = 10;
 /// The first things that are wrong, at most ten, never none.
 pub fn verify<R: Read>(archive: R, manifest: &Manifest) -> Result<Summary, Vec<Wrong>> {
     let mut check = Check::against(manifest);
-    let mut reader = Reader::new(archive);
+    // The checksum says more than the object would.
+    let mut reader = Reader::new(archive).without_objects();
     for archived in reader.by_ref() {
         match archived {
             Ok(archived) => check.object(&archived),
@@ -79,53 +80,54 @@ pub fn verify<R: Read>(archive: R, manifest: &Manifest) -> Result<Summary, Vec<W
 }
 
 struct Check<'a> {
+    entries: &'a [Entry],
+    /// So many came as they are in the manifest: the order there is that of the archive.
+    in_step: usize,
+    /// Made when the first one did not.
+    search: Option<Search<'a>>,
+    wrongs: Vec<Wrong>,
+}
+
+/// Finds entries in an archive whose order is not the manifest's.
+struct Search<'a> {
     expected: BTreeMap<&'a str, &'a Entry>,
     by_sum: BTreeMap<&'a str, &'a str>,
     found: BTreeSet<&'a str>,
-    wrongs: Vec<Wrong>,
 }
 
 impl<'a> Check<'a> {
     fn against(manifest: &'a Manifest) -> Self {
-        let entries = manifest.objects.iter();
         Self {
-            expected: entries
-                .clone()
-                .map(|entry| (entry.path.as_str(), entry))
-                .collect(),
-            by_sum: entries
-                .map(|entry| (entry.sha256.as_str(), entry.path.as_str()))
-                .collect(),
-            found: BTreeSet::new(),
+            entries: &manifest.objects,
+            in_step: 0,
+            search: None,
             wrongs: Vec::new(),
         }
     }
 
     fn object(&mut self, archived: &Archived) {
-        if let Some((path, entry)) = self.expected.get_key_value(archived.path.as_str()) {
-            self.found.insert(path);
-            if entry.sha256 != archived.sha256 {
-                self.wrongs.push(Wrong::Changed {
-                    path: archived.path.clone(),
-                });
-            }
-        } else if let Some(from) = self.by_sum.get(archived.sha256.as_str()) {
-            self.found.insert(from);
-            self.wrongs.push(Wrong::Moved {
-                from: (*from).to_owned(),
-                to: archived.path.clone(),
-            });
-        } else {
-            self.wrongs.push(Wrong::Added {
+        let next = self.entries.get(self.in_step).filter(|_| self.search.is_none());
+        if let Some(entry) = next.filter(|entry| entry.path == archived.path) {
+            self.in_step += 1;
+            let equal = entry.sha256 == archived.sha256;
+            self.wrongs.extend((!equal).then(|| Wrong::Changed {
                 path: archived.path.clone(),
-            });
+            }));
+        } else {
+            let (entries, in_step) = (self.entries, self.in_step);
+            let search = self.search.get_or_insert_with(|| Search::after(entries, in_step));
+            self.wrongs.extend(search.object(archived));
         }
     }
 
     fn finish(&mut self, summary: &Summary, manifest: &Manifest) {
-        let missing = self.expected.keys().filter(|path| !self.found.contains(*path));
-        let wrongs = missing.map(|path| Wrong::Missing {
-            path: (*path).to_owned(),
+        let search = &self.search;
+        let missing = self.entries.iter().skip(self.in_step).filter(|entry| {
+            let found = |search: &Search<'_>| search.found.contains(entry.path.as_str());
+            !search.as_ref().is_some_and(found)
+        });
+        let wrongs = missing.map(|entry| Wrong::Missing {
+            path: entry.path.clone(),
         });
         self.wrongs.extend(wrongs.take(WRONGS_MAX));
         self.wrongs.truncate(WRONGS_MAX);
@@ -135,6 +137,38 @@ impl<'a> Check<'a> {
                 found: summary.archive.sha256.clone(),
             });
         }
+    }
+}
+
+impl<'a> Search<'a> {
+    /// The first ones were found already.
+    fn after(entries: &'a [Entry], found: usize) -> Self {
+        let sums = entries.iter();
+        Self {
+            expected: entries.iter().map(|entry| (entry.path.as_str(), entry)).collect(),
+            by_sum: sums
+                .map(|entry| (entry.sha256.as_str(), entry.path.as_str()))
+                .collect(),
+            found: entries
+                .iter()
+                .take(found)
+                .map(|entry| entry.path.as_str())
+                .collect(),
+        }
+    }
+
+    fn object(&mut self, archived: &Archived) -> Option<Wrong> {
+        let path = archived.path.clone();
+        if let Some((known, entry)) = self.expected.get_key_value(archived.path.as_str()) {
+            self.found.insert(known);
+            return (entry.sha256 != archived.sha256).then_some(Wrong::Changed { path });
+        }
+        if let Some(from) = self.by_sum.get(archived.sha256.as_str()) {
+            self.found.insert(from);
+            let from = (*from).to_owned();
+            return Some(Wrong::Moved { from, to: path });
+        }
+        Some(Wrong::Added { path })
     }
 }
 

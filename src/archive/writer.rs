@@ -1,14 +1,17 @@
 //! Objects into an archive as Velero writes it, as a stream.
 //!
-//! The same objects at the same time give the same bytes: entries in one order, keys in one order, one
-//! mode, one owner, one time.
+//! The same objects in the same order at the same time give the same bytes: keys in one order, one mode,
+//! one owner, one time.
 //!
 //! ## Why
 //!
 //! - Keys are sorted, as Velero's are, so that an object has one checksum wherever it was read.
-//! - The caller sorts: only it knows whether its lists are sorted already, and a writer that held all
-//!   objects would not be a stream. What comes out of order is refused, so no object can be there twice.
+//! - The caller decides the order: only it knows its lists, and a writer that held all objects would not
+//!   be a stream. Kinds come one after the other, and within a kind no object comes twice, in whatever
+//!   order a server lists them: nearly all sort by `namespace/name`, but a database under one may sort
+//!   capital letters elsewhere.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use flate2::Compression;
@@ -36,12 +39,21 @@ pub struct Contents {
 pub struct Writer<W: Write> {
     gzip: GzEncoder<Sink<W>>,
     mtime: u64,
-    last: Option<Place>,
+    /// Kinds that came before the present one, by their resource.
+    past: BTreeSet<String>,
+    present: Present,
     entries: Vec<Entry>,
 }
 
-/// Resource, namespace and name: the order of an archive. Cluster-scoped objects come first.
-type Place = (String, Option<String>, String);
+/// The kind whose objects are being written.
+#[derive(Default)]
+struct Present {
+    resource: String,
+    /// Its first entry.
+    from: usize,
+    /// The greatest `namespace/name` so far.
+    greatest: String,
+}
 
 /// The version of Velero's format that this is.
 pub(super) const FORMAT: &str = "1.1.0";
@@ -61,33 +73,34 @@ impl<W: Write> Writer<W> {
         let mut writer = Self {
             gzip: GzEncoder::new(sink, Compression::default()),
             mtime: u64::try_from(time.as_second()).unwrap_or(0),
-            last: None,
+            past: BTreeSet::new(),
+            present: Present::default(),
             entries: Vec::new(),
         };
         writer.entry("metadata/version", format!("{FORMAT}\n").as_bytes())?;
         Ok(writer)
     }
 
-    /// Adds one object. They have to come sorted by resource (`plural.group`), namespace and name.
+    /// What is written so far goes in here; whoever streams takes it out.
+    pub fn sink(&mut self) -> &mut W {
+        &mut self.gzip.get_mut().inner
+    }
+
+    /// Adds one object. All objects of a kind have to come after each other.
     ///
     /// # Errors
     ///
-    /// [`WriteError::OutOfOrder`] and [`WriteError::Unfit`] before anything of the object is written.
+    /// [`WriteError::Again`] and [`WriteError::Unfit`] before anything of the object is written.
     pub fn append(&mut self, kind: &ApiKind, mut object: Value) -> Result<(), WriteError> {
         let id = fitting(kind, &object)?;
-        let place = (kind.resource(), id.namespace.clone(), id.name.clone());
+        let place = format!("{}/{}", id.namespace.as_deref().unwrap_or(""), id.name);
         let path = ObjectPath {
             resource: kind.resource(),
             copy: Copy::Plain,
             namespace: id.namespace,
             name: id.name,
         };
-        if let Some(last) = self.last.as_ref().filter(|last| **last >= place) {
-            return Err(WriteError::OutOfOrder {
-                path: path.to_string(),
-                last: format!("{last:?}"),
-            });
-        }
+        let greatest = self.look_back(&path, &place)?;
         object.sort_all_objects();
         let body = serde_json::to_vec(&object).map_err(io::Error::from)?;
         let preferred = ObjectPath {
@@ -106,8 +119,39 @@ impl<W: Write> Writer<W> {
             sha256: sha256_hex(&body),
             size: body.len() as u64,
         });
-        self.last = Some(place);
+        if greatest {
+            self.present.greatest = place;
+        }
         Ok(())
+    }
+
+    /// Refuses what was there before; says whether nothing greater was. A server sorts, so most of the
+    /// time there is nothing to look through.
+    fn look_back(&mut self, path: &ObjectPath, place: &str) -> Result<bool, WriteError> {
+        if path.resource != self.present.resource {
+            if self.past.contains(&path.resource) {
+                return Err(WriteError::Again {
+                    path: path.to_string(),
+                    why: "other kinds came after its kind",
+                });
+            }
+            let ended = std::mem::replace(&mut self.present.resource, path.resource.clone());
+            self.past.insert(ended);
+            self.present.from = self.entries.len();
+            self.present.greatest.clear();
+        }
+        if *place > *self.present.greatest {
+            return Ok(true);
+        }
+        let plain = path.to_string();
+        let of_kind = self.entries.get(self.present.from..).unwrap_or_default();
+        if of_kind.iter().any(|entry| entry.path == plain) {
+            return Err(WriteError::Again {
+                path: plain,
+                why: "it came before",
+            });
+        }
+        Ok(false)
     }
 
     /// Ends the archive and gives back the sink.

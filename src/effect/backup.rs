@@ -2,18 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, Confinement, Line, Meaning, Permission, Query, Sandbox, Symbol};
-
-/// What of a site is meant. Sorted lists, so that equal selections are equal values.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Selection {
-    /// Namespaces; none: nothing namespaced.
-    pub namespaces: Vec<String>,
-    /// Kinds to leave out, as `plural.group`.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub exclude: Vec<String>,
-}
+use super::{Class, Confinement, Line, Meaning, Permission, Query, Sandbox, Selection, Symbol};
 
 /// One backup in Velero's bucket layout, with a checksummed manifest, read back before it is called
 /// verified.
@@ -43,11 +32,7 @@ impl Meaning for BackupObjects {
     }
 
     fn line(&self) -> Line {
-        let what = format!(
-            "namespaces {} into {}",
-            self.selection.namespaces.join(", "),
-            self.store
-        );
+        let what = format!("{} into {}", self.selection.words(), self.store);
         Line::new(Symbol::Create, &self.site, "backup", what)
     }
 

@@ -21,11 +21,12 @@ mod restore;
 mod sandbox;
 mod scale;
 mod seen;
+mod selection;
 mod wait;
 
 pub use apply::Apply;
 pub use ask::{Ask, Expected};
-pub use backup::{BackupObjects, Selection};
+pub use backup::BackupObjects;
 pub use copy::CopyPrefix;
 pub use delete::Delete;
 pub use error::{ErrorKind, WorldError};
@@ -39,6 +40,7 @@ pub use restore::{BackupName, Existing, PRUNE_MAX, RestoreObjects};
 pub use sandbox::{CloseSandbox, OpenSandbox};
 pub use scale::Scale;
 pub use seen::{BackupSeen, Counts, Fate, FateOf, RestorePreview, Seen, SiteSeen, WorkloadSeen};
+pub use selection::{ClusterScoped, Mismatch, Selection};
 pub use wait::{Await, Condition};
 
 use serde::{Deserialize, Serialize};

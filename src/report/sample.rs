@@ -66,7 +66,7 @@ fn restore(confined: bool) -> RestoreObjects {
         backup: Text::known("shop-2026-11-22T2300"),
         selection: Selection {
             namespaces: vec!["shop".into()],
-            exclude: vec![],
+            ..Selection::default()
         },
         existing: Existing::Update,
         namespaces: if confined {

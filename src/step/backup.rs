@@ -1,9 +1,17 @@
 //! `backup`: read a site's objects into a store.
+//!
+//! ## Why it has no hooks
+//!
+//! What has to happen before and after (scale an application down and up again, dump a database with
+//! a Job, ask an address) is a step of the runbook before and after this one: `scale`, `job`, `probe`,
+//! with `needs`, `timeout` and `on_failure` of its own. There it has a place in the plan, rights, a
+//! journal entry, an undo and a resume; a second mechanism inside of this one would have none of them.
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::params::{NamespaceName, Role, StoreName};
+use super::params::{Role, StoreName};
+use super::select::{Cluster, KindName, Labels, NamespacePattern, check_labels, kinds, selectors, sorted};
 use super::{Observed, Refusal, Scene, Script, StepKind};
 use crate::effect::{BackupObjects, Effect, Selection};
 
@@ -13,18 +21,49 @@ pub(super) struct Backup;
 
 /// Where from, what, and where to.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Params {
     /// The role of the site to read.
     site: Role,
-    /// Namespaces to read, each with everything in it.
+    /// Namespaces to read, each with everything in it: names, or patterns such as `shop-*` and `*`. One
+    /// that stands for no namespace is an error.
     #[schemars(length(min = 1))]
-    namespaces: Vec<NamespaceName>,
+    namespaces: Vec<NamespacePattern>,
     /// The store to write to, in Velero's layout.
     to: StoreName,
     /// Kinds to leave out, as `plural.group`, such as `events` or `coupons.shop.example.com`.
     #[serde(default)]
-    exclude: Vec<String>,
+    exclude: Vec<KindName>,
+    /// Namespaces to leave out of those: names or patterns.
+    #[serde(default)]
+    exclude_namespaces: Vec<NamespacePattern>,
+    /// Only these kinds, as `plural.group`; without it: all. A backup of some kinds is no backup of its
+    /// namespaces: `latest` and `latest-verified` pass it over.
+    #[serde(default)]
+    kinds: Vec<KindName>,
+    /// Only objects that one of these label selectors matches; without it: all. As with `kinds`, such
+    /// a backup has to be named to be restored.
+    #[serde(default)]
+    labels: Vec<Labels>,
+    /// Which objects outside of namespaces. `related`: what captured objects name (roles of their service
+    /// accounts, classes, volumes, definitions of custom kinds); `all`: everything that the cluster has;
+    /// `none`.
+    #[serde(default)]
+    cluster: Cluster,
+}
+
+impl Params {
+    fn selection(&self) -> Selection {
+        let names = |all: &[NamespacePattern]| sorted(all.iter().map(|one| one.0.clone()));
+        Selection {
+            namespaces: names(&self.namespaces),
+            exclude: kinds(&self.exclude),
+            exclude_namespaces: names(&self.exclude_namespaces),
+            kinds: kinds(&self.kinds),
+            labels: selectors(&self.labels),
+            cluster: self.cluster.meant(),
+        }
+    }
 }
 
 impl StepKind for Backup {
@@ -39,8 +78,15 @@ impl StepKind for Backup {
             site: "west".to_owned(),
             store: "vault".to_owned(),
             name_prefix: "shop".to_owned(),
-            selection: selection(&[NamespaceName("shop".to_owned())], &[]),
+            selection: Selection {
+                namespaces: vec!["shop".to_owned()],
+                ..Selection::default()
+            },
         })]
+    }
+
+    fn check(params: &Params) -> Result<(), String> {
+        check_labels(&params.labels)
     }
 
     fn script(params: &Params, scene: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {
@@ -48,24 +94,11 @@ impl StepKind for Backup {
             site: params.site.0.clone(),
             store: params.to.0.clone(),
             name_prefix: scene.runbook.to_owned(),
-            selection: selection(&params.namespaces, &params.exclude),
+            selection: params.selection(),
         };
         Ok(Script {
             effects: vec![Effect::BackupObjects(effect)],
             undo: Vec::new(),
         })
     }
-}
-
-/// Sorted and without repetitions, so that equal selections are equal values.
-pub(super) fn selection(namespaces: &[NamespaceName], exclude: &[String]) -> Selection {
-    let mut selection = Selection {
-        namespaces: namespaces.iter().map(|name| name.0.clone()).collect(),
-        exclude: exclude.to_vec(),
-    };
-    selection.namespaces.sort();
-    selection.namespaces.dedup();
-    selection.exclude.sort();
-    selection.exclude.dedup();
-    selection
 }

@@ -21,6 +21,7 @@ mod probe;
 mod restore;
 mod scale;
 mod schema;
+mod select;
 mod target;
 #[cfg(test)]
 mod testing;

@@ -3,10 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::backup::selection;
 use super::params::{NamespaceName, Role, StoreName};
+use super::select::{KindName, Labels, check_labels, kinds, selectors, sorted};
 use super::{Observed, Refusal, Scene, Script, StepKind};
-use crate::effect::{BackupName, Effect, Existing, Query, RestoreObjects, Seen};
+use crate::effect::{BackupName, Effect, Existing, Query, RestoreObjects, Seen, Selection};
 use crate::text::Text;
 
 /// The kind.
@@ -30,7 +30,7 @@ pub(super) struct Params {
     namespaces: Vec<NamespaceName>,
     /// Kinds to leave out, as `plural.group`.
     #[serde(default)]
-    exclude: Vec<String>,
+    exclude: Vec<KindName>,
     /// Objects that are already there and differ: `keep` leaves them, `update` applies the backup's,
     /// `replace` also deletes and makes again what cannot be changed in place (never a claim), `prune`
     /// also deletes what the backup does not hold.
@@ -39,6 +39,14 @@ pub(super) struct Params {
     /// Objects that `prune` deletes at most (10 where it is not said); with more the restore is refused.
     #[serde(default, rename = "pruneMax")]
     prune_max: Option<u32>,
+    /// Only these kinds, as `plural.group`; without it: all. Namespaces and the definitions of custom kinds
+    /// come along.
+    #[serde(default)]
+    kinds: Vec<KindName>,
+    /// Only objects that one of these label selectors matches; without it: all. Namespaces and the
+    /// definitions of custom kinds come along.
+    #[serde(default)]
+    labels: Vec<Labels>,
 }
 
 /// What to do with an object that is already there and differs.
@@ -69,12 +77,19 @@ impl StepKind for Restore {
             site: "west".to_owned(),
             store: "vault".to_owned(),
             backup: latest_verified(),
-            selection: selection(&[NamespaceName("shop".to_owned())], &[]),
+            selection: Selection {
+                namespaces: vec!["shop".to_owned()],
+                ..Selection::default()
+            },
             existing: Existing::Keep,
             namespaces: Vec::new(),
             confined: false,
             prune_max: None,
         })]
+    }
+
+    fn check(params: &Params) -> Result<(), String> {
+        check_labels(&params.labels)
     }
 
     fn queries(params: &Params, _: &Scene<'_>) -> Vec<Query> {
@@ -86,7 +101,7 @@ impl StepKind for Restore {
             site: params.site.0.clone(),
             store: params.from.0.clone(),
             backup: params.chosen(scene, seen)?,
-            selection: selection(&params.namespaces, &params.exclude),
+            selection: params.selection(),
             existing: match params.existing {
                 OnExisting::Keep => Existing::Keep,
                 OnExisting::Update => Existing::Update,
@@ -105,6 +120,16 @@ impl StepKind for Restore {
 }
 
 impl Params {
+    fn selection(&self) -> Selection {
+        Selection {
+            namespaces: sorted(self.namespaces.iter().map(|one| one.0.clone())),
+            exclude: kinds(&self.exclude),
+            kinds: kinds(&self.kinds),
+            labels: selectors(&self.labels),
+            ..Selection::default()
+        }
+    }
+
     /// What to ask the store; nothing where the name is an earlier step's output.
     fn question(&self) -> Option<Query> {
         let backup = match self.backup.as_known()?.as_str() {
@@ -112,7 +137,7 @@ impl Params {
             "latest" => BackupName::Latest,
             name => BackupName::Named(name.to_owned()),
         };
-        let namespaces = selection(&self.namespaces, &[]).namespaces;
+        let namespaces = self.selection().namespaces;
         Some(Query::Backup {
             store: self.from.0.clone(),
             backup,

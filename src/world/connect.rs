@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::port::{Answer, Applied, Cluster, Store, Web};
+use super::port::{Answer, Applied, Cluster, Listed, Listing, Store, Web};
 use crate::effect::{SiteSeen, WorldError};
 use crate::objects::ApiKind;
 use crate::runbook::{S3Store, Sealing};
@@ -131,6 +131,10 @@ impl Cluster for Unconnected {
     }
 
     fn list<'a>(&'a self, _: &'a ApiKind, _: Option<&'a str>) -> Answer<'a, Vec<Value>> {
+        self.reason()
+    }
+
+    fn page<'a>(&'a self, _: &'a Listing, _: Option<&'a str>) -> Answer<'a, Listed> {
         self.reason()
     }
 

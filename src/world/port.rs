@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::effect::{SiteSeen, WorldError};
-use crate::objects::ApiKind;
+use crate::objects::{ApiKind, LabelSelector};
 
 /// The result of a port's method.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, WorldError>>;
@@ -26,6 +26,10 @@ pub trait Cluster: Send + Sync {
 
     /// All objects of a kind, in one namespace or in all, read in pages at one consistent version.
     fn list<'a>(&'a self, kind: &'a ApiKind, namespace: Option<&'a str>) -> Answer<'a, Vec<Value>>;
+
+    /// One page of a listing: the first, or the one that the page before named. For whoever cannot
+    /// hold all of them; it has to see for itself that all pages are of one version.
+    fn page<'a>(&'a self, listing: &'a Listing, next: Option<&'a str>) -> Answer<'a, Listed>;
 
     /// One object; `None` where there is none.
     fn get<'a>(
@@ -75,6 +79,60 @@ pub trait Cluster: Send + Sync {
         name: &'a str,
         uid: &'a str,
     ) -> Answer<'a, bool>;
+}
+
+/// Objects per page: kubectl's and Velero's number too. The server answers one in well under a
+/// second, and holds one page in memory at a time.
+pub const PAGE: usize = 500;
+
+/// What is to be listed, and how much of it at once.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    /// The kind.
+    pub kind: ApiKind,
+    /// One namespace, or all.
+    pub namespace: Option<String>,
+    /// Only objects with these labels; the server chooses.
+    pub labels: Option<LabelSelector>,
+    /// Objects per page; a server may give fewer, and some give more.
+    pub limit: usize,
+}
+
+/// One page of a listing.
+#[derive(Clone, Debug)]
+pub enum Listed {
+    /// Objects, in the server's own order.
+    Objects {
+        /// The JSON of each, without copying: they share the page's buffer. Where it says no `apiVersion`
+        /// and `kind`, it is of the kind that was listed.
+        items: Vec<Bytes>,
+        /// The state that this page shows.
+        version: String,
+        /// By which the next page is asked for; `None`: this was the last.
+        next: Option<String>,
+    },
+    /// The server has forgotten the state that the first page showed: nothing of the listing so far
+    /// may be used.
+    Expired,
+}
+
+impl Listing {
+    /// One object of a page, with its `apiVersion` and `kind`.
+    ///
+    /// # Errors
+    ///
+    /// It is no JSON.
+    pub fn object(kind: &ApiKind, text: &[u8]) -> Result<Value, serde_json::Error> {
+        let mut object: Value = serde_json::from_slice(text)?;
+        if let Value::Object(fields) = &mut object {
+            // Items of built-in kinds come without: the list says them once for all.
+            fields
+                .entry("apiVersion")
+                .or_insert_with(|| kind.api_version().into());
+            fields.entry("kind").or_insert_with(|| kind.kind.clone().into());
+        }
+        Ok(object)
+    }
 }
 
 /// What a server-side apply did.

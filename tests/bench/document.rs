@@ -109,6 +109,7 @@ fn backup(namespaces: &[String]) -> BackupSeen {
             .collect(),
         archive_sha256: None,
         errors: Vec::new(),
+        passed_over: Vec::new(),
     }
 }
 

@@ -133,12 +133,11 @@ pub(super) async fn writing<T: Send + 'static>(
     key: &str,
     work: impl FnOnce(Outgoing) -> Result<(Outgoing, T), WorldError> + Send + 'static,
 ) -> Result<T, WorldError> {
-    let (sender, receiver) = mpsc::channel(PIECES);
+    let (pieces, body) = body(store);
     let outgoing = Outgoing {
-        sender,
+        sender: pieces.sender,
         buffer: BytesMut::with_capacity(PIECE),
     };
-    let body = body_of(receiver, store.address());
     let thread = tokio::task::spawn_blocking(move || {
         let (outgoing, made) = work(outgoing)?;
         outgoing.end();
@@ -155,6 +154,30 @@ pub(super) async fn writing<T: Send + 'static>(
             Err(store_says)
         }
         (Err(_), Err(worker_says)) => Err(worker_says),
+    }
+}
+
+/// A body that is made piece by piece between other things. The store's `put` of it has to be awaited at
+/// the same time: it takes the pieces.
+pub(super) fn body(store: &dyn Store) -> (Pieces, BoxStream<'static, Result<Bytes, WorldError>>) {
+    let (sender, receiver) = mpsc::channel(PIECES);
+    (Pieces { sender }, body_of(receiver, store.address()))
+}
+
+/// Where the pieces of a body go. Dropped without [`Pieces::end`], the body breaks.
+pub(super) struct Pieces {
+    sender: Sender<Part>,
+}
+
+impl Pieces {
+    /// Hands over the next bytes. `false`: nobody takes them any more; the store says why.
+    pub(super) async fn send(&self, bytes: Vec<u8>) -> bool {
+        bytes.is_empty() || self.sender.send(Part::Bytes(bytes.into())).await.is_ok()
+    }
+
+    /// Says that this was all.
+    pub(super) async fn end(self) -> bool {
+        self.sender.send(Part::End).await.is_ok()
     }
 }
 

@@ -213,8 +213,11 @@ pub(super) async fn newest(
 
 /// Why a backup that can be read is not the one that is meant; `None`: it may be.
 fn unfit(found: &Found, verified: bool) -> Option<&'static str> {
+    let narrowed = |manifest: &Manifest| !manifest.narrowed.is_empty();
     if found.partial {
         Some("Velero could not read all of it")
+    } else if found.manifest.as_ref().is_some_and(narrowed) {
+        Some("it was told to hold only some kinds or labels of its namespaces")
     } else if verified && found.seen.verified_at.is_none() {
         Some("nothing proves that it was read back and is whole")
     } else {

@@ -7,31 +7,31 @@
 //! 410 when it has forgotten it. Then everything read so far is thrown away and reading begins anew.
 //! The 410 carries a token to go on with at a *newer* state: using it would mix two moments.
 
+use bytes::Bytes;
 use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
-use super::call::Call;
+use super::call::{Call, Reply};
 use super::path;
 use super::wire::Wire;
 use crate::effect::{ErrorKind, WorldError};
 use crate::objects::ApiKind;
-
-/// Objects per page: kubectl's and Velero's number too. The server answers one in well under a
-/// second, and holds one page in memory at a time.
-const PAGE: usize = 500;
+use crate::world::port::{Listed, Listing, PAGE};
 
 /// How often a list may expire under its own pages before that is an error. A server remembers a state
 /// for five minutes, so one restart is rare and three mean that reading is too slow to ever end.
 const RESTARTS_MAX: u32 = 3;
 
+/// A page as it is on the wire. The items stay text: who wants them as values says so.
 #[derive(Deserialize)]
-struct Page {
+struct OnWire<'a> {
     #[serde(default)]
     metadata: PageMetadata,
     // `null` where a Go server has an empty list.
-    #[serde(default)]
-    items: Option<Vec<Value>>,
+    #[serde(default, borrow)]
+    items: Option<Vec<&'a RawValue>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -42,14 +42,46 @@ struct PageMetadata {
     next: Option<String>,
 }
 
+/// One page.
+pub(super) async fn page(wire: &Wire, listing: &Listing, next: Option<&str>) -> Result<Listed, WorldError> {
+    let call = call(listing, next);
+    let reply = wire.send(&call).await?;
+    if reply.status == StatusCode::GONE {
+        return Ok(Listed::Expired);
+    }
+    if !reply.status.is_success() {
+        return Err(wire.refused(&call, &reply));
+    }
+    let read: OnWire<'_> = wire.read(&call, &reply)?;
+    Ok(Listed::Objects {
+        items: slices(&reply, &read),
+        next: read.metadata.next.filter(|token| !token.is_empty()),
+        version: read.metadata.resource_version,
+    })
+}
+
+/// The text of each item, which stays where it is: in the reply's buffer.
+fn slices(reply: &Reply, read: &OnWire<'_>) -> Vec<Bytes> {
+    let items = read.items.iter().flatten();
+    items
+        .map(|item| reply.body.slice_ref(item.get().as_bytes()))
+        .collect()
+}
+
 /// All objects of a kind as of one moment.
 pub(super) async fn all(
     wire: &Wire,
     kind: &ApiKind,
     namespace: Option<&str>,
 ) -> Result<Vec<Value>, WorldError> {
+    let listing = Listing {
+        kind: kind.clone(),
+        namespace: namespace.map(str::to_owned),
+        labels: None,
+        limit: PAGE,
+    };
     for _ in 0..=RESTARTS_MAX {
-        if let Some(items) = try_all(wire, kind, namespace).await? {
+        if let Some(items) = try_all(wire, &listing).await? {
             return Ok(items);
         }
     }
@@ -62,50 +94,42 @@ pub(super) async fn all(
 }
 
 /// `None`: the state that the first page showed is gone; nothing of what was read may be used.
-async fn try_all(
-    wire: &Wire,
-    kind: &ApiKind,
-    namespace: Option<&str>,
-) -> Result<Option<Vec<Value>>, WorldError> {
-    let mut items = Vec::new();
-    let mut version: Option<String> = None;
-    let mut next: Option<String> = None;
+async fn try_all(wire: &Wire, listing: &Listing) -> Result<Option<Vec<Value>>, WorldError> {
+    let mut objects = Vec::new();
+    let mut first: Option<String> = None;
+    let mut from: Option<String> = None;
     loop {
-        let call = call(kind, namespace, next.as_deref());
-        let reply = wire.send(&call).await?;
-        if reply.status == StatusCode::GONE {
+        let Listed::Objects { items, version, next } = page(wire, listing, from.as_deref()).await? else {
+            return Ok(None);
+        };
+        if *first.get_or_insert_with(|| version.clone()) != version {
             return Ok(None);
         }
-        if !reply.status.is_success() {
-            return Err(wire.refused(&call, &reply));
+        for item in items {
+            let object = Listing::object(&listing.kind, &item).map_err(|error| {
+                let message = format!("list {}: an item is not JSON", listing.kind.resource());
+                wire.error(ErrorKind::Damaged, message).caused_by(&error)
+            })?;
+            objects.push(object);
         }
-        let page: Page = wire.read(&call, &reply)?;
-        let same = version.get_or_insert_with(|| page.metadata.resource_version.clone());
-        if *same != page.metadata.resource_version {
-            return Ok(None);
-        }
-        items.extend(page.items.into_iter().flatten().map(|item| named(kind, item)));
-        next = page.metadata.next.filter(|token| !token.is_empty());
-        if next.is_none() {
-            return Ok(Some(items));
+        from = next;
+        if from.is_none() {
+            return Ok(Some(objects));
         }
     }
 }
 
-fn call(kind: &ApiKind, namespace: Option<&str>, next: Option<&str>) -> Call {
-    let collection = path::collection(kind, namespace);
+fn call(listing: &Listing, next: Option<&str>) -> Call {
+    let namespace = listing.namespace.as_deref();
+    let labels = listing.labels.as_ref().map(ToString::to_string);
+    let labels = labels.map(|labels| format!("&labelSelector={}", path::segment(&labels)));
     let next = next.map(|token| format!("&continue={}", path::segment(token)));
-    let url = format!("{collection}?limit={PAGE}{}", next.unwrap_or_default());
-    Call::new(Method::GET, "list", &kind.resource(), namespace, url)
-}
-
-/// Items of built-in kinds come without apiVersion and kind: the list says them once for all.
-fn named(kind: &ApiKind, mut item: Value) -> Value {
-    if let Value::Object(fields) = &mut item {
-        fields
-            .entry("apiVersion")
-            .or_insert_with(|| kind.api_version().into());
-        fields.entry("kind").or_insert_with(|| kind.kind.clone().into());
-    }
-    item
+    let url = format!(
+        "{}?limit={}{}{}",
+        path::collection(&listing.kind, namespace),
+        listing.limit,
+        labels.unwrap_or_default(),
+        next.unwrap_or_default()
+    );
+    Call::new(Method::GET, "list", &listing.kind.resource(), namespace, url)
 }

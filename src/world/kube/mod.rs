@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 use self::call::{Call, Reply};
 use self::error::Status;
 use self::wire::Wire;
-use super::port::{Answer, Applied, Cluster};
+use super::port::{Answer, Applied, Cluster, Listed, Listing};
 use crate::effect::{ErrorKind, SiteSeen, WorldError};
 use crate::objects::ApiKind;
 
@@ -223,6 +223,10 @@ impl Cluster for KubeCluster {
 
     fn list<'a>(&'a self, kind: &'a ApiKind, namespace: Option<&'a str>) -> Answer<'a, Vec<Value>> {
         Box::pin(list::all(&self.wire, kind, namespace))
+    }
+
+    fn page<'a>(&'a self, listing: &'a Listing, next: Option<&'a str>) -> Answer<'a, Listed> {
+        Box::pin(list::page(&self.wire, listing, next))
     }
 
     fn get<'a>(

@@ -9,7 +9,7 @@ use super::KubeCluster;
 use super::wire::Wire;
 use crate::effect::{ErrorKind, WorldError};
 use crate::objects::{ApiKind, builtin};
-use crate::world::port::Cluster;
+use crate::world::port::{Cluster, Listed, Listing};
 use crate::world::testserver::{Act, Request, Server, answer, pause};
 
 fn connect(url: &str) -> KubeCluster {
@@ -273,6 +273,24 @@ async fn a_list_is_read_page_by_page_and_its_items_get_their_kind() {
     /api/v1/namespaces/shop/configmaps?limit=500&continue=500
     /api/v1/namespaces/shop/configmaps?limit=500&continue=1000
     ");
+}
+
+#[tokio::test]
+async fn a_page_shares_its_buffer_and_names_the_labels_asked_for() {
+    let server = Server::start(|request, _| page(request, "7", 3)).await;
+    let listing = Listing {
+        kind: configmaps(),
+        namespace: None,
+        labels: Some(serde_json::from_value(json!({"matchLabels": {"example.com/app": "web"}})).unwrap()),
+        limit: 500,
+    };
+    let cluster = connect(&server.url);
+    let Listed::Objects { items, version, next } = cluster.page(&listing, None).await.unwrap() else {
+        panic!("objects")
+    };
+    assert_eq!((version.as_str(), next), ("7", None));
+    assert_eq!(&items[2][..], br#"{"metadata":{"name":"c2"}}"#);
+    insta::assert_snapshot!(server.requests()[0].path, @"/api/v1/configmaps?limit=500&labelSelector=example.com%2Fapp%3Dweb");
 }
 
 #[tokio::test]

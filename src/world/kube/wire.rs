@@ -14,6 +14,7 @@ use http::StatusCode;
 use http::header::RETRY_AFTER;
 use http_body_util::BodyExt;
 use kube::client::AuthError;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::call::{Call, Reply};
@@ -78,8 +79,12 @@ impl Wire {
         }
     }
 
-    /// The JSON of a 2xx answer.
-    pub(super) fn read<T: DeserializeOwned>(&self, call: &Call, reply: &Reply) -> Result<T, WorldError> {
+    /// The JSON of a 2xx answer; it may borrow from the answer.
+    pub(super) fn read<'a, T: Deserialize<'a>>(
+        &self,
+        call: &Call,
+        reply: &'a Reply,
+    ) -> Result<T, WorldError> {
         serde_json::from_slice(&reply.body).map_err(|error| {
             // The number says that it was done; who said it is not sure.
             let kind = if call.mutating() {

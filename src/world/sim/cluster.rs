@@ -8,11 +8,12 @@ use serde_json::Value;
 use super::clock::SimClock;
 use super::fault::Faults;
 use super::merge;
+use super::paging;
 use super::state::{Key, State, owned_entirely};
 use super::{MANAGER, Pace};
 use crate::effect::{ErrorKind, SiteSeen, WorldError};
 use crate::objects::{ApiKind, builtin};
-use crate::world::port::{Answer, Applied, Cluster};
+use crate::world::port::{Answer, Applied, Cluster, Listed, Listing};
 
 /// A Kubernetes cluster in memory. Clones are the same cluster.
 #[derive(Clone, Debug)]
@@ -258,6 +259,13 @@ impl Cluster for SimCluster {
         self.request(Ask::on("list", kind, namespace, ""), move |state, key| {
             let keys = state.of(&key.resource, namespace);
             Ok(keys.iter().filter_map(|key| state.show(key)).collect())
+        })
+    }
+
+    fn page<'a>(&'a self, listing: &'a Listing, next: Option<&'a str>) -> Answer<'a, Listed> {
+        let ask = Ask::on("list", &listing.kind, listing.namespace.as_deref(), "");
+        self.request(ask, move |state, key| {
+            paging::page(state, &key.resource, listing, next)
         })
     }
 

@@ -12,6 +12,7 @@ mod discovery;
 mod fault;
 mod merge;
 mod namespaces;
+mod paging;
 mod shop;
 mod state;
 mod store;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::effect::{ErrorKind, WorldError};
 use crate::objects::{ApiKind, builtin};
+use crate::world::port::{Listed, Listing};
 
 fn start() -> Timestamp {
     "2026-11-22T22:00:00Z".parse().expect("a timestamp")
@@ -246,4 +247,26 @@ async fn the_same_requests_give_the_same_cluster() {
         listings.push(cluster.list(&kind("Pod"), None).await.expect("pods"));
     }
     assert_eq!(listings[0], listings[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_is_paged_and_expires_when_its_objects_change() {
+    let world = Embedded::starting_at(Timestamp::UNIX_EPOCH).with_site("east");
+    let cluster = world.cluster("east").expect("east");
+    let listing = Listing {
+        kind: kind("Namespace"),
+        namespace: None,
+        labels: None,
+        limit: 3,
+    };
+    let page = async |next: Option<String>| match cluster.page(&listing, next.as_deref()).await {
+        Ok(Listed::Objects { items, next, .. }) => Some((items.len(), next)),
+        Ok(Listed::Expired) => None,
+        Err(error) => panic!("{error}"),
+    };
+    let (count, next) = page(None).await.expect("a page");
+    assert_eq!((count, page(next.clone()).await), (3, Some((1, None))));
+    let more = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "more"}});
+    cluster.seed([&more]).expect("seeded");
+    assert_eq!(page(next).await, None, "it is not the state of the first page");
 }

@@ -73,6 +73,7 @@ fn manifest(contents: Contents) -> Manifest {
         objects: contents.entries,
         left_out: Vec::new(),
         archive: contents.archive,
+        narrowed: Vec::new(),
     }
 }
 

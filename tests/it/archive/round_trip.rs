@@ -93,17 +93,34 @@ fn what_cannot_be_written_faithfully_is_refused() {
         assert!(matches!(error, WriteError::Unfit { .. }), "{error}");
     }
     writer.append(&config_map, object("b", Some("shop"))).unwrap();
-    for late in [
-        object("b", Some("shop")),
-        object("a", Some("shop")),
-        object("z", Some("bank")),
-    ] {
-        let error = writer.append(&config_map, late).unwrap_err();
-        assert!(matches!(error, WriteError::OutOfOrder { .. }), "{error}");
+    writer.append(&config_map, object("a", Some("shop"))).unwrap();
+    writer.append(&config_map, object("z", Some("bank"))).unwrap();
+    writer
+        .append(&builtin("Secret").unwrap(), {
+            json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "a", "namespace": "shop"}})
+        })
+        .unwrap();
+    // Its kind is over.
+    let error = writer.append(&config_map, object("c", Some("shop"))).unwrap_err();
+    assert!(matches!(error, WriteError::Again { .. }), "{error}");
+    assert_eq!(writer.finish().unwrap().1.entries.len(), 4);
+}
+
+#[test]
+fn no_object_is_written_twice_in_whatever_order_they_come() {
+    let time = "2026-11-22T22:00:00Z".parse().unwrap();
+    let mut writer = Writer::new(Vec::new(), time).unwrap();
+    let config_map = builtin("ConfigMap").unwrap();
+    let object = |name: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "shop"}});
+    for name in ["b", "a", "d", "c"] {
+        writer.append(&config_map, object(name)).unwrap();
     }
-    let (archive, contents) = writer.finish().unwrap();
-    assert_eq!(contents.entries.len(), 1);
-    assert_eq!(read(&archive), [object("b", Some("shop"))]);
+    for name in ["a", "b", "c", "d"] {
+        let error = writer.append(&config_map, object(name)).unwrap_err();
+        assert!(matches!(error, WriteError::Again { .. }), "{error}");
+    }
+    let (archive, _) = writer.finish().unwrap();
+    assert_eq!(read(&archive), ["b", "a", "d", "c"].map(object));
 }
 
 fn value() -> impl Strategy<Value = Value> {

@@ -9,28 +9,35 @@
 //! - A proof is written only after the store gave every byte back. A store that is sealed for others
 //!   gives nothing back here: its backups stay unverified until somebody with the key verifies them.
 
+mod choose;
 mod collect;
+mod inventory;
+mod pack;
+mod pages;
+mod sieve;
 
-pub(super) use collect::{Collected, collect};
+use std::io::{BufReader, Read};
+use std::sync::Arc;
 
-use jiff::Timestamp;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::World;
-use super::bytes::{read_all, read_if_there, reading, write, writing};
+use super::bytes::{read_if_there, reading, write, writing};
 use super::catalog::{self, RECORD_BYTES_MAX};
 use super::marks::{KEY, annotation, counted};
 use super::pods::named;
 use crate::archive::{
-    Contents, Keys, Manifest, Origin, Verified, Writer, backup_name, backup_of_key, extra_files,
-    velero_backup, verify,
+    Keys, Manifest, Origin, Verified, backup_name, backup_of_key, extra_files, velero_backup, verify,
 };
-use crate::effect::{
-    Attempt, BackupObjects, Counts, ErrorKind, Receipt, Resolution, Seen, Selection, WorldError,
-};
-use crate::objects::{ApiKind, left_out_of_restore};
-use crate::text::sha256_hex;
+use crate::effect::{Attempt, BackupObjects, ErrorKind, Receipt, Resolution, WorldError};
+use crate::text::hex;
 use crate::world::port::{Secrecy, Store};
+use choose::choose;
+use pack::Packing;
+
+/// What the decompressor is given at once: a store's pieces are larger or smaller.
+const READ_BYTES: usize = 64 * 1024;
 
 /// An attempt is looked for among so many newest backups of its name: it was made by this run.
 const LOOK_BACK: usize = 20;
@@ -47,12 +54,19 @@ impl World {
         let keys = backup_name(&effect.name_prefix, consistent_at)
             .map_err(|error| WorldError::new(ErrorKind::Rejected, &effect.store, error.to_string()))?;
         let identity = site.cluster.identity().await?;
-        (attempt.progress)(format!("reading {}", effect.selection.namespaces.join(", ")));
-        let collected = collect(&site, &effect.selection).await?;
+        let chosen = choose(&site, &effect.selection).await?;
+        (attempt.progress)(format!("reading {}", chosen.namespaces.join(", ")));
+        let packing = Packing {
+            site: &site,
+            store: &*store,
+            keys: &keys,
+            selection: &effect.selection,
+            chosen: &chosen,
+            time: consistent_at,
+            attempt,
+        };
+        let (contents, left_out) = packing.run().await?;
         let completed_at = (self.now)();
-        let left_out = collected.left_out.clone();
-        (attempt.progress)(format!("writing {}", counted(collected.count(), "object")));
-        let contents = pack(&*store, &keys, collected.kinds, consistent_at).await?;
         let manifest = Manifest {
             backup: keys.name().to_owned(),
             tool: crate::TOOL.to_owned(),
@@ -63,37 +77,45 @@ impl World {
             },
             consistent_at,
             completed_at,
-            namespaces: effect.selection.namespaces.clone(),
+            namespaces: chosen.namespaces,
             kinds: Manifest::count_kinds(&contents.entries),
             objects: contents.entries,
             left_out,
             archive: contents.archive,
+            narrowed: effect.selection.narrowed(),
         };
-        describe(&*store, &keys, &manifest, attempt).await?;
+        let manifest = Arc::new(manifest);
+        let stored = describe(&*store, &keys, &manifest, attempt).await?;
         if store.secrecy() == (Secrecy::Sealed { opens: false }) {
             return Ok(unproved(&manifest));
         }
-        (attempt.progress)("reading it back".into());
-        self.prove(&*store, &keys, &manifest).await?;
+        let count = counted(manifest.objects.len(), "object");
+        (attempt.progress)(format!("reading {count} back"));
+        self.prove(&*store, &keys, &manifest, stored).await?;
         Ok(receipt(&manifest))
     }
 
-    /// Reads all of it back and writes the proof.
-    async fn prove(&self, store: &dyn Store, keys: &Keys, manifest: &Manifest) -> Result<(), WorldError> {
-        let limit = usize::MAX;
-        let stored = read_all(store, &keys.manifest(), limit).await?;
-        if Manifest::from_bytes(&stored).ok().as_ref() != Some(manifest) {
+    /// Reads all of it back and writes the proof; `stored` is the SHA-256 of the manifest as it was written.
+    async fn prove(
+        &self,
+        store: &dyn Store,
+        keys: &Keys,
+        manifest: &Arc<Manifest>,
+        stored: String,
+    ) -> Result<(), WorldError> {
+        let back = reading(store, &keys.manifest(), sha256_of).await?;
+        if back.as_ref() != Ok(&stored) {
             return Err(damaged(
                 store,
                 format!("{} reads back differently", keys.manifest()),
             ));
         }
-        compare(store, keys, manifest).await?;
+        compare_with(store, keys, manifest.clone()).await?;
         let proof = Verified {
             backup: manifest.backup.clone(),
             verified_at: (self.now)(),
             tool: crate::TOOL.to_owned(),
-            manifest_sha256: sha256_hex(&stored),
+            manifest_sha256: stored,
             archive: manifest.archive.clone(),
         };
         let bytes = proof.to_bytes().map_err(|error| internal(store, &error))?;
@@ -121,28 +143,6 @@ impl World {
         }
         Ok(Resolution::NotDone)
     }
-
-    pub(super) async fn see_inventory(&self, site: &str, selection: &Selection) -> Result<Seen, WorldError> {
-        let collected = collect(&self.site(site)?, selection).await?;
-        Ok(Seen::Counts(inventory(&collected)))
-    }
-}
-
-/// Counts what a restore would make again. What controllers make by themselves comes and goes, and
-/// would make a plan stale for no reason.
-fn inventory(collected: &Collected) -> Counts {
-    let mut counts = Counts::default();
-    for (kind, objects) in &collected.kinds {
-        let again = objects
-            .iter()
-            .filter(|object| left_out_of_restore(object).is_none())
-            .count() as u64;
-        if again > 0 {
-            counts.count += again;
-            counts.of.insert(kind.resource(), again);
-        }
-    }
-    counts
 }
 
 async fn made_by(
@@ -163,38 +163,25 @@ async fn made_by(
     }
 }
 
-/// Writes the archive as a stream.
-async fn pack(
-    store: &dyn Store,
-    keys: &Keys,
-    kinds: Vec<(ApiKind, Vec<Value>)>,
-    time: Timestamp,
-) -> Result<Contents, WorldError> {
-    let address = store.address();
-    writing(store, &keys.archive(), move |sink| {
-        let write = || -> Result<_, crate::archive::WriteError> {
-            let mut writer = Writer::new(sink, time)?;
-            for (kind, objects) in kinds {
-                for object in objects {
-                    writer.append(&kind, object)?;
-                }
-            }
-            writer.finish()
-        };
-        write().map_err(|error| {
-            WorldError::new(ErrorKind::Internal, address, error.to_string()).caused_by(&error)
-        })
-    })
-    .await
+/// The SHA-256 of all that can be read, in hex.
+fn sha256_of(mut body: impl Read) -> Result<String, String> {
+    let mut hash = Sha256::new();
+    let mut piece = vec![0; 64 * 1024];
+    loop {
+        match body.read(&mut piece).map_err(|error| error.to_string())? {
+            0 => return Ok(hex(&hash.finalize())),
+            count => hash.update(piece.get(..count).unwrap_or_default()),
+        }
+    }
 }
 
-/// Writes what makes the archive a backup, the manifest last.
+/// Writes what makes the archive a backup, the manifest last; returns the SHA-256 of that.
 async fn describe(
     store: &dyn Store,
     keys: &Keys,
-    manifest: &Manifest,
+    manifest: &Arc<Manifest>,
     attempt: &Attempt,
-) -> Result<(), WorldError> {
+) -> Result<String, WorldError> {
     let log = format!(
         "{} read {} of {} for step {} of {}\n",
         manifest.tool,
@@ -210,8 +197,14 @@ async fn describe(
     let mut record = velero_backup(keys, manifest);
     record["metadata"]["annotations"][KEY] = attempt.key.clone().into();
     write(store, &keys.velero_backup(), record.to_string().into_bytes()).await?;
-    let bytes = manifest.to_bytes().map_err(|error| internal(store, &error))?;
-    write(store, &keys.manifest(), bytes).await
+    let (content, address) = (manifest.clone(), store.address());
+    writing(store, &keys.manifest(), move |mut sink| {
+        let written = content.write(&mut sink).map_err(|error| {
+            WorldError::new(ErrorKind::Internal, address, error.to_string()).caused_by(&error)
+        })?;
+        Ok((sink, written))
+    })
+    .await
 }
 
 /// Reads the whole archive and compares it with its manifest.
@@ -220,8 +213,12 @@ async fn describe(
 ///
 /// `Damaged`, naming what is wrong.
 pub(super) async fn compare(store: &dyn Store, keys: &Keys, manifest: &Manifest) -> Result<(), WorldError> {
-    let against = manifest.clone();
-    let compared = reading(store, &keys.archive(), move |body| verify(body, &against)).await?;
+    compare_with(store, keys, Arc::new(manifest.clone())).await
+}
+
+async fn compare_with(store: &dyn Store, keys: &Keys, manifest: Arc<Manifest>) -> Result<(), WorldError> {
+    let look = move |body| verify(BufReader::with_capacity(READ_BYTES, body), &manifest);
+    let compared = reading(store, &keys.archive(), look).await?;
     let Err(wrongs) = compared else { return Ok(()) };
     let wrongs: Vec<String> = wrongs.iter().map(ToString::to_string).collect();
     let mut error = damaged(store, format!("{}: {}", keys.archive(), named(&wrongs)));

@@ -45,8 +45,8 @@ impl World {
             site.error(ErrorKind::Internal, message)
         })?;
         (attempt.progress)(format!("reading and comparing {name}"));
-        let (found, sum) = find(&*store, &name).await?;
-        let mut index = survey(&site, &*store, &found, sum.as_ref(), effect, Some(attempt)).await?;
+        let (found, written) = find(&*store, &name).await?;
+        let mut index = survey(&site, &*store, &found, written.as_ref(), effect, Some(attempt)).await?;
         refuse(&index).map_err(|message| site.error(ErrorKind::Rejected, message))?;
         let hold = std::mem::take(&mut index.hold);
         let waves = Waves {
@@ -64,7 +64,7 @@ impl World {
         };
         let mut done = waves.run(hold).await?;
         prune::delete(&site, &index, &mut done).await?;
-        Ok(receipt(&found, sum.is_some(), &index, done))
+        Ok(receipt(&found, written.is_some(), &index, done))
     }
 
     pub(super) async fn see_restore(&self, effect: &RestoreObjects) -> Result<Seen, WorldError> {
@@ -76,8 +76,8 @@ impl World {
         };
         let site = self.site(&effect.site)?;
         let store = self.store(&effect.store)?;
-        let (found, sum) = find(&*store, &name).await?;
-        let index = survey(&site, &*store, &found, sum.as_ref(), effect, None).await?;
+        let (found, written) = find(&*store, &name).await?;
+        let index = survey(&site, &*store, &found, written.as_ref(), effect, None).await?;
         Ok(Seen::Restore(RestorePreview {
             backup: Some(found.seen),
             fates: index.fates(),
@@ -85,15 +85,25 @@ impl World {
     }
 }
 
-/// The backup and what its manifest says of the archive. Of the rest of the manifest nothing is kept:
-/// it names every object once more.
-async fn find(store: &dyn Store, name: &str) -> Result<(Found, Option<Sum>), WorldError> {
+/// What the manifest says of the whole backup. Of the rest of it nothing is kept: it names every object
+/// once more.
+struct Written {
+    archive: Sum,
+    /// By which words only a part of the namespaces was captured.
+    narrowed: Vec<String>,
+}
+
+/// The backup, and what its manifest says if it has one.
+async fn find(store: &dyn Store, name: &str) -> Result<(Found, Option<Written>), WorldError> {
     let mut found = catalog::open(store, name).await?.ok_or_else(|| {
         let message = format!("there is no backup {name}");
         WorldError::new(ErrorKind::NotFound, store.address(), message)
     })?;
-    let sum = found.manifest.take().map(|manifest| manifest.archive);
-    Ok((found, sum))
+    let written = found.manifest.take().map(|manifest| Written {
+        archive: manifest.archive,
+        narrowed: manifest.narrowed,
+    });
+    Ok((found, written))
 }
 
 /// All of what must not be made, before anything is made.

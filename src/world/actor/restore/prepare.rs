@@ -15,15 +15,18 @@ pub(super) const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8
 
 /// Whether an object of the archive is part of what is to be restored.
 pub(super) fn is_chosen(archived: &Archived, selection: &Selection) -> bool {
-    let wanted = |name: &String| selection.namespaces.contains(name);
     if selection.exclude.contains(&archived.resource) {
         return false;
     }
     match (archived.resource.as_str(), &archived.id.namespace) {
-        ("namespaces", None) => wanted(&archived.id.name),
+        ("namespaces", None) => selection.takes_namespace(&archived.id.name),
         // Which of them are needed shows when all objects are known.
         (DEFINITIONS, None) => true,
-        (_, Some(namespace)) => wanted(namespace),
+        (_, Some(namespace)) => {
+            selection.takes_namespace(namespace)
+                && selection.leaves_kind_out(&archived.resource).is_none()
+                && selection.takes_labels(&archived.object)
+        }
         (_, None) => false,
     }
 }

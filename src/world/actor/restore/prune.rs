@@ -8,7 +8,9 @@
 //!   kind that it has nothing of may have been left out of it;
 //! - never what is cluster-scoped, what a controller made or owns, what no backup holds, and never a
 //!   claim, whose data would go with it;
-//! - never by a backup whose own writer reports errors: what is missing in it may only be missing in it;
+//! - never by a backup that may not be complete (Velero's, or one of some kinds or labels only): what is
+//!   missing in it may only be missing in it;
+//! - where the restore takes only some labels, only objects that have them;
 //! - only the very object that was looked at, by uid and resource version;
 //! - and never more than the runbook allows.
 
@@ -16,10 +18,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::Written;
 use super::index::Index;
 use super::waves::{Done, Failed};
 use crate::effect::{ErrorKind, RestoreObjects, WorldError};
 use crate::objects::{ApiKind, Handle, Made, ObjectId, left_out_of_restore};
+use crate::world::actor::catalog::Found;
 use crate::world::actor::marks::{is_going, list, made, text};
 use crate::world::actor::site::Site;
 
@@ -63,7 +67,8 @@ pub(super) async fn find(
                     namespace,
                     text(&live, "/metadata/name"),
                 );
-                if !known.contains(&handle) && may_go(&live) {
+                let meant = effect.selection.takes_labels(&live);
+                if meant && !known.contains(&handle) && may_go(&live) {
                     found.extend(stranger(kind, &live));
                 }
             }
@@ -138,13 +143,20 @@ pub(super) fn refusal(index: &Index, effect: &RestoreObjects) -> Option<String> 
     })
 }
 
-/// A backup that is known to lack something proves nothing by what is not in it.
-pub(super) fn refuse_partial(site: &Site<'_>, backup: &str, errors: &[String]) -> Result<(), WorldError> {
-    if errors.is_empty() {
-        return Ok(());
-    }
-    let message = format!("backup {backup} has errors of its writer, so what it lacks is not pruned");
+/// A backup that may lack something proves nothing by what is not in it.
+pub(super) fn refuse_partial(
+    site: &Site<'_>,
+    found: &Found,
+    written: Option<&Written>,
+) -> Result<(), WorldError> {
+    let why = match written {
+        None => "is not lifeboat's and does not say whether it is complete".to_owned(),
+        Some(_) if !found.seen.errors.is_empty() => "has errors of its writer".to_owned(),
+        Some(written) if written.narrowed.is_empty() => return Ok(()),
+        Some(written) => format!("holds {}", written.narrowed.join(" and ")),
+    };
+    let message = format!("backup {} {why}, so what it lacks is not pruned", found.seen.name);
     Err(site
         .error(ErrorKind::Rejected, message)
-        .hint("restore it with `existing: replace`, or choose a backup without errors"))
+        .hint("restore it with `existing: replace`, or choose a backup of the whole namespaces"))
 }

@@ -16,13 +16,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 
+use super::Written;
 use super::index::{Entry, Index};
 use super::judge::{Judged, Looker};
 use super::owners::{Owner, link};
 use super::prepare::{DEFINITIONS, Fitter, is_chosen};
 use super::prune;
 use super::stream::{Met, stream};
-use crate::archive::{Archived, Sum};
+use crate::archive::Archived;
 use crate::effect::{Attempt, ErrorKind, Existing, Fate, RestoreObjects, WorldError};
 use crate::objects::{ApiKind, ObjectId, Outline, outline_order};
 use crate::world::actor::backup::compare;
@@ -40,7 +41,7 @@ pub(super) async fn survey(
     site: &Site<'_>,
     store: &dyn Store,
     found: &Found,
-    sum: Option<&Sum>,
+    written: Option<&Written>,
     effect: &RestoreObjects,
     attempt: Option<&Attempt>,
 ) -> Result<Index, WorldError> {
@@ -49,7 +50,7 @@ pub(super) async fn survey(
     let chosen = move |_, archived: &Archived| is_chosen(archived, &selection);
     let survey = Survey::new(site, effect, attempt);
     let (summary, survey) = stream(store, &archive, chosen, |met| survey.take_all(met)).await?;
-    if sum.is_some_and(|sum| *sum != summary.archive) {
+    if written.is_some_and(|written| written.archive != summary.archive) {
         return Err(say_what_is_wrong(store, found).await);
     }
     survey.refuse_nothing(store, found)?;
@@ -57,7 +58,7 @@ pub(super) async fn survey(
     let mut index = survey.finish();
     link(&mut index, site, effect).await?;
     if effect.existing == Existing::Prune {
-        prune::refuse_partial(site, &found.seen.name, &found.seen.errors)?;
+        prune::refuse_partial(site, found, written)?;
         index.strangers = prune::find(&mut index, site, effect, kinds).await?;
         index.prune_refused = prune::refusal(&index, effect);
     }

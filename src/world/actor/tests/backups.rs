@@ -26,8 +26,7 @@ async fn a_backup_is_read_back_and_says_what_it_holds() {
     let receipt = stage.done("capture", backup()).await;
     insta::assert_snapshot!(stage.said().join("\n"), @"
     reading shop
-    writing 22 objects
-    reading it back
+    reading 22 objects back
     ");
     let found = seen(&stage, BackupName::LatestVerified).await.expect("one");
     assert_eq!(found.consistent_at, receipt.consistent_at.expect("a moment"));
@@ -196,7 +195,7 @@ async fn a_backup_is_complete_or_it_is_none() {
     };
     let nothing = Selection {
         namespaces: vec!["shopp".into()],
-        exclude: Vec::new(),
+        ..Selection::default()
     };
     let typo = Effect::BackupObjects(BackupObjects {
         selection: nothing,

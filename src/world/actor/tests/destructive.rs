@@ -163,6 +163,41 @@ async fn pruned_is_what_the_plan_shows_and_no_child_claim_or_unknown_kind() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_restore_of_some_labels_prunes_only_what_has_them() {
+    let (stage, name) = restored().await;
+    let mut labelled = extra(1);
+    labelled["metadata"]["labels"] = json!({ "app": "extra" });
+    stage.west().seed([&labelled, &extra(2)]).expect("seeded");
+    let mut some = existing(&name, Existing::Prune);
+    some.selection.labels = serde_json::from_value(
+        json!([{ "matchLabels": { "app": "extra" } }, { "matchLabels": { "app": "web" } }]),
+    )
+    .expect("selectors");
+    let fates = preview(&stage, some).await.fates;
+    let pruned = told(&fates, Fate::Prune);
+    assert!(!pruned.contains("extra-2"), "{pruned}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_partial_backup_lacks_is_never_pruned() {
+    let (stage, _) = restored().await;
+    stage.west().seed([&extra(1)]).expect("seeded");
+    let Effect::BackupObjects(mut some) = backup() else {
+        unreachable!()
+    };
+    some.selection.kinds = vec!["configmaps".into()];
+    pass(1000).await;
+    let name = stage.done("capture", Effect::BackupObjects(some)).await.outputs["backup"].clone();
+    let (kind, message) = refused(
+        stage
+            .perform("prune", restore(existing(&name, Existing::Prune)))
+            .await,
+    );
+    assert_eq!(kind, ErrorKind::Rejected);
+    insta::assert_snapshot!(message, @"backup shop-2026-11-22t220003z holds only configmaps, so what it lacks is not pruned");
+}
+
+#[tokio::test(start_paused = true)]
 async fn more_than_may_be_pruned_refuses_the_restore() {
     let (stage, name) = restored().await;
     let extras: Vec<Value> = (0..3).map(extra).collect();

@@ -13,7 +13,7 @@ use crate::text::Text;
 pub(super) fn selection() -> Selection {
     Selection {
         namespaces: vec!["shop".into()],
-        exclude: Vec::new(),
+        ..Selection::default()
     }
 }
 

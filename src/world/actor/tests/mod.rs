@@ -7,6 +7,7 @@ mod kit;
 mod recovery;
 mod restores;
 mod sandbox;
+mod selecting;
 mod stores;
 
 use std::sync::{Arc, Mutex};

@@ -256,7 +256,7 @@ async fn a_namespace_that_is_not_in_the_backup_is_a_mistake() {
     let name = captured(&stage).await;
     let both = Selection {
         namespaces: vec!["shop".into(), "other".into()],
-        exclude: Vec::new(),
+        ..Selection::default()
     };
     let effect = RestoreObjects {
         selection: both,
