@@ -3,6 +3,7 @@
 //! Data goes to standard output, everything else to standard error. How a command ends is in
 //! [`Exit`].
 
+mod backup;
 mod check;
 mod context;
 mod demo;
@@ -59,7 +60,7 @@ Exit codes:
   0  done: recovered, every objective met (or the command did what it says)
   1  something went wrong in lifeboat or on this machine
   2  bad input: a runbook, a site inventory, arguments
-  3  the run failed: it did not recover
+  3  the run failed: it did not recover; a store did not answer, a backup is not whole, two differ
   4  the run is paused and waits for a person
   5  refused before anything was changed
   6  something that a drill made is still there
@@ -69,7 +70,7 @@ Exit codes:
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 struct Settings {
-    /// The site inventory [default: sites.yaml beside the runbook]
+    /// The site inventory [default: sites.yaml beside the runbook, or here where there is none]
     #[arg(long, global = true, value_name = "FILE", env = "LIFEBOAT_SITES")]
     sites: Option<PathBuf>,
     /// Where runs are kept
@@ -132,6 +133,10 @@ enum Command {
     /// End a run for good; a drill is still torn down
     Abort(order::RunArguments),
     Report(report::Arguments),
+    Backups(backup::list::Arguments),
+    /// Look at single backups, compare them, and take old ones away; needs an inventory and no runbook
+    #[command(subcommand)]
+    Backup(backup::Command),
     Simulate(simulate::Arguments),
     Schema(schema::Arguments),
     Demo(demo::Arguments),
@@ -159,6 +164,8 @@ impl Command {
             Self::Pause(arguments) => order::whole(arguments, What::Pause, settings),
             Self::Abort(arguments) => order::whole(arguments, What::Stop, settings),
             Self::Report(arguments) => report::run(&arguments, settings),
+            Self::Backups(arguments) => backup::list::run(&arguments, settings),
+            Self::Backup(command) => command.run(settings),
             Self::Simulate(arguments) => simulate::run(arguments, settings),
             Self::Schema(arguments) => schema::run(arguments, settings),
             Self::Demo(arguments) => demo::run(arguments, settings),

@@ -2,6 +2,7 @@
 
 mod backups;
 mod effects;
+mod keeper;
 mod kit;
 mod recovery;
 mod sandbox;
