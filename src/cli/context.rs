@@ -9,7 +9,7 @@ use crate::step::{self, KINDS};
 use crate::text::{Diagnostics, Sources};
 
 /// The files of a runbook's folder.
-const RUNBOOK_FILE: &str = "runbook.yaml";
+pub(super) const RUNBOOK_FILE: &str = "runbook.yaml";
 const SITES_FILE: &str = "sites.yaml";
 
 /// Everything that was read and what is wrong with it.
@@ -27,6 +27,10 @@ pub(super) struct Checked {
 pub(super) struct Origin {
     pub(super) runbook: PathBuf,
     pub(super) sites: Option<PathBuf>,
+    /// The text of a runbook that is in no file: it was made from a command line. A run keeps it in its
+    /// folder.
+    #[serde(skip)]
+    pub(super) generated: Option<String>,
 }
 
 /// Documents without a mistake.
@@ -89,6 +93,7 @@ fn check_text(name: &str, text: String, sites: Option<&Path>) -> Result<Checked,
         origin: Origin {
             runbook: PathBuf::from(name),
             sites: sites.map(absolute),
+            generated: None,
         },
     })
 }
@@ -99,7 +104,7 @@ fn beside(runbook: &Path) -> Option<PathBuf> {
     file.is_file().then_some(file)
 }
 
-fn absolute(path: &Path) -> PathBuf {
+pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
@@ -135,6 +140,16 @@ pub(super) fn inventory(settings: &Settings) -> Result<(Sites, PathBuf), Command
 /// Documents without a mistake; otherwise all of them, drawn.
 pub(super) fn load(path: &Path, settings: &Settings) -> Result<Documents, CommandError> {
     faultless(check(path, settings)?, path, settings)
+}
+
+/// The documents of a runbook that was made from a command line.
+pub(super) fn generated(text: &str, settings: &Settings) -> Result<Documents, CommandError> {
+    let name = "generated runbook";
+    let (_, file) = inventory(settings)?;
+    let checked = check_text(name, text.to_owned(), Some(&file))?;
+    let mut documents = faultless(checked, Path::new(name), settings)?;
+    documents.origin.generated = Some(text.to_owned());
+    Ok(documents)
 }
 
 fn faultless(checked: Checked, path: &Path, settings: &Settings) -> Result<Documents, CommandError> {

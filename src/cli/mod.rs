@@ -10,6 +10,7 @@ mod demo;
 mod error;
 mod exit;
 mod explain;
+mod generated;
 mod keyboard;
 mod launch;
 mod order;
@@ -17,6 +18,7 @@ mod output;
 mod plan;
 mod planning;
 mod report;
+mod restore;
 mod resume;
 mod run;
 mod runs;
@@ -137,6 +139,7 @@ enum Command {
     /// Look at single backups, compare them, and take old ones away; needs an inventory and no runbook
     #[command(subcommand)]
     Backup(backup::Command),
+    Restore(restore::Arguments),
     Simulate(simulate::Arguments),
     Schema(schema::Arguments),
     Demo(demo::Arguments),
@@ -166,6 +169,7 @@ impl Command {
             Self::Report(arguments) => report::run(&arguments, settings),
             Self::Backups(arguments) => backup::list::run(&arguments, settings),
             Self::Backup(command) => command.run(settings),
+            Self::Restore(arguments) => restore::run(&arguments, settings),
             Self::Simulate(arguments) => simulate::run(arguments, settings),
             Self::Schema(arguments) => schema::run(arguments, settings),
             Self::Demo(arguments) => demo::run(arguments, settings),

@@ -280,3 +280,61 @@ fn a_backup_differs_from_nothing_until_something_changes() {
         "a namespace that is gone is no error: {said}"
     );
 }
+
+const CREATE: [&str; 8] = [
+    "backup",
+    "create",
+    "--site",
+    "east",
+    "--namespaces",
+    "shop",
+    "--to",
+    "vault",
+];
+
+#[test]
+fn a_restore_shows_its_plan_asks_and_is_a_run_like_any_other() {
+    let place = Place::new();
+    let name = place.made(&CREATE);
+    let restore = ["restore", name.as_str(), "--from", "vault", "--to", "west"];
+    let said = place.run(5, &restore);
+    assert!(
+        said.contains("restore") && said.contains("--confirm \"west target\""),
+        "{said}"
+    );
+    assert!(said.contains("Nothing was changed"), "{said}");
+    let confirmed = [&restore[..], &["--confirm", "west target"]].concat();
+    let said = place.run(0, &confirmed);
+    assert!(said.contains("created"), "{said}");
+    let runs = place.run(0, &["status"]);
+    let run = runs
+        .lines()
+        .find_map(|line| {
+            line.split_whitespace()
+                .find(|word| word.starts_with("restore-shop-f-"))
+        })
+        .unwrap_or_else(|| panic!("{runs}"));
+    let kept = place.state().join("runs").join(run).join("runbook.yaml");
+    assert!(std::fs::read_to_string(kept).unwrap().contains("kind: Runbook"));
+    place.run(0, &["resume", run]);
+    let said = place.run(
+        2,
+        &["restore", "latest-verified", "--from", "vault", "--to", "west"],
+    );
+    assert!(said.contains("--namespaces"), "{said}");
+    let said = place.run(2, &["restore", &name, "--from", "vault", "--to", "wset"]);
+    assert!(said.contains("did you mean `west`?"), "{said}");
+}
+
+#[test]
+fn a_printed_runbook_can_be_kept_checked_and_run() {
+    let place = Place::new();
+    let create = [&CREATE[..], &["--print-runbook"]].concat();
+    let text = place.raw(0, &create);
+    assert!(place.names("vault").is_empty(), "it was only printed");
+    let file = place.shop.join("kept.yaml");
+    std::fs::write(&file, text).unwrap();
+    place.run(0, &["check", file.to_str().unwrap()]);
+    place.run(0, &["protect", file.to_str().unwrap()]);
+    assert_eq!(place.names("vault").len(), 1);
+}

@@ -5,6 +5,7 @@
 //!
 //! A command that only looks holds a [`Library`], which cannot write.
 
+mod create;
 mod diff;
 pub(super) mod list;
 mod show;
@@ -17,6 +18,7 @@ use crate::world::library::Library;
 /// What to do with backups.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
+    Create(create::Arguments),
     List(list::Arguments),
     Show(show::Arguments),
     Verify(verify::Arguments),
@@ -26,6 +28,7 @@ pub(super) enum Command {
 impl Command {
     pub(super) fn run(self, settings: &Settings) -> Result<Exit, CommandError> {
         match self {
+            Self::Create(arguments) => create::run(&arguments, settings),
             Self::List(arguments) => list::run(&arguments, settings),
             Self::Show(arguments) => show::run(&arguments, settings),
             Self::Verify(arguments) => verify::run(&arguments, settings),
@@ -51,7 +54,11 @@ fn at<'a>(library: &'a Library, named: &'a Named) -> Result<(&'a str, &'a str), 
 }
 
 /// The store that is meant; the only one need not be named.
-fn store<'a>(library: &'a Library, option: &str, given: Option<&'a str>) -> Result<&'a str, CommandError> {
+pub(super) fn store<'a>(
+    library: &'a Library,
+    option: &str,
+    given: Option<&'a str>,
+) -> Result<&'a str, CommandError> {
     let stores = library.stores();
     match (given, stores.as_slice()) {
         (Some(store), _) => known("store", store, stores),
@@ -62,7 +69,7 @@ fn store<'a>(library: &'a Library, option: &str, given: Option<&'a str>) -> Resu
 }
 
 /// A name that the inventory has.
-fn known<'a>(
+pub(super) fn known<'a>(
     what: &str,
     given: &'a str,
     there: impl IntoIterator<Item = &'a str>,
