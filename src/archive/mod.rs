@@ -26,6 +26,7 @@ mod limits;
 mod manifest;
 mod path;
 mod reader;
+pub mod retention;
 mod velero;
 mod verify;
 mod writer;

@@ -23,7 +23,10 @@ mod terminal;
 mod units;
 mod words;
 
-pub use backups::{StoreCards, backup_contents, backup_diff, backup_list, backup_verification};
+pub use backups::{
+    Pruning, StoreCards, backup_contents, backup_diff, backup_gone, backup_line, backup_list, backup_prune,
+    backup_verification,
+};
 pub use document::{html, markdown};
 pub use draw::{mermaid, svg_graph};
 pub use drift::change_line;

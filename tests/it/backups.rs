@@ -338,3 +338,77 @@ fn a_printed_runbook_can_be_kept_checked_and_run() {
     place.run(0, &["protect", file.to_str().unwrap()]);
     assert_eq!(place.names("vault").len(), 1);
 }
+
+#[test]
+fn the_only_verified_backup_cannot_be_deleted_and_another_one_can() {
+    let place = Place::new();
+    let first = place.captured();
+    let delete = |name: &str, more: &[&str], code: i32| {
+        let all = [
+            &["backup", "delete", name, "--store", "vault", "--reason", "a test"],
+            more,
+        ]
+        .concat();
+        place.run(code, &all)
+    };
+    let said = delete(&first, &["--confirm", &first], 5);
+    assert!(said.contains("no other verified backup"), "{said}");
+    let second = place.captured();
+    let said = delete(&first, &[], 5);
+    assert!(said.contains(&format!("--confirm \"{first}\"")), "{said}");
+    let said = delete(&first, &["--confirm", &second], 5);
+    assert!(said.contains("Nothing was changed"), "{said}");
+
+    // The proof of the other one is of another day: it is damaged now.
+    flip(&place.archive(&second), 300);
+    let said = delete(&first, &["--confirm", &first], 5);
+    assert!(said.contains("is verified no longer"), "{said}");
+    flip(&place.archive(&second), 300);
+    let said = delete(&first, &["--confirm", &first], 0);
+    assert!(said.contains("is deleted from vault"), "{said}");
+    assert_eq!(place.names("vault"), std::slice::from_ref(&second));
+    let note = std::fs::read_to_string(place.own(&first, "deleted.json")).unwrap();
+    assert!(note.contains("a test"), "{note}");
+    let said = place.run(0, &["backups"]);
+    assert!(!said.contains(&first), "{said}");
+
+    place.plant_velero();
+    let said = delete("shop-a", &["--confirm", "shop-a"], 5);
+    assert!(said.contains("velero backup delete shop-a"), "{said}");
+    std::fs::remove_file(place.own(&second, "manifest.json")).unwrap();
+    let said = delete(&second, &["--confirm", &second], 5);
+    assert!(said.contains("being written right now"), "{said}");
+}
+
+#[test]
+fn pruning_shows_first_and_keeps_the_newest_verified_whatever_the_rules_say() {
+    let place = Place::new();
+    let names: Vec<String> = (0..3).map(|_| place.captured()).collect();
+    place.plant_velero();
+    let prune = ["backup", "prune", "--store", "vault", "--keep-last", "1"];
+    place.run(2, &prune[..4]);
+    let said = place.run(0, &prune);
+    assert!(said.contains(&format!("keep {}", names[2])), "{said}");
+    assert!(said.contains("1 kept, 2 to delete"), "{said}");
+    assert!(
+        said.contains("Velero's: its TTL decides") && said.contains("Nothing was deleted"),
+        "{said}"
+    );
+    assert_eq!(place.names("vault").len(), 4);
+    let json = place.json(&prune);
+    assert_eq!(json["decisions"][0]["keptBy"][0], "newest");
+
+    let said = place.run(0, &["backup", "prune", "--store", "vault", "--within", "90d"]);
+    assert!(said.contains("3 kept, 0 to delete"), "{said}");
+
+    let yes = [&prune[..], &["--yes"]].concat();
+    flip(&place.archive(&names[2]), 300);
+    let said = place.run(3, &yes);
+    assert!(said.contains("is not whole any more"), "{said}");
+    assert_eq!(place.names("vault").len(), 4, "nothing went");
+    flip(&place.archive(&names[2]), 300);
+    place.run(0, &yes);
+    assert_eq!(place.names("vault"), [names[2].clone(), "shop-a".to_owned()]);
+    place.run(0, &yes);
+    assert_eq!(place.names("vault").len(), 2, "twice is once");
+}

@@ -1,13 +1,15 @@
-//! `lifeboat backups` and `lifeboat backup …`: look at backups without a runbook: the inventory is
-//! enough.
+//! `lifeboat backups` and `lifeboat backup …`: look at backups, and take old ones away. Without a runbook:
+//! the inventory is enough.
 //!
 //! ## Why
 //!
 //! A command that only looks holds a [`Library`], which cannot write.
 
 mod create;
+mod delete;
 mod diff;
 pub(super) mod list;
+mod prune;
 mod show;
 mod verify;
 
@@ -23,6 +25,8 @@ pub(super) enum Command {
     Show(show::Arguments),
     Verify(verify::Arguments),
     Diff(diff::Arguments),
+    Delete(delete::Arguments),
+    Prune(prune::Arguments),
 }
 
 impl Command {
@@ -33,6 +37,8 @@ impl Command {
             Self::Show(arguments) => show::run(&arguments, settings),
             Self::Verify(arguments) => verify::run(&arguments, settings),
             Self::Diff(arguments) => diff::run(&arguments, settings),
+            Self::Delete(arguments) => delete::run(&arguments, settings),
+            Self::Prune(arguments) => prune::run(&arguments, settings),
         }
     }
 }

@@ -104,7 +104,7 @@ pub(super) fn why(state: &State) -> Option<String> {
 }
 
 /// `shop of east; read by lifeboat and Velero; not encrypted; lock not known`.
-fn about(card: &Card) -> String {
+pub(super) fn about(card: &Card) -> String {
     let writer = match card.writer {
         Writer::Velero => "; written by Velero",
         Writer::Lifeboat | Writer::Unknown => "",

@@ -7,11 +7,13 @@
 //!   read as "no".
 
 mod diff;
+mod gone;
 mod list;
 mod show;
 mod verify;
 
 pub use diff::backup_diff;
+pub use gone::{Pruning, backup_gone, backup_line, backup_prune};
 pub use list::{StoreCards, backup_list};
 pub use show::backup_contents;
 pub use verify::backup_verification;
