@@ -9,7 +9,7 @@
 //! - `PartiallyFailed` is usable: on the worst day most of it is better than nothing. Its errors go with
 //!   it everywhere, because Velero's own word for it says nothing about what is missing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use flate2::read::MultiGzDecoder;
@@ -36,6 +36,8 @@ pub struct BackupRecord {
     pub errors: u64,
     /// How many warnings Velero counted.
     pub warnings: u64,
+    /// How many objects its writer counted, where it says so.
+    pub items: Option<u64>,
 }
 
 /// Whether a backup can be used.
@@ -83,6 +85,13 @@ struct Status {
     start_timestamp: Option<Timestamp>,
     errors: u64,
     warnings: u64,
+    progress: Option<Progress>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Progress {
+    items_backed_up: Option<u64>,
 }
 
 impl BackupRecord {
@@ -109,6 +118,10 @@ impl BackupRecord {
             namespaces,
             errors: backup.status.errors,
             warnings: backup.status.warnings,
+            items: backup
+                .status
+                .progress
+                .and_then(|progress| progress.items_backed_up),
             phase: backup.status.phase,
         })
     }
@@ -205,6 +218,17 @@ pub fn volumes(compressed: impl Read) -> Result<Vec<String>, String> {
             )
         })
         .collect())
+}
+
+/// From `-resource-list.json.gz`: names by kind, `{"apps/v1/Deployment": ["shop/web"]}`, as the writer
+/// of a backup listed what it put in.
+///
+/// # Errors
+///
+/// What is wrong with the file, as a fragment.
+pub fn listed(compressed: impl Read) -> Result<BTreeMap<String, BTreeSet<String>>, String> {
+    let list: Option<BTreeMap<String, BTreeSet<String>>> = gunzip(compressed)?;
+    Ok(list.unwrap_or_default())
 }
 
 fn gunzip<T: DeserializeOwned>(compressed: impl Read) -> Result<T, String> {

@@ -91,6 +91,11 @@ impl Keys {
     pub fn verified(&self) -> String {
         format!("{}verified.json", self.own_folder())
     }
+
+    /// Who took it away, and why: all that stays of a backup that was deleted.
+    pub fn deleted(&self) -> String {
+        format!("{}deleted.json", self.own_folder())
+    }
 }
 
 /// Which backup a key is the `velero-backup.json` of: how backups are found in a listing.

@@ -26,13 +26,14 @@ mod limits;
 mod manifest;
 mod path;
 mod reader;
+pub mod retention;
 mod velero;
 mod verify;
 mod writer;
 
 pub use error::{ArchiveError, WriteError};
 pub use extras::extra_files;
-pub use foreign::{BackupRecord, EXTRA_BYTES_MAX, Usable, results, volumes};
+pub use foreign::{BackupRecord, EXTRA_BYTES_MAX, Usable, listed, results, volumes};
 pub use layout::{BadName, Keys, backup_name, backup_of_key};
 pub use limits::Limits;
 pub use manifest::{Entry, LeftOut, Manifest, ManifestError, Origin, Sum, Verified};

@@ -9,7 +9,7 @@ use crate::step::{self, KINDS};
 use crate::text::{Diagnostics, Sources};
 
 /// The files of a runbook's folder.
-const RUNBOOK_FILE: &str = "runbook.yaml";
+pub(super) const RUNBOOK_FILE: &str = "runbook.yaml";
 const SITES_FILE: &str = "sites.yaml";
 
 /// Everything that was read and what is wrong with it.
@@ -27,6 +27,10 @@ pub(super) struct Checked {
 pub(super) struct Origin {
     pub(super) runbook: PathBuf,
     pub(super) sites: Option<PathBuf>,
+    /// The text of a runbook that is in no file: it was made from a command line. A run keeps it in its
+    /// folder.
+    #[serde(skip)]
+    pub(super) generated: Option<String>,
 }
 
 /// Documents without a mistake.
@@ -62,9 +66,22 @@ pub(super) fn check(path: &Path, settings: &Settings) -> Result<Checked, Command
         path.to_owned()
     };
     let sites = settings.sites.clone().or_else(|| beside(&runbook));
+    let text = read(&runbook)?;
+    let checked = check_text(&runbook.display().to_string(), text, sites.as_deref())?;
+    Ok(Checked {
+        origin: Origin {
+            runbook: absolute(&runbook),
+            ..checked.origin
+        },
+        ..checked
+    })
+}
+
+/// The same of a runbook that is already read.
+fn check_text(name: &str, text: String, sites: Option<&Path>) -> Result<Checked, CommandError> {
     let mut sources = Sources::default();
-    let mut ids = vec![sources.add(runbook.display().to_string(), read(&runbook)?)];
-    if let Some(sites) = &sites {
+    let mut ids = vec![sources.add(name.to_owned(), text)];
+    if let Some(sites) = sites {
         ids.push(sources.add(sites.display().to_string(), read(sites)?));
     }
     let loaded = step::check(runbook::load(&sources, &ids, &step::kind_names(KINDS)), KINDS);
@@ -74,8 +91,9 @@ pub(super) fn check(path: &Path, settings: &Settings) -> Result<Checked, Command
         runbook: loaded.runbook,
         sites: loaded.sites,
         origin: Origin {
-            runbook: absolute(&runbook),
-            sites: sites.as_deref().map(absolute),
+            runbook: PathBuf::from(name),
+            sites: sites.map(absolute),
+            generated: None,
         },
     })
 }
@@ -86,13 +104,55 @@ fn beside(runbook: &Path) -> Option<PathBuf> {
     file.is_file().then_some(file)
 }
 
-fn absolute(path: &Path) -> PathBuf {
+pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The inventory alone, for commands that need no runbook: from `--sites`, else `sites.yaml` here.
+pub(super) fn inventory(settings: &Settings) -> Result<(Sites, PathBuf), CommandError> {
+    let here = PathBuf::from(SITES_FILE);
+    let file = match &settings.sites {
+        Some(file) => file.clone(),
+        None if here.is_file() => here,
+        None => {
+            return Err(CommandError::input("no site inventory is given")
+                .hint("name the file that lists the stores: --sites <file>, or LIFEBOAT_SITES"));
+        }
+    };
+    let mut sources = Sources::default();
+    let ids = [sources.add(file.display().to_string(), read(&file)?)];
+    let loaded = runbook::load(&sources, &ids, &step::kind_names(KINDS));
+    if loaded.diagnostics.has_errors() {
+        return Err(CommandError::diagnostics(
+            &loaded.diagnostics,
+            &sources,
+            Exit::BadInput,
+            settings.colour_err(),
+        ));
+    }
+    let sites = loaded.sites.ok_or_else(|| {
+        CommandError::input(format!("{} holds no inventory of sites", file.display()))
+            .hint("it begins with `kind: Sites`")
+    })?;
+    Ok((sites, absolute(&file)))
 }
 
 /// Documents without a mistake; otherwise all of them, drawn.
 pub(super) fn load(path: &Path, settings: &Settings) -> Result<Documents, CommandError> {
-    let checked = check(path, settings)?;
+    faultless(check(path, settings)?, path, settings)
+}
+
+/// The documents of a runbook that was made from a command line.
+pub(super) fn generated(text: &str, settings: &Settings) -> Result<Documents, CommandError> {
+    let name = "generated runbook";
+    let (_, file) = inventory(settings)?;
+    let checked = check_text(name, text.to_owned(), Some(&file))?;
+    let mut documents = faultless(checked, Path::new(name), settings)?;
+    documents.origin.generated = Some(text.to_owned());
+    Ok(documents)
+}
+
+fn faultless(checked: Checked, path: &Path, settings: &Settings) -> Result<Documents, CommandError> {
     if checked.found.has_errors() {
         return Err(CommandError::diagnostics(
             &checked.found,

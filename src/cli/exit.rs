@@ -10,7 +10,8 @@ pub enum Exit {
     Broken = 1,
     /// What was given is wrong: a runbook, a site inventory, arguments.
     BadInput = 2,
-    /// The run failed: it did not recover.
+    /// The run failed: it did not recover. Of backups: a store did not answer, a backup is not whole, or
+    /// two differ.
     Failed = 3,
     /// The run is paused and waits for a person; `lifeboat resume` goes on.
     Paused = 4,

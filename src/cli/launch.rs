@@ -233,10 +233,15 @@ pub(super) fn closing_of(history: &History, settings: &Settings) -> Result<Strin
     ))
 }
 
-/// The exit code of a run as its journal tells it. What was not measured counts as missed.
+/// The exit code of a run as its journal tells it. An objective that was not measured counts as missed;
+/// where nobody has decided one, there is none to miss.
 pub(super) fn exit_of(history: &History) -> Result<Exit, CommandError> {
     let summary = summary(history)?;
-    let short = |measure: &report::Measure| matches!(measure.reached, Reached::Missed | Reached::NotMeasured);
+    let short = |measure: &report::Measure| match measure.reached {
+        Reached::Missed => true,
+        Reached::NotMeasured => measure.target_ms.is_some(),
+        Reached::Met | Reached::NoTarget | Reached::NotApplicable => false,
+    };
     Ok(match summary.ending() {
         Ending::Recovered if short(&summary.rto) || short(&summary.rpo) => Exit::Missed,
         Ending::Recovered => Exit::Done,

@@ -3,12 +3,14 @@
 //! Data goes to standard output, everything else to standard error. How a command ends is in
 //! [`Exit`].
 
+mod backup;
 mod check;
 mod context;
 mod demo;
 mod error;
 mod exit;
 mod explain;
+mod generated;
 mod keyboard;
 mod launch;
 mod order;
@@ -16,6 +18,7 @@ mod output;
 mod plan;
 mod planning;
 mod report;
+mod restore;
 mod resume;
 mod run;
 mod runs;
@@ -59,7 +62,7 @@ Exit codes:
   0  done: recovered, every objective met (or the command did what it says)
   1  something went wrong in lifeboat or on this machine
   2  bad input: a runbook, a site inventory, arguments
-  3  the run failed: it did not recover
+  3  the run failed: it did not recover; a store did not answer, a backup is not whole, two differ
   4  the run is paused and waits for a person
   5  refused before anything was changed
   6  something that a drill made is still there
@@ -69,7 +72,7 @@ Exit codes:
 /// What every command takes.
 #[derive(Clone, Debug, Args)]
 struct Settings {
-    /// The site inventory [default: sites.yaml beside the runbook]
+    /// The site inventory [default: sites.yaml beside the runbook, or here where there is none]
     #[arg(long, global = true, value_name = "FILE", env = "LIFEBOAT_SITES")]
     sites: Option<PathBuf>,
     /// Where runs are kept
@@ -132,6 +135,11 @@ enum Command {
     /// End a run for good; a drill is still torn down
     Abort(order::RunArguments),
     Report(report::Arguments),
+    Backups(backup::list::Arguments),
+    /// Look at single backups, compare them, and take old ones away; needs an inventory and no runbook
+    #[command(subcommand)]
+    Backup(backup::Command),
+    Restore(restore::Arguments),
     Simulate(simulate::Arguments),
     Schema(schema::Arguments),
     Demo(demo::Arguments),
@@ -159,6 +167,9 @@ impl Command {
             Self::Pause(arguments) => order::whole(arguments, What::Pause, settings),
             Self::Abort(arguments) => order::whole(arguments, What::Stop, settings),
             Self::Report(arguments) => report::run(&arguments, settings),
+            Self::Backups(arguments) => backup::list::run(&arguments, settings),
+            Self::Backup(command) => command.run(settings),
+            Self::Restore(arguments) => restore::run(&arguments, settings),
             Self::Simulate(arguments) => simulate::run(arguments, settings),
             Self::Schema(arguments) => schema::run(arguments, settings),
             Self::Demo(arguments) => demo::run(arguments, settings),

@@ -2,9 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::context::Origin;
+use super::context::{Origin, RUNBOOK_FILE};
 use super::{CommandError, Exit, Settings};
 use crate::run::{History, Journal};
+
+/// Where a run's documents are.
+const ORIGIN_FILE: &str = "origin.json";
 
 /// The folder of all runs.
 pub(super) fn folder(settings: &Settings) -> PathBuf {
@@ -20,7 +23,7 @@ pub(super) fn list(settings: &Settings) -> Vec<String> {
         .filter_map(Result::ok)
         .filter(|entry| entry.path().join("journal.jsonl").is_file())
         .filter_map(|entry| {
-            let made = std::fs::metadata(entry.path().join("origin.json"))
+            let made = std::fs::metadata(entry.path().join(ORIGIN_FILE))
                 .and_then(|meta| meta.modified())
                 .ok();
             Some((made, entry.file_name().into_string().ok()?))
@@ -60,20 +63,31 @@ pub(super) fn history(folder: &Path) -> Result<History, CommandError> {
     Journal::read(folder).map_err(|error| CommandError::new(Exit::Broken, error.to_string()))
 }
 
-/// Keeps where a run's documents are. Not part of the run: it only saves typing.
+/// Keeps where a run's documents are. Not part of the run: it only saves typing. A runbook that is in no
+/// file becomes one here, so that `resume` finds it, and so that a person may keep it.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a note beside the journal, for later commands"
+    reason = "notes beside the journal, for later commands"
 )]
 pub(super) fn remember(folder: &Path, origin: &Origin) -> Result<(), CommandError> {
-    let broken = |why: String| CommandError::new(Exit::Broken, format!("cannot write origin.json: {why}"));
-    let text = serde_json::to_string_pretty(origin).map_err(|error| broken(error.to_string()))?;
-    std::fs::write(folder.join("origin.json"), text).map_err(|error| broken(error.to_string()))
+    let broken =
+        |file: &str, why: String| CommandError::new(Exit::Broken, format!("cannot write {file}: {why}"));
+    let write = |file: &str, text: &str| {
+        std::fs::write(folder.join(file), text).map_err(|error| broken(file, error.to_string()))
+    };
+    let mut origin = origin.clone();
+    if let Some(text) = &origin.generated {
+        write(RUNBOOK_FILE, text)?;
+        origin.runbook = super::context::absolute(&folder.join(RUNBOOK_FILE));
+    }
+    let text =
+        serde_json::to_string_pretty(&origin).map_err(|error| broken(ORIGIN_FILE, error.to_string()))?;
+    write(ORIGIN_FILE, &text)
 }
 
 /// Where a run's documents are.
 pub(super) fn origin(folder: &Path) -> Result<Origin, CommandError> {
-    let text = super::context::read(&folder.join("origin.json"))?;
+    let text = super::context::read(&folder.join(ORIGIN_FILE))?;
     serde_json::from_str(&text).map_err(|error| {
         CommandError::new(Exit::Broken, format!("{}/origin.json: {error}", folder.display()))
     })

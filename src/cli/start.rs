@@ -59,7 +59,7 @@ async fn start(arguments: Arguments, mode: Mode, settings: &Settings) -> Result<
 }
 
 /// What was approved is what is performed.
-fn expect_digest(plan: &Plan, wanted: Option<&str>) -> Result<(), CommandError> {
+pub(super) fn expect_digest(plan: &Plan, wanted: Option<&str>) -> Result<(), CommandError> {
     let digest = Digest::of(plan);
     match wanted {
         Some(wanted) if wanted.is_empty() || !digest.as_str().starts_with(wanted) => {
@@ -84,35 +84,64 @@ fn target(plan: &Plan) -> Option<String> {
     let (role, site) = plan
         .roles
         .get_key_value(role)
-        .or_else(|| plan.roles.get_key_value(ACTIVE))?;
+        .or_else(|| plan.roles.get_key_value(ACTIVE))
+        .or_else(|| plan.roles.first_key_value())?;
     Some(format!("{site} {role}"))
 }
 
 /// Has a person name the target, or refuses.
 pub(super) fn consent(plan: &Plan, given: &Consent) -> Result<(), CommandError> {
     let Some(wanted) = target(plan) else { return Ok(()) };
-    let typed = match &given.confirm {
-        Some(typed) => typed.clone(),
-        None if std::io::stdin().is_terminal() => ask(&wanted)?,
+    typed(&Question {
+        what: &format!("a {}", plan.mode),
+        ask: "Type the name and role of the target to go on",
+        object: "the target",
+        wanted: &wanted,
+        given: given.confirm.as_deref(),
+    })
+}
+
+/// What a person has to type, so that it is not done by habit.
+pub(super) struct Question<'a> {
+    /// `a failover`: what needs consent.
+    pub(super) what: &'a str,
+    /// The question at a terminal.
+    pub(super) ask: &'a str,
+    /// `the target`: what is typed.
+    pub(super) object: &'a str,
+    /// The right answer.
+    pub(super) wanted: &'a str,
+    /// What `--confirm` gave.
+    pub(super) given: Option<&'a str>,
+}
+
+/// Has a person type it, or refuses.
+pub(super) fn typed(question: &Question<'_>) -> Result<(), CommandError> {
+    let Question {
+        what, object, wanted, ..
+    } = question;
+    let typed = match question.given {
+        Some(typed) => typed.to_owned(),
+        None if std::io::stdin().is_terminal() => ask(question)?,
         None => {
-            return Err(CommandError::refused(format!("a {} needs consent", plan.mode))
+            return Err(CommandError::refused(format!("{what} needs consent"))
                 .detail("Nothing was changed.")
-                .hint(format!("name the target: --confirm \"{wanted}\"")));
+                .hint(format!("name {object}: --confirm \"{wanted}\"")));
         }
     };
     if typed.split_whitespace().eq(wanted.split_whitespace()) {
         return Ok(());
     }
     Err(CommandError::refused(format!(
-        "the target is \"{wanted}\", and \"{}\" was given",
+        "{object} is \"{wanted}\", and \"{}\" was given",
         typed.trim()
     ))
     .detail("Nothing was changed."))
 }
 
-fn ask(wanted: &str) -> Result<String, CommandError> {
+fn ask(question: &Question<'_>) -> Result<String, CommandError> {
     let mut err = std::io::stderr().lock();
-    let _ = write!(err, "Type the name and role of the target to go on ({wanted}): ");
+    let _ = write!(err, "{} ({}): ", question.ask, question.wanted);
     let _ = err.flush();
     let mut line = String::new();
     match std::io::stdin().read_line(&mut line) {

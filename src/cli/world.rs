@@ -7,9 +7,10 @@ use super::CommandError;
 use crate::effect::Actor;
 use crate::runbook::{Endpoint, KubernetesSite, Sites, Store as StoreEntry};
 use crate::world::directory::DirectoryStore;
+use crate::world::library::Library;
 use crate::world::port::{Store, Web};
 use crate::world::sim::Embedded;
-use crate::world::{connect, manifests};
+use crate::world::{Keeper, World, connect, manifests};
 
 /// A world, and which part of it is only in this process.
 #[derive(Clone)]
@@ -22,6 +23,31 @@ pub(super) struct Connected {
 
 /// Connects to everything that the inventory names. What cannot be reached says so when it is asked.
 pub(super) async fn connect(sites: &Sites) -> Result<Connected, CommandError> {
+    let (world, embedded) = reach(sites).await?;
+    Ok(Connected {
+        actor: Arc::new(world),
+        embedded,
+    })
+}
+
+/// All stores, and of the sites at most one: to look at backups, no other cluster has to be asked, nor
+/// its login program run.
+pub(super) async fn library(sites: &Sites, site: Option<&str>) -> Result<Library, CommandError> {
+    let mut only = sites.clone();
+    only.sites.retain(|name, _| Some(name.as_str()) == site);
+    let (world, _) = reach(&only).await?;
+    Ok(Library::of(world))
+}
+
+/// All stores, in hands that may prove and delete backups; no site.
+pub(super) async fn keeper(sites: &Sites) -> Result<Keeper, CommandError> {
+    let mut only = sites.clone();
+    only.sites.clear();
+    let (world, _) = reach(&only).await?;
+    Ok(Keeper::of(world))
+}
+
+async fn reach(sites: &Sites) -> Result<(World, Vec<String>), CommandError> {
     let inside = Embedded::of(sites, super::now());
     seed(&inside, sites)?;
     let mut world = inside.world();
@@ -36,12 +62,9 @@ pub(super) async fn connect(sites: &Sites) -> Result<Connected, CommandError> {
             }
         }
     }
-    world.stores = stores(sites).await?;
+    world.stores = stores(sites).await;
     world.web = web(&inside);
-    Ok(Connected {
-        actor: Arc::new(world),
-        embedded,
-    })
+    Ok((world, embedded))
 }
 
 /// The network; without the feature that reaches it, only embedded sites answer.
@@ -52,22 +75,22 @@ fn web(inside: &Embedded) -> Arc<dyn Web> {
     }
 }
 
-async fn stores(sites: &Sites) -> Result<BTreeMap<String, Arc<dyn Store>>, CommandError> {
+async fn stores(sites: &Sites) -> BTreeMap<String, Arc<dyn Store>> {
     let mut stores: BTreeMap<String, Arc<dyn Store>> = BTreeMap::new();
     for (name, entry) in &sites.stores {
-        stores.insert(name.clone(), store(name, entry).await?);
+        stores.insert(name.clone(), store(name, entry).await);
     }
-    Ok(stores)
+    stores
 }
 
-async fn store(name: &str, entry: &StoreEntry) -> Result<Arc<dyn Store>, CommandError> {
+async fn store(name: &str, entry: &StoreEntry) -> Arc<dyn Store> {
     let store: Arc<dyn Store> = match &entry.endpoint {
         Endpoint::Directory(folder) => Arc::new(DirectoryStore::new(folder)),
-        Endpoint::S3(bucket) => connect::store(name, bucket).await?,
+        Endpoint::S3(bucket) => connect::store_or_reason(name, bucket).await,
     };
     match &entry.seal {
-        Some(sealing) => Ok(connect::sealed(name, store, sealing)?),
-        None => Ok(store),
+        Some(sealing) => connect::sealed_or_reason(name, store, sealing),
+        None => store,
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod compare;
 mod confine;
+mod diff;
 mod identity;
 mod json;
 mod kinds;
@@ -30,6 +31,7 @@ mod walls;
 
 pub use compare::{difference, sighting};
 pub use confine::{Confined, confine};
+pub use diff::{Changed, Difference, Objects, canonical};
 pub use identity::{ApiKind, Made, ObjectId};
 pub use kinds::builtin;
 pub use labels::{LabelOperator, LabelRequirement, LabelSelector};

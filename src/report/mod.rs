@@ -5,6 +5,7 @@
 //! terminal are arguments, and texts come back as strings or go to an `impl Write`. A report asked
 //! for a year later is the report of that night.
 
+mod backups;
 mod document;
 mod draw;
 mod drift;
@@ -17,10 +18,15 @@ mod outcome;
 mod plan_text;
 #[cfg(test)]
 mod sample;
+mod table;
 mod terminal;
 mod units;
 mod words;
 
+pub use backups::{
+    Pruning, StoreCards, backup_contents, backup_diff, backup_gone, backup_line, backup_list, backup_prune,
+    backup_verification,
+};
 pub use document::{html, markdown};
 pub use draw::{mermaid, svg_graph};
 pub use drift::change_line;

@@ -5,15 +5,17 @@
 //! ## Why
 //!
 //! In a disaster one of the sites usually cannot be reached, and often its login program cannot either.
-//! That must not keep anybody from the other site. So [`cluster_or_reason`] never fails: a site that
-//! could not be prepared becomes a port which answers every question with the reason.
+//! That must not keep anybody from the other site. So [`cluster_or_reason`] and [`store_or_reason`] never
+//! fail: what could not be prepared becomes a port which answers every question with the reason.
 
 use std::path::Path;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use futures::stream::BoxStream;
 use serde_json::Value;
 
-use super::port::{Answer, Applied, Cluster, Listed, Listing, Store, Web};
+use super::port::{Answer, Applied, Cluster, Listed, Listing, PutMode, Store, Stored, Web};
 use crate::effect::{SiteSeen, WorldError};
 use crate::objects::ApiKind;
 use crate::runbook::{S3Store, Sealing};
@@ -53,6 +55,14 @@ pub async fn store(name: &str, at: &S3Store) -> Result<Arc<dyn Store>, WorldErro
     Ok(Arc::new(super::s3::Bucket::connect(name, at).await))
 }
 
+/// As [`store`]; a failure becomes a port that tells it to whoever asks.
+pub async fn store_or_reason(name: &str, at: &S3Store) -> Arc<dyn Store> {
+    match store(name, at).await {
+        Ok(store) => store,
+        Err(reason) => Arc::new(Unconnected(reason)),
+    }
+}
+
 /// A store that encrypts what is put into `inner`.
 ///
 /// # Errors
@@ -62,6 +72,14 @@ pub async fn store(name: &str, at: &S3Store) -> Result<Arc<dyn Store>, WorldErro
 #[cfg(feature = "seal")]
 pub fn sealed(name: &str, inner: Arc<dyn Store>, sealing: &Sealing) -> Result<Arc<dyn Store>, WorldError> {
     Ok(Arc::new(super::sealed::Sealed::around(name, inner, sealing)?))
+}
+
+/// As [`sealed`]; a failure becomes a port that tells it to whoever asks.
+pub fn sealed_or_reason(name: &str, inner: Arc<dyn Store>, sealing: &Sealing) -> Arc<dyn Store> {
+    match sealed(name, inner, sealing) {
+        Ok(store) => store,
+        Err(reason) => Arc::new(Unconnected(reason)),
+    }
 }
 
 /// The network of this machine.
@@ -111,7 +129,8 @@ fn built_without(target: &str, feature: &str, what: &str) -> WorldError {
         .hint(format!("build it with `cargo build --features {feature}`"))
 }
 
-/// A cluster to which there is no way, and why.
+/// A cluster or store to which there is no way, and why.
+#[derive(Clone)]
 struct Unconnected(WorldError);
 
 impl Unconnected {
@@ -178,6 +197,37 @@ impl Cluster for Unconnected {
 
     fn delete<'a>(&'a self, _: &'a ApiKind, _: Option<&'a str>, _: &'a str, _: &'a str) -> Answer<'a, bool> {
         self.reason()
+    }
+}
+
+impl Store for Unconnected {
+    fn address(&self) -> String {
+        self.0.target.clone()
+    }
+
+    fn list<'a>(&'a self, _: &'a str) -> Answer<'a, Vec<Stored>> {
+        self.reason()
+    }
+
+    fn get<'a>(&'a self, _: &'a str) -> Answer<'a, BoxStream<'static, Result<Bytes, WorldError>>> {
+        self.reason()
+    }
+
+    fn put<'a>(
+        &'a self,
+        _: &'a str,
+        _: BoxStream<'static, Result<Bytes, WorldError>>,
+        _: PutMode,
+    ) -> Answer<'a, u64> {
+        self.reason()
+    }
+
+    fn delete<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
+        self.reason()
+    }
+
+    fn sibling(&self, _: &str) -> Arc<dyn Store> {
+        Arc::new(self.clone())
     }
 }
 

@@ -29,5 +29,5 @@ mod testserver;
 #[cfg(any(feature = "kube", feature = "s3", feature = "http"))]
 mod transport;
 
-pub use actor::{Clock, World};
+pub use actor::{Clock, Gone, Keeper, Obituary, Remains, World, library};
 pub use manifests::manifests;

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// `lifeboat` in the repository, with a state of its own.
-fn lifeboat(state: &Path, args: &[&str]) -> Output {
+pub(crate) fn lifeboat(state: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_lifeboat"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .args(["--plain", "--state"])
@@ -18,7 +18,7 @@ fn lifeboat(state: &Path, args: &[&str]) -> Output {
         .unwrap()
 }
 
-fn expect(code: i32, state: &Path, args: &[&str]) -> String {
+pub(crate) fn expect(code: i32, state: &Path, args: &[&str]) -> String {
     let output = lifeboat(state, args);
     let (out, err) = (
         String::from_utf8_lossy(&output.stdout),
@@ -55,7 +55,7 @@ fn runbooks() -> Vec<String> {
 }
 
 /// A copy of a runbook's folder, so that tests side by side do not share stores.
-fn copy_of(runbook: &str, to: &Path) -> PathBuf {
+pub(crate) fn copy_of(runbook: &str, to: &Path) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(runbook);
     let folder = if path.is_dir() {
         path.clone()

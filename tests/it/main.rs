@@ -8,6 +8,7 @@
 )]
 
 mod archive;
+mod backups;
 mod cli;
 mod lab;
 mod layers;

@@ -21,7 +21,7 @@ use crate::effect::{BackupName, BackupSeen, ErrorKind, Seen, WorldError};
 use crate::world::port::{Secrecy, Store};
 
 /// As much metadata as Velero reads of one file: a manifest of two million objects is smaller.
-const MANIFEST_BYTES_MAX: usize = 1024 * 1024 * 1024;
+pub(super) const MANIFEST_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
 /// A record is a page; a megabyte is a mistake.
 pub(super) const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -36,7 +36,7 @@ pub(super) struct Found {
     /// `None`: Velero made it, and nobody recorded checksums.
     pub(super) manifest: Option<Manifest>,
     /// The namespaces that were asked for; empty: all.
-    namespaces: Vec<String>,
+    pub(super) namespaces: Vec<String>,
     /// Velero could not read all of it.
     partial: bool,
 }

@@ -19,6 +19,8 @@ mod catalog;
 mod copy;
 mod delete;
 mod job;
+mod keeper;
+pub mod library;
 mod marks;
 mod observe;
 mod pace;
@@ -32,6 +34,8 @@ mod teardown;
 #[cfg(test)]
 mod tests;
 mod wait;
+
+pub use keeper::{Gone, Keeper, Obituary, Remains};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

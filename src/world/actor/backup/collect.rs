@@ -14,10 +14,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 
-use super::choose::Chosen;
+use super::choose::{Chosen, choose};
 use super::pages::{Pages, Part, Trouble, read_all};
 use super::sieve::{Of, Sieve, Sink};
-use crate::effect::{ErrorKind, WorldError};
+use crate::effect::{ErrorKind, Selection, WorldError};
 use crate::objects::builtin;
 use crate::world::actor::site::Site;
 
@@ -92,6 +92,19 @@ async fn take<S: Sink>(
         Ok(done) => done.map_err(Trouble::World),
         Err(error) => Err(Trouble::World(site.error(ErrorKind::Internal, error.to_string()))),
     }
+}
+
+/// Shows a sink everything that a backup of this selection would hold.
+pub(in crate::world::actor) async fn look<S: Sink>(
+    site: &Site<'_>,
+    selection: &Selection,
+    sink: S,
+) -> Result<S, WorldError> {
+    let chosen = choose(site, selection).await?;
+    let sieve = Sieve::new(site.name, selection, &chosen);
+    let looked = collect(site, &chosen, sieve, sink, &mut ()).await;
+    let (_, sink) = looked.map_err(|trouble| plainly(site, trouble))?;
+    Ok(sink)
 }
 
 /// Nothing happens.

@@ -2,9 +2,8 @@
 
 use serde_json::Value;
 
-use super::choose::choose;
-use super::collect::{collect, plainly};
-use super::sieve::{Sieve, Sink};
+use super::collect::look;
+use super::sieve::Sink;
 use crate::effect::{Counts, Seen, Selection, WorldError};
 use crate::objects::{ApiKind, left_out_of_restore};
 use crate::world::actor::World;
@@ -29,11 +28,7 @@ impl World {
         site: &str,
         selection: &Selection,
     ) -> Result<Seen, WorldError> {
-        let site = self.site(site)?;
-        let chosen = choose(&site, selection).await?;
-        let sieve = Sieve::new(site.name, selection, &chosen);
-        let counted = collect(&site, &chosen, sieve, Count(Counts::default()), &mut ()).await;
-        let (_, Count(counts)) = counted.map_err(|trouble| plainly(&site, trouble))?;
+        let Count(counts) = look(&self.site(site)?, selection, Count(Counts::default())).await?;
         Ok(Seen::Counts(counts))
     }
 }

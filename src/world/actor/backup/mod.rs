@@ -16,6 +16,9 @@ mod pack;
 mod pages;
 mod sieve;
 
+pub(super) use collect::look;
+pub(super) use sieve::Sink;
+
 use std::io::{BufReader, Read};
 use std::sync::Arc;
 

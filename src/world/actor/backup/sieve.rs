@@ -16,7 +16,7 @@ use crate::world::actor::marks::text;
 use crate::world::port::Listing;
 
 /// Takes what is meant, kind by kind.
-pub(super) trait Sink: Send + 'static {
+pub(in crate::world::actor) trait Sink: Send + 'static {
     /// The next object; those of a kind come after each other.
     fn take(&mut self, kind: &ApiKind, object: Value) -> Result<(), WorldError>;
 }

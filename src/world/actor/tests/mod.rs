@@ -3,6 +3,7 @@
 mod backups;
 mod destructive;
 mod effects;
+mod keeper;
 mod kit;
 mod recovery;
 mod restores;

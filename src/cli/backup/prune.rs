@@ -1,0 +1,209 @@
+//! `lifeboat backup prune`: old backups go, by rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::json;
+
+use super::delete::take_away;
+use crate::archive::retention::{Aged, Decision, Rules, Unit, decide};
+use crate::cli::{CommandError, Exit, Settings, context, now, output, world};
+use crate::report::{self, Pruning};
+use crate::runbook::Sites;
+use crate::text::Millis;
+use crate::world::library::{Card, Library, State, Verdict, Writer};
+use crate::world::{Gone, Keeper};
+
+/// Delete old backups by rules; without --yes it only shows which, and why each of the others is kept
+///
+/// Backups are decided about by recovery unit: one cluster's same namespaces. The newest verified one of
+/// each unit is always kept, and is read to its end before any other of its unit goes. Not touched are
+/// Velero's (their TTL decides) and whatever is not verified. Days and ISO weeks are UTC's. Exit code 3 if
+/// something that should go did not.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Arguments {
+    /// The store [default: the only one of the inventory]
+    #[arg(long, value_name = "STORE")]
+    store: Option<String>,
+    /// Keep the newest N
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    keep_last: u32,
+    /// Keep the newest of each of N days that have one
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    keep_daily: u32,
+    /// Keep the newest of each of N weeks
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    keep_weekly: u32,
+    /// Keep the newest of each of N months
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    keep_monthly: u32,
+    /// Keep the newest of each of N years
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    keep_yearly: u32,
+    /// Keep everything that is not older, such as 90d
+    #[arg(long, value_name = "TIME", value_parser = within)]
+    within: Option<Millis>,
+    /// Only backups of exactly these namespaces
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    namespaces: Vec<String>,
+    /// Delete what may go
+    #[arg(long)]
+    yes: bool,
+    /// Why; it is kept in the store
+    #[arg(long, value_name = "WHY", default_value = "retention")]
+    reason: String,
+    /// The decisions as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// `90d`, or a duration as everywhere else. A day is 24 hours: this is about age, not about a calendar.
+fn within(text: &str) -> Result<Millis, String> {
+    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+    let Some(days) = text.strip_suffix('d') else {
+        return text.parse();
+    };
+    let days: Option<u64> = days.parse().ok();
+    days.and_then(|days| days.checked_mul(DAY_MS))
+        .map(Millis)
+        .ok_or_else(|| format!("`{text}` is not a time; write it like 90d or 36h"))
+}
+
+impl Arguments {
+    fn rules(&self) -> Result<Rules, CommandError> {
+        let rules = Rules {
+            last: self.keep_last,
+            daily: self.keep_daily,
+            weekly: self.keep_weekly,
+            monthly: self.keep_monthly,
+            yearly: self.keep_yearly,
+            within_ms: self.within.map(|within| within.0),
+        };
+        if rules.is_empty() {
+            return Err(CommandError::input("no rule says what to keep").hint(
+                "say it: --keep-last, --keep-daily, --keep-weekly, --keep-monthly, --keep-yearly, --within",
+            ));
+        }
+        Ok(rules)
+    }
+}
+
+pub(super) fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, CommandError> {
+    let rules = arguments.rules()?;
+    let (sites, _) = context::inventory(settings)?;
+    crate::cli::block_on(prune(arguments, &rules, &sites, settings))
+}
+
+async fn prune(
+    arguments: &Arguments,
+    rules: &Rules,
+    sites: &Sites,
+    settings: &Settings,
+) -> Result<Exit, CommandError> {
+    let library = world::library(sites, None).await?;
+    let store = super::store(&library, "--store", arguments.store.as_deref())?;
+    let cards = library.list(store).await?;
+    let (aged, left) = sort_out(&cards, &arguments.namespaces);
+    let decisions = decide(&aged, rules, now());
+    if !arguments.json {
+        let pruning = Pruning {
+            store,
+            decisions: &decisions,
+            left: &left,
+            performs: arguments.yes,
+        };
+        let page = report::backup_prune(&pruning, &cards, now(), settings.columns());
+        output::text(&page);
+    }
+    let (mut gone, mut spared) = (Vec::new(), Vec::new());
+    if arguments.yes {
+        let keeper = world::keeper(sites).await?;
+        (gone, spared) = delete_all(&library, &keeper, store, &decisions, &arguments.reason).await?;
+    }
+    if arguments.json {
+        output::json(&json!({
+            "store": store, "decisions": decisions, "left": left, "deleted": gone, "spared": spared,
+        }))?;
+    } else {
+        for one in &gone {
+            output::text(&report::backup_gone(store, one, settings.columns()));
+        }
+    }
+    for why in &spared {
+        output::note(&format!("error: {why}"));
+    }
+    let all_went = spared.is_empty() && gone.iter().all(|one| one.remains.is_empty());
+    Ok(if all_went { Exit::Done } else { Exit::Failed })
+}
+
+/// What is decided about, and what is left alone, each with the reason.
+fn sort_out(cards: &[Card], namespaces: &[String]) -> (Vec<Aged>, BTreeMap<String, String>) {
+    let wanted: BTreeSet<&String> = namespaces.iter().collect();
+    let (mut aged, mut left) = (Vec::new(), BTreeMap::new());
+    for card in cards {
+        match age(card) {
+            Ok(one) if wanted.is_empty() || one.unit.namespaces.iter().collect::<BTreeSet<_>>() == wanted => {
+                aged.push(one);
+            }
+            // Not asked about.
+            Ok(_) => {}
+            Err(why) => {
+                left.insert(card.name.clone(), why.to_owned());
+            }
+        }
+    }
+    (aged, left)
+}
+
+fn age(card: &Card) -> Result<Aged, &'static str> {
+    let unit = card.origin.as_ref().zip(card.namespaces.as_ref());
+    match (&card.state, card.writer, card.consistent_at, unit) {
+        (_, Writer::Velero, _, _) => Err("Velero's: its TTL decides"),
+        (State::Verified { .. }, _, Some(consistent_at), Some((origin, namespaces))) => {
+            let mut namespaces = namespaces.clone();
+            namespaces.sort();
+            Ok(Aged {
+                name: card.name.clone(),
+                unit: Unit {
+                    uid: origin.uid.clone(),
+                    namespaces,
+                },
+                consistent_at,
+            })
+        }
+        _ => Err("not verified: a person decides"),
+    }
+}
+
+/// Unit by unit, the oldest first. Of a unit whose newest backup is not whole any more, nothing goes.
+async fn delete_all(
+    library: &Library,
+    keeper: &Keeper,
+    store: &str,
+    decisions: &[Decision],
+    reason: &str,
+) -> Result<(Vec<Gone>, Vec<String>), CommandError> {
+    let mut units: BTreeMap<&Unit, Vec<&Decision>> = BTreeMap::new();
+    for one in decisions {
+        units.entry(&one.unit).or_default().push(one);
+    }
+    let (mut gone, mut spared) = (Vec::new(), Vec::new());
+    for newest_first in units.values() {
+        let may_go: Vec<_> = newest_first.iter().filter(|one| one.kept_by.is_empty()).collect();
+        let (Some(newest), false) = (newest_first.first(), may_go.is_empty()) else {
+            continue;
+        };
+        let found = library.verify(store, &newest.name).await?;
+        if found.verdict != Verdict::Whole {
+            let wrong = found.wrong.join("; ");
+            spared.push(format!(
+                "{} is not whole any more ({wrong}), so nothing that it would replace was deleted",
+                newest.name
+            ));
+            continue;
+        }
+        for one in may_go.into_iter().rev() {
+            gone.push(take_away(keeper, store, &one.name, reason).await?);
+        }
+    }
+    Ok((gone, spared))
+}

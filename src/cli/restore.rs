@@ -1,0 +1,149 @@
+//! `lifeboat restore`: one restore, as a run.
+
+use serde_json::json;
+
+use super::generated::{self, OneStep};
+use super::start::{self, Question};
+use super::{CommandError, Exit, Settings, backup, context, launch, output, plan, planning, world};
+use crate::plan::{Digest, Plan};
+use crate::runbook::{Mode, Sites};
+
+/// The role of the site that a single restore writes.
+const TARGET: &str = "target";
+
+/// Restore a backup to a site: shows what would become of every object, and asks before it changes one
+///
+/// It is a run of a runbook with one step: with a plan, a journal and a report; `lifeboat resume` goes on
+/// with it. The plan is shown first, and the target has to be typed, or given by --confirm.
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// The backup: its name, `latest-verified` or `latest`
+    #[arg(value_name = "BACKUP")]
+    backup: String,
+    /// The store that holds it [default: the only one of the inventory]
+    #[arg(long, value_name = "STORE")]
+    from: Option<String>,
+    /// The site to write
+    #[arg(long, value_name = "SITE")]
+    to: String,
+    /// Namespaces to restore [default: those that the backup was made of]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    namespaces: Vec<String>,
+    /// Kinds to leave out, as plural.group
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    exclude: Vec<String>,
+    /// Objects that are already there and differ: leave them, or apply the backup's
+    #[arg(long, value_name = "WHAT", default_value = "keep")]
+    existing: Existing,
+    /// Refuse unless the plan has this digest (or begins with it)
+    #[arg(long, value_name = "DIGEST")]
+    plan: Option<String>,
+    /// Print the runbook that this is, and do nothing
+    #[arg(long)]
+    print_runbook: bool,
+    /// Name and role of the target, as they would be typed: "west target"
+    #[arg(long, value_name = "TARGET")]
+    confirm: Option<String>,
+    #[command(flatten)]
+    options: launch::Options,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Existing {
+    Keep,
+    Update,
+}
+
+impl Existing {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Update => "update",
+        }
+    }
+}
+
+impl Arguments {
+    /// The command that performs exactly this plan, or refuses.
+    fn again(&self, from: &str, plan: &Plan, target: &str) -> String {
+        let mut words = vec![format!(
+            "lifeboat restore {} --from {from} --to {}",
+            self.backup, self.to
+        )];
+        for (option, names) in [("--namespaces", &self.namespaces), ("--exclude", &self.exclude)] {
+            if !names.is_empty() {
+                words.push(format!("{option} {}", names.join(",")));
+            }
+        }
+        if self.existing != Existing::Keep {
+            words.push(format!("--existing {}", self.existing.word()));
+        }
+        words.push(format!(
+            "--plan {} --confirm \"{target}\"",
+            Digest::of(plan).short()
+        ));
+        words.join(" ")
+    }
+}
+
+pub(super) fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, CommandError> {
+    super::block_on(restore(arguments, settings))
+}
+
+async fn restore(arguments: &Arguments, settings: &Settings) -> Result<Exit, CommandError> {
+    let (sites, _) = context::inventory(settings)?;
+    backup::known("site", &arguments.to, sites.sites.keys().map(String::as_str))?;
+    let (from, namespaces) = source(arguments, &sites).await?;
+    let mut step = json!({
+        "site": TARGET, "from": from, "backup": arguments.backup, "namespaces": namespaces,
+        "existing": arguments.existing.word(),
+    });
+    if !arguments.exclude.is_empty() {
+        step["exclude"] = json!(arguments.exclude);
+    }
+    let runbook = OneStep {
+        name: &generated::name("restore-", &namespaces),
+        title: format!("Restore of {} to {}", arguments.backup, arguments.to),
+        role: (TARGET, &arguments.to),
+        mode: Mode::Failover,
+        step: ("restore", step),
+        on_failure: "pause",
+    };
+    let Some(documents) = runbook.documents(arguments.print_runbook, settings)? else {
+        return Ok(Exit::Done);
+    };
+    let world = world::connect(&documents.sites).await?;
+    let plan = planning::of(&documents, &[], Mode::Failover, &*world.actor, settings).await?;
+    start::expect_digest(&plan, arguments.plan.as_deref())?;
+    let target = format!("{} {TARGET}", arguments.to);
+    let command = arguments.again(&from, &plan, &target);
+    output::note(&plan::drawing(&plan, &command, settings));
+    start::typed(&Question {
+        what: "a restore",
+        ask: "Type the name and role of the target to go on",
+        object: "the target",
+        wanted: &target,
+        given: arguments.confirm.as_deref(),
+    })?;
+    launch::begin(plan, &documents.origin, world, &arguments.options, settings).await
+}
+
+/// The store and the namespaces that are meant.
+async fn source(arguments: &Arguments, sites: &Sites) -> Result<(String, Vec<String>), CommandError> {
+    let library = world::library(sites, None).await?;
+    let from = backup::store(&library, "--from", arguments.from.as_deref())?;
+    if !arguments.namespaces.is_empty() {
+        return Ok((from.to_owned(), arguments.namespaces.clone()));
+    }
+    let unnamed = |why: String| CommandError::input(why).hint("name the namespaces: --namespaces <a>,<b>");
+    let name = arguments.backup.as_str();
+    if matches!(name, "latest-verified" | "latest") {
+        return Err(unnamed(format!("of which namespaces is `{name}` meant?")));
+    }
+    let card = library.show(from, name).await?.card;
+    match card.namespaces {
+        Some(names) if !names.is_empty() => Ok((from.to_owned(), names)),
+        Some(_) => Err(unnamed(format!("backup {name} is of all namespaces"))),
+        None => Err(unnamed(format!("backup {name} does not say its namespaces"))),
+    }
+}
