@@ -39,6 +39,9 @@ pub(super) struct Params {
     /// Objects that `prune` deletes at most (10 where it is not said); with more the restore is refused.
     #[serde(default, rename = "pruneMax")]
     prune_max: Option<u32>,
+    /// Kinds whose status is restored too, as `plural.group`: only what no controller would write again.
+    #[serde(default)]
+    status: Vec<String>,
 }
 
 /// What to do with an object that is already there and differs.
@@ -74,6 +77,7 @@ impl StepKind for Restore {
             namespaces: Vec::new(),
             confined: false,
             prune_max: None,
+            status: Vec::new(),
         })]
     }
 
@@ -96,6 +100,7 @@ impl StepKind for Restore {
             namespaces: Vec::new(),
             confined: false,
             prune_max: params.prune_max,
+            status: params.status.clone(),
         };
         Ok(Script {
             effects: vec![Effect::RestoreObjects(effect)],

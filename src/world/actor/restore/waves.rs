@@ -198,7 +198,7 @@ impl Waves<'_> {
             return Err(self.changed(&archived.path));
         };
         let namespaced = self.index.id(at).namespace.is_some();
-        match self.fitter.fit(archived.object, namespaced) {
+        match self.fitter.fit(&archived.resource, archived.object, namespaced) {
             Ok((object, _)) => Ok((at, object)),
             Err(_) => Err(self.changed(&archived.path)),
         }

@@ -4,6 +4,8 @@ mod backups;
 mod destructive;
 mod effects;
 mod kit;
+#[cfg(feature = "kube")]
+mod live;
 mod recovery;
 mod restores;
 mod sandbox;

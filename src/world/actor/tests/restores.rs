@@ -244,3 +244,76 @@ async fn an_object_that_lost_its_owner_differs() {
     let web = uid_of(stage.west(), "Deployment", "shop", "web");
     assert_eq!(owners_of(stage.west(), "shop", "child"), link_to(&web));
 }
+
+/// The campaign has a status; `apart`: its definition gives it one of its own, as most do.
+fn with_status(stage: Stage, apart: bool) -> Stage {
+    let definition = kind("CustomResourceDefinition");
+    let name = "campaigns.shop.example";
+    let mut versions = stage.east().peek(&definition, None, name).expect("there")["spec"]["versions"].clone();
+    if apart {
+        versions[0]["subresources"] = json!({ "status": {} });
+    }
+    let patch = json!({ "spec": { "versions": versions } });
+    stage
+        .east()
+        .edit(&definition, None, name, &patch)
+        .expect("edited");
+    let status = json!({ "status": { "redeemed": 7 } });
+    stage
+        .east()
+        .edit(&campaigns(), Some("shop"), "winter", &status)
+        .expect("edited");
+    stage
+}
+
+fn campaigns() -> ApiKind {
+    ApiKind {
+        group: "shop.example".into(),
+        version: "v1".into(),
+        kind: "Campaign".into(),
+        plural: "campaigns".into(),
+        namespaced: true,
+    }
+}
+
+fn asking_for_status(name: &str) -> RestoreObjects {
+    RestoreObjects {
+        status: vec!["campaigns.shop.example".into(), "coupons.shop.example".into()],
+        ..plain(name)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_is_restored_where_it_was_asked_for() {
+    let stage = with_status(Stage::new(), true);
+    let name = captured(&stage).await;
+    let lost = fault("west", "patch", "Campaign", 1, FaultError::LostReplyBefore);
+    stage.fails(vec![lost]);
+    let error = stage.perform("restore", restore(asking_for_status(&name))).await;
+    insta::assert_snapshot!(error.expect_err("lost").causes.join("\n"), @"patch status of Campaign shop/winter: connection closed before the reply");
+    let receipt = stage.done("restore", restore(asking_for_status(&name))).await;
+    assert_eq!(receipt.created.len(), 15);
+    assert_eq!(
+        receipt.warnings,
+        ["no coupons.shop.example is restored, so no status of one"]
+    );
+    let winter = stage
+        .west()
+        .peek(&campaigns(), Some("shop"), "winter")
+        .expect("there");
+    assert_eq!(winter["status"], json!({ "redeemed": 7 }));
+    let before = stage.west().audit().len();
+    stage.done("restore", restore(asking_for_status(&name))).await;
+    assert_eq!(stage.west().audit().len(), before, "nothing is sent twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_that_is_no_part_of_its_own_is_left_out_and_said() {
+    let stage = with_status(Stage::new(), false);
+    let name = captured(&stage).await;
+    let receipt = stage.done("restore", restore(asking_for_status(&name))).await;
+    insta::assert_snapshot!(receipt.warnings.join("\n"), @"
+    no coupons.shop.example is restored, so no status of one
+    campaigns.shop.example have no status that can be restored: it was left out
+    ");
+}
