@@ -118,7 +118,8 @@ impl Meaning for RestoreObjects {
             Existing::Prune => what.push_str(", replacing what differs and deleting what is not in it"),
         }
         if !self.status.is_empty() {
-            what.push_str(&format!(", with the status of {}", self.status.join(", ")));
+            what.push_str(", with the status of ");
+            what.push_str(&self.status.join(", "));
         }
         let symbol = if self.existing.deletes() {
             Symbol::Destructive

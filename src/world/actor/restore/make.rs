@@ -137,13 +137,10 @@ impl Maker<'_> {
         }
         let (cluster, namespace) = (self.site.cluster, id.namespace.as_deref());
         let patch = json!({ "status": status });
-        let error = match cluster
+        let patched = cluster
             .patch(&kind, namespace, &id.name, Some("status"), &patch)
-            .await
-        {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
-        };
+            .await;
+        let Err(error) = patched else { return Ok(()) };
         // The object is not there, or its kind has no such part: the same number says both.
         let there = || cluster.get(&kind, namespace, &id.name);
         if error.kind == ErrorKind::NotFound && there().await.is_ok_and(|found| found.is_some()) {
