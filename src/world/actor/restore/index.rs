@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::owners::Owner;
 use super::prune::Stranger;
+use crate::archive::Sum;
 use crate::effect::{Fate, FateOf};
 use crate::objects::{Handle, Made, Names, ObjectId, Order};
 
@@ -37,6 +38,8 @@ pub(super) struct Index {
     pub(super) owning: BTreeSet<usize>,
     /// What is there and differs is changed.
     pub(super) updates: bool,
+    /// Of the archive that was compared.
+    pub(super) archive: Sum,
     /// The objects themselves, as far as they fit.
     pub(super) hold: Hold,
 }

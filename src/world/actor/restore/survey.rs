@@ -55,6 +55,7 @@ pub(super) async fn survey(
     survey.refuse_nothing(store, found)?;
     let kinds = survey.kinds.values().flatten().cloned().collect();
     let mut index = survey.finish();
+    index.archive = summary.archive;
     link(&mut index, site, effect).await?;
     if effect.existing == Existing::Prune {
         prune::refuse_partial(site, &found.seen.name, &found.seen.errors)?;
