@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::kit::{plain, restore};
 use super::{kind, pass};
-use crate::effect::{Actor as _, Attempt, BackupObjects, Effect, RestoreObjects, Selection};
-use crate::objects::{ObjectId, builtin};
+use crate::effect::{Actor as _, Attempt, BackupObjects, Effect, Existing, RestoreObjects, Selection};
+use crate::objects::{ApiKind, ObjectId, builtin};
 use crate::world::World;
 use crate::world::directory::DirectoryStore;
 use crate::world::kube::KubeCluster;
@@ -196,4 +196,81 @@ async fn live_a_restore_keeps_up_with_a_bare_loop() {
     assert_eq!(deployment.unwrap()["spec"]["replicas"], 0);
     remove(&*east, &names).await;
     remove(&*west, &names).await;
+}
+
+/// The world with `west` alone, and a store in this folder.
+async fn west_with(lab: &Lab, folder: &std::path::Path) -> (Arc<KubeCluster>, World) {
+    let west = open(lab, "west").await;
+    let world = World {
+        clusters: BTreeMap::from([("west".to_owned(), west.clone() as Arc<dyn Cluster>)]),
+        stores: BTreeMap::from([("vault".to_owned(), Arc::new(DirectoryStore::new(folder)) as _)]),
+        web: Arc::new(Embedded::starting_at(Timestamp::UNIX_EPOCH).web()),
+        now: Arc::new(Timestamp::now),
+    };
+    (west, world)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab"]
+async fn live_velero_s_own_backup_keeps_owner_and_status_and_is_replaced_and_pruned() {
+    let lab = Lab::open().await;
+    let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/fixtures/velero-1.18.3");
+    let (west, world) = west_with(&lab, &fixture).await;
+    let place = fresh("velero");
+    let effect = RestoreObjects {
+        namespaces: vec![("shop".into(), place.clone())],
+        status: vec!["coupons.shop.example.com".into()],
+        ..plain("shop-a")
+    };
+    let receipt = world.perform(&restore(effect.clone()), &attempt()).await.unwrap();
+    println!("{}\n{}", receipt.summary, receipt.warnings.join("\n"));
+    let at = Some(place.as_str());
+    let read = async |kind: ApiKind, name: &str| west.get(&kind, at, name).await.unwrap().unwrap();
+    let coupons = ApiKind {
+        group: "shop.example.com".into(),
+        version: "v1".into(),
+        kind: "Coupon".into(),
+        plural: "coupons".into(),
+        namespaced: true,
+    };
+    let (web, child) = (
+        read(kind("Deployment"), "web").await,
+        read(kind("ConfigMap"), "child").await,
+    );
+    let owner = &child["metadata"]["ownerReferences"][0];
+    assert_eq!(
+        (&owner["name"], &owner["uid"]),
+        (&json!("web"), &web["metadata"]["uid"])
+    );
+    let spring = read(coupons.clone(), "spring").await;
+    assert!(spring["status"].is_object(), "{spring}");
+
+    // A field that no server changes in place, and a stranger.
+    let binding = read(kind("RoleBinding"), "web").await;
+    let uid = |object: &Value| object["metadata"]["uid"].as_str().unwrap().to_owned();
+    west.delete(&kind("RoleBinding"), at, "web", &uid(&binding))
+        .await
+        .unwrap();
+    let other = json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+                        "metadata": { "name": "web", "namespace": place },
+                        "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "other" } });
+    let other = west.create(&kind("RoleBinding"), &other).await.unwrap();
+    let stranger = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "stranger", "namespace": place } });
+    west.create(&kind("ConfigMap"), &stranger).await.unwrap();
+    let prune = RestoreObjects {
+        existing: Existing::Prune,
+        ..effect
+    };
+    let receipt = world.perform(&restore(prune), &attempt()).await.unwrap();
+    println!("{}\n{:#?}", receipt.summary, receipt.deleted);
+    assert_eq!(receipt.deleted.len(), 2, "the other binding and the stranger");
+    let again = read(kind("RoleBinding"), "web").await;
+    assert_ne!(uid(&again), uid(&other));
+    assert_eq!(again["roleRef"], binding["roleRef"]);
+    assert_eq!(west.get(&kind("ConfigMap"), at, "stranger").await.unwrap(), None);
+    assert_eq!(uid(&read(kind("Deployment"), "web").await), uid(&web));
+
+    let free = json!({ "metadata": { "finalizers": null } });
+    west.patch(&coupons, at, "spring", None, &free).await.unwrap();
+    remove(&*west, &[place]).await;
 }
