@@ -71,6 +71,9 @@ pub struct RestoreObjects {
     /// Objects that `prune` deletes at most; `None`: [`PRUNE_MAX`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prune_max: Option<u32>,
+    /// Kinds (`plural.group`) whose status is restored too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub status: Vec<String>,
 }
 
 impl RestoreObjects {
@@ -113,6 +116,10 @@ impl Meaning for RestoreObjects {
             Existing::Keep | Existing::Update => {}
             Existing::Replace => what.push_str(", replacing what differs"),
             Existing::Prune => what.push_str(", replacing what differs and deleting what is not in it"),
+        }
+        if !self.status.is_empty() {
+            what.push_str(", with the status of ");
+            what.push_str(&self.status.join(", "));
         }
         let symbol = if self.existing.deletes() {
             Symbol::Destructive

@@ -107,8 +107,9 @@ impl Path {
     pub(crate) fn outlook(&self, rto_ms: Option<u64>) -> (String, Outlook) {
         let rto = rto_ms.map_or_else(|| "no RTO".to_owned(), |ms| format!("RTO {}", duration(ms)));
         if !self.proves_health {
+            let of = rto_ms.map_or("a recovery time".to_owned(), |_| format!("the {rto}"));
             return (
-                format!("no step proves health, so nothing measures the {rto}"),
+                format!("no step proves health, so nothing measures {of}"),
                 Outlook::Unproved,
             );
         }

@@ -76,6 +76,7 @@ fn restore(confined: bool) -> RestoreObjects {
         },
         confined,
         prune_max: None,
+        status: Vec::new(),
     }
 }
 

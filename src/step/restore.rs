@@ -47,6 +47,9 @@ pub(super) struct Params {
     /// definitions of custom kinds come along.
     #[serde(default)]
     labels: Vec<Labels>,
+    /// Kinds whose status is restored too, as `plural.group`: only what no controller would write again.
+    #[serde(default)]
+    status: Vec<KindName>,
 }
 
 /// What to do with an object that is already there and differs.
@@ -85,6 +88,7 @@ impl StepKind for Restore {
             namespaces: Vec::new(),
             confined: false,
             prune_max: None,
+            status: Vec::new(),
         })]
     }
 
@@ -111,6 +115,7 @@ impl StepKind for Restore {
             namespaces: Vec::new(),
             confined: false,
             prune_max: params.prune_max,
+            status: kinds(&params.status),
         };
         Ok(Script {
             effects: vec![Effect::RestoreObjects(effect)],

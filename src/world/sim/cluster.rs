@@ -322,6 +322,7 @@ impl Cluster for SimCluster {
         self.request(ask, move |state, key| match subresource {
             None => patch_object(state, &key, patch, &["metadata", "spec", "data", "stringData"]),
             Some("scale") => patch_object(state, &key, patch, &["spec"]),
+            Some("status") if state.has_status(kind) => patch_object(state, &key, patch, &["status"]),
             Some(other) => Err(state.refuse(
                 ErrorKind::NotFound,
                 format!("{} has no subresource {other} here", key.resource),
@@ -388,6 +389,25 @@ fn patch_object(state: &mut State, key: &Key, patch: &Value, parts: &[&str]) -> 
 }
 
 impl State {
+    /// Whether a kind has its status apart: built-in ones that have one at all, custom ones by definition.
+    fn has_status(&self, kind: &ApiKind) -> bool {
+        let definition = Key::new(
+            "customresourcedefinitions.apiextensions.k8s.io",
+            "",
+            &kind.resource(),
+        );
+        let Some(definition) = self.get(&definition) else {
+            return !matches!(
+                kind.kind.as_str(),
+                "ConfigMap" | "Secret" | "ServiceAccount" | "Role" | "RoleBinding"
+            );
+        };
+        let versions = definition.pointer("/spec/versions").and_then(Value::as_array);
+        versions.into_iter().flatten().any(|version| {
+            version["name"] == kind.version && version.pointer("/subresources/status").is_some()
+        })
+    }
+
     fn expect_version(&self, key: &Key, version: &str) -> Result<(), WorldError> {
         let has = self
             .get(key)

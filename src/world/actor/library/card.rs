@@ -10,7 +10,7 @@ use crate::effect::{ErrorKind, WorldError};
 use crate::world::actor::bytes::read_if_there;
 use crate::world::actor::catalog::{self, Found, RECORD_BYTES_MAX};
 use crate::world::actor::pace::{Work, all};
-use crate::world::port::{Store, Stored};
+use crate::world::port::{Secrecy, Store, Stored};
 
 /// Backups looked at side by side.
 const IN_FLIGHT: usize = 8;
@@ -180,6 +180,9 @@ async fn card(store: &dyn Store, store_name: &str, name: &str, files: &[Stored])
         Ok(None) => {}
         Err(error) => card.state = refused(error, record.as_ref()),
     }
+    let sealed = store.secrecy() != Secrecy::Plain;
+    card.encrypted = Some(sealed);
+    card.velero_reads &= !sealed;
     card
 }
 
@@ -247,8 +250,6 @@ impl Card {
                 site: manifest.origin.site.clone(),
                 uid: manifest.origin.uid.clone(),
             });
-            // Its manifest was read, and a manifest of this format is of a plain archive.
-            self.encrypted = Some(false);
             self.state = match found.seen.verified_at {
                 Some(verified_at) => State::Verified { verified_at },
                 None => State::NotVerified,

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::owners::Owner;
 use super::prune::Stranger;
+use crate::archive::Sum;
 use crate::effect::{Fate, FateOf};
 use crate::objects::{Handle, Made, Names, ObjectId, Order};
 
@@ -27,6 +28,8 @@ pub(super) struct Index {
     pub(super) brought: BTreeMap<usize, (String, String)>,
     /// By position: the owner references of an object, in their order.
     pub(super) owners: BTreeMap<usize, Vec<Owner>>,
+    /// What people should know of the restore as a whole.
+    pub(super) said: Vec<String>,
     /// What is not in the backup and is to be deleted at the end.
     pub(super) strangers: Vec<Stranger>,
     /// Why none of them may be deleted.
@@ -35,6 +38,8 @@ pub(super) struct Index {
     pub(super) owning: BTreeSet<usize>,
     /// What is there and differs is changed.
     pub(super) updates: bool,
+    /// Of the archive that was compared.
+    pub(super) archive: Sum,
     /// The objects themselves, as far as they fit.
     pub(super) hold: Hold,
 }
@@ -52,6 +57,8 @@ pub(super) struct Entry {
     pub(super) fate: Fate,
     /// A number of the index's names.
     pub(super) why: u32,
+    /// An earlier attempt made it, and perhaps not its status.
+    pub(super) status_due: bool,
     /// Number of its wave.
     pub(super) wave: usize,
     /// Of an object that is there.
@@ -108,6 +115,9 @@ impl Index {
 
     /// Whether a request has to be sent for it.
     pub(super) fn is_to_do(&self, at: usize) -> bool {
+        if self.entries.get(at).is_some_and(|entry| entry.status_due) {
+            return true;
+        }
         matches!(self.fate(at), Some(Fate::Create | Fate::Update | Fate::Replace))
     }
 

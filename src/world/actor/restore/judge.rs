@@ -27,6 +27,8 @@ pub(super) struct Judged {
     pub(super) fate: Fate,
     pub(super) why: String,
     pub(super) live: Option<Live>,
+    /// It is ours, and its status is not the backup's.
+    pub(super) status_due: bool,
     /// What is there, where there is something.
     pub(super) object: Option<Value>,
 }
@@ -38,6 +40,7 @@ impl Judged {
             fate: Fate::Create,
             why: String::new(),
             live: None,
+            status_due: false,
             object: None,
         }
     }
@@ -142,6 +145,11 @@ pub(super) fn is_everywhere(object: &Value) -> bool {
     text(object, "/kind") == "ServiceAccount" && text(object, "/metadata/name") == "default"
 }
 
+/// Takes the status off a prepared object; it has one only where that is to be restored.
+pub(super) fn take_status(object: &mut Value) -> Option<Value> {
+    object.as_object_mut()?.remove("status")
+}
+
 /// An object that is there already. `attempt` is `None` while planning.
 pub(super) fn meet(
     desired: &Value,
@@ -157,13 +165,19 @@ pub(super) fn meet(
             uid: uid(live).to_owned(),
             ours,
         }),
+        status_due: false,
         object: None,
     };
     if is_going(live) {
         return judged(Fate::Refuse, "it is being deleted there".into());
     }
     if ours {
-        return judged(Fate::Keep, "an earlier attempt made it".into());
+        let status = |object: &Value| object.get("status").cloned().unwrap_or_default();
+        let wanted = status(desired);
+        return Judged {
+            status_due: !wanted.is_null() && difference(&wanted, &status(live)).is_some(),
+            ..judged(Fate::Keep, "an earlier attempt made it".into())
+        };
     }
     let everywhere = is_everywhere(desired);
     if effect.confined && !everywhere {
@@ -172,6 +186,7 @@ pub(super) fn meet(
     // Owners are compared when it is known which of them can be linked.
     let mut desired = desired.clone();
     take_owners(&mut desired);
+    take_status(&mut desired);
     match (difference(&desired, &strip(live.clone())), effect.existing) {
         (None, _) => judged(Fate::Keep, "equal".into()),
         (Some(place), _) if effect.confined => judged(Fate::Update, format!("differs at {place}")),

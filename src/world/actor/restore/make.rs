@@ -14,13 +14,13 @@
 //! - The one exception is the account `default`: its cluster makes one in every namespace at some
 //!   moment, before us or after, so it is applied without force.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::index::Index;
-use super::judge::{is_everywhere, meet};
+use super::judge::{is_everywhere, meet, take_status};
 use super::owners::Link;
 use super::waves::Failed;
 use crate::effect::{Attempt, ErrorKind, Fate, RestoreObjects, WorldError};
@@ -62,6 +62,8 @@ pub(super) struct Maker<'a> {
     pub(super) index: &'a Index,
     /// Of what this attempt made, by position: owners are linked by it.
     pub(super) uids: Mutex<BTreeMap<usize, String>>,
+    /// Kinds that turned out to have no status of their own.
+    pub(super) without_status: Mutex<BTreeSet<String>>,
 }
 
 /// What was asked when it failed, and the failure.
@@ -72,11 +74,21 @@ impl Maker<'_> {
     pub(super) async fn make(&self, at: usize, mut object: Value) -> Outcome {
         let id = self.index.id(at);
         self.link(at, &mut object);
+        let status = take_status(&mut object);
         let done = match self.index.fate(at) {
             Some(Fate::Create) => self.create(&id, object).await,
             Some(Fate::Update) => self.put_over(&id, object).await,
             Some(Fate::Replace) => self.replace(&id, object).await,
-            _ => Ok(Outcome::Kept(None)),
+            _ => Ok(self
+                .index
+                .earlier(at)
+                .map_or(Outcome::Kept(None), |made| Outcome::Created(Some(made)))),
+        };
+        let done = match (done, status) {
+            (Ok(outcome), Some(status)) if !matches!(outcome, Outcome::Kept(_)) => {
+                self.restore_status(&id, &status).await.map(|()| outcome)
+            }
+            (done, _) => done,
         };
         if let Ok(outcome) = &done
             && self.index.owning.contains(&at)
@@ -114,6 +126,36 @@ impl Maker<'_> {
             Link::Uid(uid) => Some(uid.clone()),
             Link::Left => None,
         }
+    }
+
+    /// Writes the backup's status over that of an object that was just made or changed.
+    async fn restore_status(&self, id: &ObjectId, status: &Value) -> Result<(), Trouble> {
+        let kind = self.site.kind(id).await.map_err(|error| ("discover", error))?;
+        let without = || self.without_status.lock().unwrap_or_else(PoisonError::into_inner);
+        if without().contains(&kind.resource()) {
+            return Ok(());
+        }
+        let (cluster, namespace) = (self.site.cluster, id.namespace.as_deref());
+        let patch = json!({ "status": status });
+        let patched = cluster
+            .patch(&kind, namespace, &id.name, Some("status"), &patch)
+            .await;
+        let Err(error) = patched else { return Ok(()) };
+        // The object is not there, or its kind has no such part: the same number says both.
+        let there = || cluster.get(&kind, namespace, &id.name);
+        if error.kind == ErrorKind::NotFound && there().await.is_ok_and(|found| found.is_some()) {
+            without().insert(kind.resource());
+            return Ok(());
+        }
+        Err(("patch status of", error))
+    }
+
+    /// What people should know of the kinds that were asked for.
+    pub(super) fn said(&self) -> Vec<String> {
+        let without = self.without_status.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = without.iter();
+        said.map(|name| format!("{name} have no status that can be restored: it was left out"))
+            .collect()
     }
 
     fn uids(&self) -> MutexGuard<'_, BTreeMap<usize, String>> {

@@ -56,6 +56,7 @@ impl World {
                 attempt,
                 index: &index,
                 uids: Mutex::default(),
+                without_status: Mutex::default(),
             },
             index: &index,
             fitter: Fitter::new(effect),
@@ -63,6 +64,7 @@ impl World {
             archive: found.keys.archive(),
         };
         let mut done = waves.run(hold).await?;
+        done.warnings.extend(waves.maker.said());
         prune::delete(&site, &index, &mut done).await?;
         Ok(receipt(&found, written.is_some(), &index, done))
     }
@@ -159,6 +161,7 @@ fn receipt(found: &Found, summed: bool, index: &Index, mut done: Done) -> Receip
 
 fn warnings(found: &Found, summed: bool, index: &Index) -> Vec<String> {
     let mut warnings: Vec<String> = found.seen.errors.clone();
+    warnings.extend(index.said.iter().cloned());
     if !summed {
         warnings.push(format!(
             "nobody recorded checksums of {}: that it is what was written is not known",

@@ -3,6 +3,8 @@
 //! Not here: where the object comes from (`stream`), what is there already (`judge`), and in which
 //! order objects are made (`survey`).
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use crate::archive::Archived;
@@ -35,6 +37,8 @@ pub(super) fn is_chosen(archived: &Archived, selection: &Selection) -> bool {
 pub(super) struct Fitter {
     places: Namespaces,
     confined: bool,
+    /// Resources whose status is restored.
+    status: BTreeSet<String>,
 }
 
 /// The object as it would be made with notes; or as it would be named, and why it is not made.
@@ -45,13 +49,27 @@ impl Fitter {
         Self {
             places: effect.namespaces.iter().cloned().collect(),
             confined: effect.confined,
+            status: effect.status.iter().cloned().collect(),
         }
     }
 
     /// The same object gives the same answer every time. `namespaced` is what the *target* says of the
     /// kind. An archive is no witness: a cluster-scoped object with a namespace written into it must
     /// not pass for one of the drill's.
-    pub(super) fn fit(&self, object: Value, namespaced: bool) -> Fitted {
+    pub(super) fn fit(&self, resource: &str, object: Value, namespaced: bool) -> Fitted {
+        let status = object
+            .get("status")
+            .filter(|_| self.status.contains(resource))
+            .cloned();
+        self.fit_spec(object, namespaced).map(|(mut object, notes)| {
+            if let Some(status) = status {
+                object["status"] = status;
+            }
+            (object, notes)
+        })
+    }
+
+    fn fit_spec(&self, object: Value, namespaced: bool) -> Fitted {
         let left_out = left_out_of_restore(&object);
         let owners = owners(&object);
         let mut object = rename(strip(object), &self.places);

@@ -56,6 +56,7 @@ pub(super) async fn survey(
     survey.refuse_nothing(store, found)?;
     let kinds = survey.kinds.values().flatten().cloned().collect();
     let mut index = survey.finish();
+    index.archive = summary.archive;
     link(&mut index, site, effect).await?;
     if effect.existing == Existing::Prune {
         prune::refuse_partial(site, found, written)?;
@@ -134,7 +135,7 @@ impl<'a> Survey<'a> {
         let namespaced = served
             .as_ref()
             .map_or(archived.id.namespace.is_some(), |kind| kind.namespaced);
-        match self.fitter.fit(archived.object, namespaced) {
+        match self.fitter.fit(&archived.resource, archived.object, namespaced) {
             Ok((object, notes)) => {
                 let sha256 = digest(&archived.sha256);
                 self.add(place, sha256, served.as_ref(), &object, notes).await
@@ -204,6 +205,7 @@ impl<'a> Survey<'a> {
             fate: judged.fate,
             why: self.index.names.number(&judged.why),
             wave: 0,
+            status_due: judged.status_due,
             live: judged.live.map(Box::new),
         });
         self.outlines.push(outline);
@@ -248,6 +250,7 @@ impl<'a> Survey<'a> {
             }
         }
         self.index.order = order;
+        self.index.said = unmet(self.effect, &self.resources);
         self.index.skipped.sort();
         self.index
     }
@@ -274,6 +277,14 @@ impl<'a> Survey<'a> {
             }
         }
     }
+}
+
+/// Kinds of which there is nothing, though their status was asked for: perhaps misspelt.
+fn unmet(effect: &RestoreObjects, resources: &BTreeSet<String>) -> Vec<String> {
+    let unmet = effect.status.iter().filter(|name| !resources.contains(*name));
+    unmet
+        .map(|name| format!("no {name} is restored, so no status of one"))
+        .collect()
 }
 
 fn is_definition(id: &ObjectId) -> bool {

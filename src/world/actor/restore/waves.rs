@@ -131,13 +131,17 @@ impl Waves<'_> {
             .filter_map(|at| Some(self.index.entries.get(*at)?.place))
             .collect();
         let chosen = move |place: usize, _: &Archived| places.contains(&place);
-        let (_, failed) = stream(self.store, &self.archive, chosen, |met| {
+        let (summary, failed) = stream(self.store, &self.archive, chosen, |met| {
             let read = arriving(met).map(|(place, archived)| self.prepare(place, archived));
             let work = at_hand.chain(read).map(|object| self.pass(number, object));
             let passed = work.buffer_unordered(IN_FLIGHT).boxed();
             self.collect(number, passed, hold, done)
         })
         .await?;
+        // Objects that are not there any more did not come by.
+        if summary.archive != self.index.archive {
+            return Err(self.changed("the archive"));
+        }
         Ok(failed)
     }
 
@@ -198,7 +202,7 @@ impl Waves<'_> {
             return Err(self.changed(&archived.path));
         };
         let namespaced = self.index.id(at).namespace.is_some();
-        match self.fitter.fit(archived.object, namespaced) {
+        match self.fitter.fit(&archived.resource, archived.object, namespaced) {
             Ok((object, _)) => Ok((at, object)),
             Err(_) => Err(self.changed(&archived.path)),
         }

@@ -36,6 +36,7 @@ pub(super) fn plain(name: &str) -> RestoreObjects {
         namespaces: Vec::new(),
         confined: false,
         prune_max: None,
+        status: Vec::new(),
     }
 }
 

@@ -5,6 +5,8 @@ mod destructive;
 mod effects;
 mod keeper;
 mod kit;
+#[cfg(feature = "kube")]
+mod live;
 mod recovery;
 mod restores;
 mod sandbox;

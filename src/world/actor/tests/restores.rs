@@ -106,25 +106,36 @@ async fn what_somebody_makes_in_the_meantime_is_updated_where_that_was_said() {
     assert_eq!(settings.expect("there")["data"]["currency"], "EUR");
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_archive_that_changes_between_two_passes_is_refused() {
+/// What is said if the archive becomes another while the first definition is waited for.
+async fn swapped(change: impl FnOnce(&Stage)) -> String {
     let stage = crowded(Stage::new());
+    let last = json!({ "apiVersion": "apps/v1", "kind": "StatefulSet", "spec": { "replicas": 0 },
+                       "metadata": { "name": "zz", "namespace": "shop" } });
+    stage.east().seed([&last]).expect("seeded");
     let first = captured(&stage).await;
-    let patch = json!({ "data": { "text": "b" } });
-    let edited = stage
-        .east()
-        .edit(&kind("ConfigMap"), Some("shop"), "note-0250", &patch);
-    edited.expect("edited");
+    change(&stage);
     let second = captured(&stage).await;
-    let other = stage
-        .store("vault")
-        .peek(&keys(&second).archive())
-        .expect("an archive");
+    let other = stage.store("vault").peek(&keys(&second).archive());
+    let other = other.expect("an archive");
     let swap = || stage.store("vault").plant(&keys(&first).archive(), other);
     let restored = stage.perform("restore", restore(plain(&first)));
     let error = while_waiting(restored, 30, swap).await.expect_err("refused");
     assert_eq!(error.kind, ErrorKind::Damaged);
-    insta::assert_snapshot!(error.message, @"backups/shop-2026-11-22t220001z/shop-2026-11-22t220001z.tar.gz: resources/configmaps/namespaces/shop/note-0250.json changed after it had been compared");
+    error.message
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_archive_that_changes_between_two_passes_is_refused() {
+    let changed = |stage: &Stage| {
+        let patch = json!({ "data": { "text": "b" } });
+        let east = stage.east();
+        let edited = east.edit(&kind("ConfigMap"), Some("shop"), "note-0250", &patch);
+        edited.expect("edited");
+    };
+    insta::assert_snapshot!(swapped(changed).await, @"backups/shop-2026-11-22t220001z/shop-2026-11-22t220001z.tar.gz: resources/configmaps/namespaces/shop/note-0250.json changed after it had been compared");
+    // What is missing shows at the object that stands in its place.
+    let lost = |stage: &Stage| stage.east().lose(&kind("StatefulSet"), Some("shop"), "zz");
+    insta::assert_snapshot!(swapped(lost).await, @"backups/shop-2026-11-22t220001z/shop-2026-11-22t220001z.tar.gz: resources/customresourcedefinitions.apiextensions.k8s.io/cluster/campaigns.shop.example.json changed after it had been compared");
 }
 
 /// A configmap of the shop that names these owners, each as `(apiVersion, kind, name, uid)`.
@@ -243,4 +254,77 @@ async fn an_object_that_lost_its_owner_differs() {
     stage.done("update", restore(update)).await;
     let web = uid_of(stage.west(), "Deployment", "shop", "web");
     assert_eq!(owners_of(stage.west(), "shop", "child"), link_to(&web));
+}
+
+/// The campaign has a status; `apart`: its definition gives it one of its own, as most do.
+fn with_status(stage: Stage, apart: bool) -> Stage {
+    let definition = kind("CustomResourceDefinition");
+    let name = "campaigns.shop.example";
+    let mut versions = stage.east().peek(&definition, None, name).expect("there")["spec"]["versions"].clone();
+    if apart {
+        versions[0]["subresources"] = json!({ "status": {} });
+    }
+    let patch = json!({ "spec": { "versions": versions } });
+    stage
+        .east()
+        .edit(&definition, None, name, &patch)
+        .expect("edited");
+    let status = json!({ "status": { "redeemed": 7 } });
+    stage
+        .east()
+        .edit(&campaigns(), Some("shop"), "winter", &status)
+        .expect("edited");
+    stage
+}
+
+fn campaigns() -> ApiKind {
+    ApiKind {
+        group: "shop.example".into(),
+        version: "v1".into(),
+        kind: "Campaign".into(),
+        plural: "campaigns".into(),
+        namespaced: true,
+    }
+}
+
+fn asking_for_status(name: &str) -> RestoreObjects {
+    RestoreObjects {
+        status: vec!["campaigns.shop.example".into(), "coupons.shop.example".into()],
+        ..plain(name)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_is_restored_where_it_was_asked_for() {
+    let stage = with_status(Stage::new(), true);
+    let name = captured(&stage).await;
+    let lost = fault("west", "patch", "Campaign", 1, FaultError::LostReplyBefore);
+    stage.fails(vec![lost]);
+    let error = stage.perform("restore", restore(asking_for_status(&name))).await;
+    insta::assert_snapshot!(error.expect_err("lost").causes.join("\n"), @"patch status of Campaign shop/winter: connection closed before the reply");
+    let receipt = stage.done("restore", restore(asking_for_status(&name))).await;
+    assert_eq!(receipt.created.len(), 15);
+    assert_eq!(
+        receipt.warnings,
+        ["no coupons.shop.example is restored, so no status of one"]
+    );
+    let winter = stage
+        .west()
+        .peek(&campaigns(), Some("shop"), "winter")
+        .expect("there");
+    assert_eq!(winter["status"], json!({ "redeemed": 7 }));
+    let before = stage.west().audit().len();
+    stage.done("restore", restore(asking_for_status(&name))).await;
+    assert_eq!(stage.west().audit().len(), before, "nothing is sent twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_that_is_no_part_of_its_own_is_left_out_and_said() {
+    let stage = with_status(Stage::new(), false);
+    let name = captured(&stage).await;
+    let receipt = stage.done("restore", restore(asking_for_status(&name))).await;
+    insta::assert_snapshot!(receipt.warnings.join("\n"), @"
+    no coupons.shop.example is restored, so no status of one
+    campaigns.shop.example have no status that can be restored: it was left out
+    ");
 }
