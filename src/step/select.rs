@@ -1,5 +1,6 @@
-//! How a step says what it means of a site or of a backup: the parameters behind [`Selection`], which
-//! `backup` and `restore` share. Shapes are checked here, without a site.
+//! How a step says what it means of a site or of a backup: the parameters behind
+//! [`Selection`](crate::effect::Selection), which `backup` and `restore` share. Shapes are checked here,
+//! without a site.
 
 use std::collections::BTreeMap;
 
