@@ -24,6 +24,9 @@ pub struct Unit {
     pub uid: String,
     /// Its namespaces, sorted.
     pub namespaces: Vec<String>,
+    /// By which words only a part of them; empty: the whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub narrowed: Vec<String>,
 }
 
 /// One verified backup.
@@ -171,6 +174,7 @@ mod tests {
         Unit {
             uid: "u".into(),
             namespaces: vec![name.into()],
+            narrowed: Vec::new(),
         }
     }
 

@@ -412,3 +412,36 @@ fn pruning_shows_first_and_keeps_the_newest_verified_whatever_the_rules_say() {
     place.run(0, &yes);
     assert_eq!(place.names("vault").len(), 2, "twice is once");
 }
+
+#[test]
+fn a_backup_of_some_kinds_stands_in_for_none_of_the_whole() {
+    let place = Place::new();
+    let whole = place.captured();
+    let runbook = place.shop.join("runbook.yaml");
+    let text = std::fs::read_to_string(&runbook).unwrap();
+    let some = text.replacen(
+        "namespaces: [shop], to:",
+        "namespaces: [shop], kinds: [configmaps], to:",
+        1,
+    );
+    assert_ne!(text, some);
+    std::fs::write(&runbook, some).unwrap();
+    let part = place.captured();
+    let said = place.run(0, &["backups", "--store", "vault"]);
+    assert!(said.contains("shop (only configmaps) of east"), "{said}");
+
+    let reason = ["--store", "vault", "--reason", "a test", "--confirm"];
+    let delete = |name: &str, code| {
+        place.run(
+            code,
+            &[&["backup", "delete", name], &reason[..], &[name]].concat(),
+        )
+    };
+    let said = delete(&whole, 5);
+    assert!(said.contains("no other verified backup"), "{said}");
+    let prune = ["backup", "prune", "--store", "vault", "--keep-last", "1", "--yes"];
+    let said = place.run(0, &prune);
+    assert!(said.contains("2 kept, 0 to delete"), "{said}");
+    delete(&part, 0);
+    assert_eq!(place.names("vault"), [whole]);
+}

@@ -160,6 +160,7 @@ fn stands_in(other: &Card, card: &Card) -> bool {
         && matches!(other.state, State::Verified { .. })
         && uid(other).is_some()
         && uid(other) == uid(card)
+        && (other.narrowed.is_empty() || other.narrowed == card.narrowed)
         && !ours.is_empty()
         && ours.iter().all(|name| theirs.contains(name))
 }

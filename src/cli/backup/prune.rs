@@ -15,10 +15,10 @@ use crate::world::{Gone, Keeper};
 
 /// Delete old backups by rules; without --yes it only shows which, and why each of the others is kept
 ///
-/// Backups are decided about by recovery unit: one cluster's same namespaces. The newest verified one of
-/// each unit is always kept, and is read to its end before any other of its unit goes. Not touched are
-/// Velero's (their TTL decides) and whatever is not verified. Days and ISO weeks are UTC's. Exit code 3 if
-/// something that should go did not.
+/// Backups are decided about by recovery unit: one cluster's same namespaces, and the same part of them.
+/// The newest verified one of each unit is always kept, and is read to its end before any other of its unit
+/// goes. Not touched are Velero's (their TTL decides) and whatever is not verified. Days and ISO weeks are
+/// UTC's. Exit code 3 if something that should go did not.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The store [default: the only one of the inventory]
@@ -166,6 +166,7 @@ fn age(card: &Card) -> Result<Aged, &'static str> {
                 unit: Unit {
                     uid: origin.uid.clone(),
                     namespaces,
+                    narrowed: card.narrowed.clone(),
                 },
                 consistent_at,
             })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::list::{about, state};
-use super::{namespaces, old};
+use super::{old, scope};
 use crate::archive::retention::{Decision, Unit};
 use crate::report::lines::{clean, ends, hang, pad, text, width};
 use crate::report::table::table;
@@ -130,7 +130,10 @@ fn heading(unit: &Unit, cards: &[Card]) -> String {
         .filter_map(|card| card.origin.as_ref())
         .find(|origin| origin.uid == unit.uid)
         .map_or_else(|| unit.uid.clone(), |origin| origin.site.clone());
-    clean(&format!("  {} of {site}", namespaces(&unit.namespaces)))
+    clean(&format!(
+        "  {} of {site}",
+        scope(&unit.namespaces, &unit.narrowed)
+    ))
 }
 
 #[cfg(test)]
@@ -142,6 +145,7 @@ mod tests {
         let unit = Unit {
             uid: "u".into(),
             namespaces: vec!["shop".into()],
+            narrowed: Vec::new(),
         };
         let one = |name: &str, at: &str, kept_by: &[&str]| Decision {
             name: name.into(),

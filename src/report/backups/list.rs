@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{namespaces, old};
+use super::{old, scope};
 use crate::effect::WorldError;
 use crate::report::lines::{clean, ends, hang, text};
 use crate::report::table::table;
@@ -112,11 +112,11 @@ pub(super) fn about(card: &Card) -> String {
     clean(&format!("{}{writer}; {}", source(card), keeping(card)))
 }
 
-/// `shop of east`.
+/// `shop of east`, `shop (only configmaps) of east`.
 fn source(card: &Card) -> String {
     match (&card.namespaces, &card.origin) {
-        (Some(names), Some(origin)) => format!("{} of {}", namespaces(names), origin.site),
-        (Some(names), None) => format!("{}, site not recorded", namespaces(names)),
+        (Some(names), Some(origin)) => format!("{} of {}", scope(names, &card.narrowed), origin.site),
+        (Some(names), None) => format!("{}, site not recorded", scope(names, &card.narrowed)),
         (None, _) => "namespaces not known".to_owned(),
     }
 }
@@ -171,6 +171,7 @@ mod tests {
             objects: Some(25),
             bytes: 12_345,
             namespaces: Some(vec!["shop".into()]),
+            narrowed: Vec::new(),
             origin: Some(Origin {
                 site: "east".into(),
                 uid: "u".into(),

@@ -43,3 +43,11 @@ fn namespaces(names: &[String]) -> String {
         names => names.join(", "),
     }
 }
+
+/// The same, and by which words it is only a part of them: `shop (only configmaps)`.
+fn scope(names: &[String], narrowed: &[String]) -> String {
+    match narrowed {
+        [] => namespaces(names),
+        narrowed => format!("{} ({})", namespaces(names), narrowed.join(", ")),
+    }
+}

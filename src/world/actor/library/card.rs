@@ -36,6 +36,9 @@ pub struct Card {
     pub bytes: u64,
     /// The namespaces that were asked for; an empty list: all of the cluster.
     pub namespaces: Option<Vec<String>>,
+    /// By which words it holds only a part of them: a backup of ConfigMaps replaces none of the whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub narrowed: Vec<String>,
     /// The cluster it was read from.
     pub origin: Option<Origin>,
     /// Lifeboat can restore from it.
@@ -198,6 +201,7 @@ fn blank(store: &str, name: &str, files: &[Stored]) -> Card {
         objects: None,
         bytes: files.iter().map(|file| file.size).sum(),
         namespaces: None,
+        narrowed: Vec::new(),
         origin: None,
         lifeboat_reads: false,
         velero_reads: false,
@@ -246,6 +250,7 @@ impl Card {
         if let Some(manifest) = &found.manifest {
             self.writer = Writer::Lifeboat;
             self.objects = Some(manifest.objects.len() as u64);
+            self.narrowed.clone_from(&manifest.narrowed);
             self.origin = Some(Origin {
                 site: manifest.origin.site.clone(),
                 uid: manifest.origin.uid.clone(),
