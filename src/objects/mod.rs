@@ -16,6 +16,7 @@ mod kinds;
 mod labels;
 #[cfg(test)]
 mod laws;
+mod needers;
 mod order;
 mod outline;
 mod outside;
@@ -35,6 +36,7 @@ pub use diff::{Changed, Difference, Objects, canonical};
 pub use identity::{ApiKind, Made, ObjectId};
 pub use kinds::builtin;
 pub use labels::{LabelOperator, LabelRequirement, LabelSelector};
+pub use needers::Needers;
 pub use order::{Order, outline_order, restore_order};
 pub use outline::{Handle, Names, Outline};
 pub use owners::{names_owner, owners, take_owners};

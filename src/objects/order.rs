@@ -10,7 +10,10 @@
 //! - Two junctions per namespace keep the graph small where everything precedes everything: *ready*
 //!   (configuration, rights, limits and network policies before workloads and custom resources) and
 //!   *settled* (workloads before the webhooks that they answer). Without them 1,000 of one and 1,000 of
-//!   the other would need a million edges.
+//!   the other would need a million edges. They are order and not need: see `needers`.
+//! - Custom resources of a definition with a conversion webhook come after the workloads that answer it.
+//! - What a person declares (`first`, `then`) is an edge like any other: it can be part of a circle, and
+//!   what comes after an object that could not be made is not made either.
 //! - Objects that need each other are made in the order of kind and name, and are reported: a server
 //!   accepts most references to objects that are not there yet.
 
@@ -20,6 +23,7 @@ use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde_json::Value;
 
+use super::needers::Needers;
 use super::outline::{Handle, Names, Outline, Role};
 
 /// The order of restoring. Numbers are positions in the slice that was ordered.
@@ -29,6 +33,8 @@ pub struct Order {
     pub waves: Vec<Vec<usize>>,
     /// Groups of objects that need each other; inside a group some references had to be ignored.
     pub tangles: Vec<Vec<usize>>,
+    /// Which objects name which.
+    pub needers: Needers,
 }
 
 /// Orders objects by what they name. The same objects in another order give the same waves.
@@ -39,16 +45,21 @@ pub fn restore_order(objects: &[Value]) -> Order {
         .iter()
         .map(|object| Outline::of(object, &mut names))
         .collect();
-    outline_order(&outlines, &names)
+    outline_order(&outlines, &names, &[])
 }
 
-/// The same of objects that are not at hand; `names` are those of the outlines.
-pub fn outline_order(outlines: &[Outline], names: &Names) -> Order {
+/// The same of objects that are not at hand; `names` are those of the outlines. `declared` are pairs of
+/// positions: the first object comes before the second because somebody said so.
+pub fn outline_order(outlines: &[Outline], names: &Names, declared: &[(usize, usize)]) -> Order {
     let mut graph = Needs::of(outlines, names);
+    for &(first, then) in declared {
+        graph.before(first, then);
+    }
     let tangles = graph.untangle();
     Order {
         waves: graph.waves(),
         tangles,
+        needers: graph.needers(),
     }
 }
 
@@ -141,6 +152,7 @@ impl Needs {
     fn add_junctions(&mut self, outlines: &[Outline]) {
         let mut ready = Junctions::new(RANK_READY);
         let mut settled = Junctions::new(RANK_SETTLED);
+        let converters = converters(outlines);
         for (i, one) in outlines.iter().enumerate() {
             let ns = one.handle.namespace;
             match one.role {
@@ -157,6 +169,16 @@ impl Needs {
             if one.role == Role::Workload {
                 let settled = settled.at(ns, self);
                 self.before(i, settled);
+            }
+            if let Some(service) = converters.get(&(one.handle.group, one.handle.kind)) {
+                if let Some(&service) = self.index.get(service) {
+                    self.before(service, i);
+                }
+                // A custom resource with pods of its own is one of the namespace's workloads.
+                if one.role != Role::Workload || ns != service.namespace {
+                    let settled = settled.at(service.namespace, self);
+                    self.before(settled, i);
+                }
             }
             let Some(rare) = one.rare.as_deref() else { continue };
             for account_ns in &rare.accounts_in {
@@ -206,6 +228,15 @@ impl Needs {
         tangles
     }
 
+    /// What is left of the references between objects.
+    fn needers(&self) -> Needers {
+        let pairs = self.graph.raw_edges().iter();
+        let pairs = pairs.map(|edge| (edge.source().index(), edge.target().index()));
+        let objects = self.objects;
+        let between = pairs.filter(|(needed, needer)| *needed < objects && *needer < objects);
+        Needers::of(objects, between)
+    }
+
     /// A node's wave is the longest way to it; junctions take no wave of their own.
     fn waves(&self) -> Vec<Vec<usize>> {
         let mut level = vec![0_usize; self.graph.node_count()];
@@ -227,6 +258,13 @@ impl Needs {
         }
         waves
     }
+}
+
+/// Group and kind of custom resources → the service that converts between their versions.
+fn converters(outlines: &[Outline]) -> BTreeMap<(u32, u32), Handle> {
+    let rare = outlines.iter().filter_map(|one| one.rare.as_deref());
+    rare.filter_map(|rare| Some((rare.defines?, rare.converted_by?)))
+        .collect()
 }
 
 /// One node per namespace, made when first needed.

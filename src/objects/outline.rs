@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::json::{group, group_kind, list, name, pod_template, text};
-use super::references::{Key, bound_accounts, namespace, references};
+use super::references::{Key, bound_accounts, converter, namespace, references};
 
 /// Texts by number, each kept once: the names in a backup repeat a lot.
 #[derive(Debug, Default)]
@@ -107,6 +107,8 @@ pub(super) enum Role {
 pub(super) struct Rare {
     /// A definition: group and kind of its custom resources.
     pub(super) defines: Option<(u32, u32)>,
+    /// A definition: the service that converts its custom resources between versions.
+    pub(super) converted_by: Option<Handle>,
     /// A claim as a stateful set names them, `<template>-<set>-<number>`: its name without the number.
     pub(super) numbered: Option<u32>,
     /// A stateful set: names of its claims, without the number.
@@ -167,6 +169,7 @@ impl Rare {
                 if let (Some(group), Some(kind)) = brings {
                     rare.defines = Some((names.number(group), names.number(kind)));
                 }
+                rare.converted_by = converter(object).map(|key| Handle::of_key(names, &key));
             }
             ("", "PersistentVolumeClaim") => {
                 let numbered = name(object).rsplit_once('-');

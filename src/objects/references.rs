@@ -183,6 +183,15 @@ pub(super) fn bound_accounts(binding: &Value) -> impl Iterator<Item = Key<'_>> {
         })
 }
 
+/// The service that converts the custom resources of a definition between their versions.
+pub(super) fn converter(definition: &Value) -> Option<Key<'_>> {
+    let by_webhook = text(definition, "/spec/conversion/strategy") == Some("Webhook");
+    let reference = definition.pointer("/spec/conversion/webhook/clientConfig/service");
+    let mut found = Vec::new();
+    service(reference.filter(|_| by_webhook), &mut found);
+    found.pop()
+}
+
 fn service<'a>(reference: Option<&'a Value>, found: &mut Vec<Key<'a>>) {
     found.extend(reference.and_then(|one| named("Service", text(one, "/namespace")?, text(one, "/name"))));
 }

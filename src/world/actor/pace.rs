@@ -1,6 +1,7 @@
 //! How waiting is done: look, say what is missing, rest, look again. How many things are done at
 //! once. And the effect that only waits.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -65,6 +66,34 @@ pub(super) async fn until<'a, T>(
         }
         rest(rest_ms).await;
         usual_ms = (usual_ms * 2).min(REST_MAX_MS);
+    }
+}
+
+/// The same for a limited time: then what was missing comes back.
+///
+/// # Errors
+///
+/// As [`until`].
+pub(super) async fn until_limit<'a, T>(
+    attempt: &Attempt,
+    limit_ms: u64,
+    look: impl Fn() -> Work<'a, Look<T>> + Send,
+) -> Result<Result<T, String>, WorldError> {
+    let last = Arc::new(Mutex::new(String::from("it did not answer")));
+    let (told, progress) = (last.clone(), attempt.progress.clone());
+    let listening = Attempt {
+        progress: Arc::new(move |words: String| {
+            told.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone_from(&words);
+            progress(words);
+        }),
+        ..attempt.clone()
+    };
+    let limit = Duration::from_millis(limit_ms);
+    match tokio::time::timeout(limit, until(&listening, look)).await {
+        Ok(found) => found.map(Ok),
+        Err(_) => Ok(Err(last.lock().unwrap_or_else(PoisonError::into_inner).clone())),
     }
 }
 

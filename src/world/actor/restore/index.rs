@@ -202,6 +202,12 @@ impl Hold {
         HOLD_BYTES_MAX.saturating_sub(self.bytes)
     }
 
+    /// Lets an object go that will not be made.
+    pub(super) fn forget(&mut self, at: usize) {
+        let object = self.objects.remove(&at);
+        self.bytes -= object.map_or(0, |object| object.len());
+    }
+
     /// The object, which is not held any more.
     pub(super) fn take(&mut self, at: usize) -> Option<Value> {
         let object = self.objects.remove(&at)?;

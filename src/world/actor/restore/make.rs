@@ -21,12 +21,13 @@ use serde_json::{Value, json};
 
 use super::index::Index;
 use super::judge::{is_everywhere, meet, take_status};
+use super::losses::Failed;
 use super::owners::Link;
-use super::waves::Failed;
 use crate::effect::{Attempt, ErrorKind, Fate, RestoreObjects, WorldError};
 use crate::objects::{ApiKind, Made, ObjectId, take_owners};
+use crate::text::Millis;
 use crate::world::actor::marks::{condition, has_key, is_going, made, stamp_key, stamp_run, text};
-use crate::world::actor::pace::{Look, until};
+use crate::world::actor::pace::{Look, until_limit};
 use crate::world::actor::site::Site;
 use crate::world::port::Applied;
 
@@ -65,6 +66,11 @@ pub(super) struct Maker<'a> {
     /// Kinds that turned out to have no status of their own.
     pub(super) without_status: Mutex<BTreeSet<String>>,
 }
+
+/// How long a new definition may take until it is served, and a new namespace until it is active. Both
+/// take well under a second; a definition that waits longer collides with another, and that must not
+/// take the step's whole time from objects that do not need it.
+pub(super) const SETTLE_LIMIT_MS: u64 = 60_000;
 
 /// What was asked when it failed, and the failure.
 pub(super) type Trouble = (&'static str, WorldError);
@@ -238,13 +244,18 @@ impl Maker<'_> {
     /// Waits until others can rely on a new definition or namespace.
     async fn settle(&self, id: &ObjectId, object: &Value) -> Result<(), WorldError> {
         let is = |kind: &str, group: &str| id.kind == kind && id.group() == group;
-        if is("CustomResourceDefinition", "apiextensions.k8s.io") {
-            until(self.attempt, || Box::pin(established(self.site, id))).await
+        let (attempt, limit_ms) = (self.attempt, SETTLE_LIMIT_MS);
+        let settled = if is("CustomResourceDefinition", "apiextensions.k8s.io") {
+            until_limit(attempt, limit_ms, || Box::pin(established(self.site, id))).await?
         } else if is("Namespace", "") && text(object, "/status/phase") != "Active" {
-            until(self.attempt, || Box::pin(active(self.site, id))).await
+            until_limit(attempt, limit_ms, || Box::pin(active(self.site, id))).await?
         } else {
             Ok(())
-        }
+        };
+        settled.map_err(|missing| {
+            let message = format!("{missing}; given up after {}", Millis(limit_ms));
+            self.site.error(ErrorKind::NotYet, message)
+        })
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod index;
 mod judge;
+mod losses;
 mod make;
 mod owners;
 mod prepare;
@@ -18,6 +19,7 @@ mod survey;
 mod waves;
 
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 
 use super::World;
 use super::catalog::{self, Found};
@@ -62,6 +64,7 @@ impl World {
             fitter: Fitter::new(effect),
             store: &*store,
             archive: found.keys.archive(),
+            site_failed: AtomicBool::new(false),
         };
         let mut done = waves.run(hold).await?;
         done.warnings.extend(waves.maker.said());

@@ -20,7 +20,8 @@ use serde_json::Value;
 
 use super::Written;
 use super::index::Index;
-use super::waves::{Done, Failed};
+use super::losses::Failed;
+use super::waves::Done;
 use crate::effect::{ErrorKind, RestoreObjects, WorldError};
 use crate::objects::{ApiKind, Handle, Made, ObjectId, left_out_of_restore};
 use crate::world::actor::catalog::Found;

@@ -236,7 +236,7 @@ impl<'a> Survey<'a> {
 
     fn finish(mut self) -> Index {
         self.judge_unserved();
-        let mut order = outline_order(&self.outlines, &self.index.names);
+        let mut order = outline_order(&self.outlines, &self.index.names, &[]);
         let idle: BTreeSet<usize> = self.idle_definitions();
         for wave in &mut order.waves {
             wave.retain(|at| !idle.contains(at));

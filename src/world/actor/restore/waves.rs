@@ -2,29 +2,32 @@
 //!
 //! ## Why
 //!
-//! - All objects of a wave are tried, and every failure is named; a wave with a failure is the last,
-//!   because what follows needs it.
+//! - All objects of a wave are tried, and so is every later one that does not need an object that failed.
+//!   What could not be made and what is not begun for want of it is told at the end, by name (`losses`).
+//! - Nothing is pruned after a failure: what is there may be what stands in for what could not be made.
 //! - The archive is read again only for a wave that is not in memory, and what follows that wave comes
 //!   along as far as it fits: never more passes than waves, and mostly one or two.
 //! - Whoever needs a definition or a namespace waits until it is established or active.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::stream::{self as futures_stream, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 
 use super::index::{Hold, Index};
-use super::make::{Maker, Outcome};
+use super::losses::{Failed, Losses, is_of_site};
+use super::make::{Maker, Outcome, SETTLE_LIMIT_MS};
 use super::prepare::Fitter;
 use super::stream::{Met, stream};
 use super::survey::digest;
 use crate::archive::Archived;
 use crate::effect::{ErrorKind, WorldError};
-use crate::objects::{Made, ObjectId};
+use crate::objects::Made;
+use crate::text::Millis;
 use crate::world::actor::marks::counted;
-use crate::world::actor::pace::{Look, Work, until};
-use crate::world::actor::pods::named;
+use crate::world::actor::pace::{Look, Work, until_limit};
 use crate::world::port::Store;
 
 /// Changes in flight.
@@ -43,6 +46,8 @@ pub(super) struct Done {
     /// How many were deleted and made again: they are in both ledgers.
     pub(super) replaced: usize,
     pub(super) deleted: Vec<Made>,
+    /// How many objects a request was sent for, with success.
+    sent: usize,
     /// What people should know of single objects.
     pub(super) warnings: Vec<String>,
 }
@@ -54,38 +59,56 @@ pub(super) struct Waves<'a> {
     pub(super) fitter: Fitter,
     pub(super) store: &'a dyn Store,
     pub(super) archive: String,
+    /// The whole site failed: nothing more is begun.
+    pub(super) site_failed: AtomicBool,
 }
 
 /// What became of one object that was read.
 enum Passed {
-    Made(Box<Outcome>),
+    Made(usize, Box<Outcome>),
     /// For a later wave.
     Held(usize, Box<[u8]>),
+    /// The site failed before its turn came.
+    Left,
 }
 
 impl Waves<'_> {
+    /// Makes everything that can be made.
+    ///
+    /// # Errors
+    ///
+    /// All that could not be made, in one; or what concerns the restore as a whole.
     pub(super) async fn run(&self, mut hold: Hold) -> Result<Done, WorldError> {
-        let mut done = Done::default();
+        let (mut done, mut losses) = (Done::default(), Losses::default());
         let waves = &self.index.order.waves;
         let mut begun = 0;
         for (number, wave) in waves.iter().enumerate() {
             begun += wave.len();
+            let what = counted(wave.len(), "object");
+            let in_all = self.index.count();
             self.say(
                 number,
-                &format!(
-                    "{}, {begun} of {} in all",
-                    counted(wave.len(), "object"),
-                    self.index.count()
-                ),
+                &format!("{what}, {begun} of {in_all} in all{}", losses.said()),
             );
             self.count_untouched(wave, &mut done);
-            let failed = self.make_wave(number, &mut hold, &mut done).await?;
-            if !failed.is_empty() {
-                return Err(self.failure(failed, self.index.count() - begun));
+            let failed = self.make_wave(number, &mut hold, &losses, &mut done).await?;
+            losses.add(failed, self.index, &mut hold);
+            if self.site_failed.load(Ordering::Relaxed) {
+                losses.leave(self.due() - done.sent);
+                break;
             }
-            self.discover(wave).await?;
+            let unserved = self.discover(wave, &losses).await?;
+            losses.add(unserved, self.index, &mut hold);
         }
-        Ok(done)
+        if losses.is_empty() {
+            return Ok(done);
+        }
+        Err(losses.error(self.index, self.maker.site, self.maker.attempt))
+    }
+
+    /// How many objects need a request.
+    fn due(&self) -> usize {
+        self.index.ordered().filter(|at| self.index.is_to_do(*at)).count()
     }
 
     fn say(&self, number: usize, what: &str) {
@@ -108,13 +131,14 @@ impl Waves<'_> {
         &self,
         number: usize,
         hold: &mut Hold,
+        losses: &Losses,
         done: &mut Done,
-    ) -> Result<Vec<Failed>, WorldError> {
-        let wave = self.to_do(number);
+    ) -> Result<Vec<(usize, Failed)>, WorldError> {
+        let wave = self.to_do(number, losses);
         let wanted = if wave.iter().all(|at| hold.has(*at)) {
             Vec::new()
         } else {
-            self.wanted(number, hold)
+            self.wanted(number, hold, losses)
         };
         let at_hand: Vec<_> = wave
             .iter()
@@ -149,11 +173,20 @@ impl Waves<'_> {
     fn pass(&self, number: usize, object: Result<(usize, Value), WorldError>) -> Work<'_, Passed> {
         Box::pin(async move {
             let (at, object) = object?;
-            Ok(if self.is_in(number, at) {
-                Passed::Made(Box::new(self.maker.make(at, object).await))
-            } else {
-                Passed::Held(at, object.to_string().into_bytes().into_boxed_slice())
-            })
+            if !self.is_in(number, at) {
+                return Ok(Passed::Held(
+                    at,
+                    object.to_string().into_bytes().into_boxed_slice(),
+                ));
+            }
+            if self.site_failed.load(Ordering::Relaxed) {
+                return Ok(Passed::Left);
+            }
+            let outcome = self.maker.make(at, object).await;
+            if matches!(&outcome, Outcome::Failed(failed) if is_of_site(failed.error.kind)) {
+                self.site_failed.store(true, Ordering::Relaxed);
+            }
+            Ok(Passed::Made(at, Box::new(outcome)))
         })
     }
 
@@ -164,16 +197,17 @@ impl Waves<'_> {
             .is_some_and(|entry| entry.wave == number)
     }
 
-    fn to_do(&self, number: usize) -> Vec<usize> {
+    fn to_do(&self, number: usize, losses: &Losses) -> Vec<usize> {
         let wave = self.index.order.waves.get(number).into_iter().flatten().copied();
-        wave.filter(|at| self.index.is_to_do(*at)).collect()
+        wave.filter(|at| self.index.is_to_do(*at) && !losses.has(*at))
+            .collect()
     }
 
     /// What a pass for this wave takes out of the archive: the wave, and those after it that fit into
     /// memory as a whole.
-    fn wanted(&self, number: usize, hold: &Hold) -> Vec<usize> {
+    fn wanted(&self, number: usize, hold: &Hold, losses: &Losses) -> Vec<usize> {
         let missing = |number: usize| -> Vec<usize> {
-            let wave = self.to_do(number);
+            let wave = self.to_do(number, losses);
             wave.into_iter().filter(|at| !hold.has(*at)).collect()
         };
         let size = |at: &usize| self.index.entries.get(*at).map_or(0, |entry| entry.size);
@@ -219,13 +253,15 @@ impl Waves<'_> {
         mut passed: BoxStream<'_, Result<Passed, WorldError>>,
         hold: &mut Hold,
         done: &mut Done,
-    ) -> Result<Vec<Failed>, WorldError> {
+    ) -> Result<Vec<(usize, Failed)>, WorldError> {
         let (mut failed, mut made) = (Vec::new(), 0);
         while let Some(one) = passed.try_next().await? {
             match one {
+                Passed::Left => {}
                 Passed::Held(at, bytes) => hold.put(at, bytes),
-                Passed::Made(outcome) => {
-                    failed.extend(done.count(*outcome, self.maker.effect.confined));
+                Passed::Made(at, outcome) => {
+                    let lost = done.count(*outcome, self.maker.effect.confined);
+                    failed.extend(lost.map(|lost| (at, lost)));
                     made += 1;
                     if made % SAID_EVERY == 0 {
                         self.say(number, &format!("{made} objects done"));
@@ -233,82 +269,66 @@ impl Waves<'_> {
                 }
             }
         }
-        failed.sort_by(|a, b| a.id.cmp(&b.id));
         Ok(failed)
     }
 
-    /// Waits until the site names the kinds of the definitions of a wave.
-    async fn discover(&self, wave: &[usize]) -> Result<(), WorldError> {
+    /// Waits until the site names the kinds of the definitions of a wave; gives back the definitions
+    /// whose kinds it does not name in time.
+    async fn discover(&self, wave: &[usize], losses: &Losses) -> Result<Vec<(usize, Failed)>, WorldError> {
         let made = wave
             .iter()
-            .filter(|at| self.index.is_to_do(**at) || self.index.earlier(**at).is_some());
-        let expected: Vec<_> = made.filter_map(|at| self.index.brought.get(at)).collect();
+            .filter(|at| self.index.is_to_do(**at) || self.index.earlier(**at).is_some())
+            .filter(|at| !losses.has(**at));
+        let expected: Vec<_> = made
+            .filter_map(|at| Some((*at, self.index.brought.get(at)?)))
+            .collect();
         if expected.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        until(self.maker.attempt, || {
+        let late = until_limit(self.maker.attempt, SETTLE_LIMIT_MS, || {
             Box::pin(async {
-                self.maker.site.forget_kinds().await;
-                let kinds = self.maker.site.kinds().await?;
-                let serves = |(group, kind): &(String, String)| {
-                    kinds.iter().any(|one| one.group == *group && one.kind == *kind)
-                };
-                let missing = expected.iter().find(|one| !serves(one));
-                Ok(missing.map_or(Look::Done(()), |(group, kind)| {
-                    Look::Waiting(format!(
+                Ok(match self.unserved(&expected).await?.first() {
+                    None => Look::Done(()),
+                    Some((_, (group, kind))) => Look::Waiting(format!(
                         "{} does not serve {kind} of {group} yet",
                         self.maker.site.name
-                    ))
-                }))
+                    )),
+                })
             })
-        })
-        .await
+        });
+        if late.await?.is_ok() {
+            return Ok(Vec::new());
+        }
+        let unserved = self.unserved(&expected).await?;
+        let failed = unserved.into_iter().map(|(at, (group, kind))| {
+            let limit = Millis(SETTLE_LIMIT_MS);
+            let message = format!("{kind} of {group} is still not served after {limit}");
+            let error = self.maker.site.error(ErrorKind::NotYet, message);
+            let (id, request) = (self.index.id(at), "wait for");
+            (at, Failed { id, request, error })
+        });
+        Ok(failed.collect())
     }
 
-    /// One error that names every failure. Its kind is that of the first that will not pass by
-    /// itself: repeating would meet it again.
-    fn failure(&self, failed: Vec<Failed>, not_begun: usize) -> WorldError {
-        let lines: Vec<String> = failed.iter().map(Failed::line).collect();
-        let kind = failed
-            .iter()
-            .map(|one| one.error.kind)
-            .find(|kind| !kind.passing())
-            .or(failed.first().map(|one| one.error.kind))
-            .unwrap_or(ErrorKind::Internal);
-        let message = format!(
-            "{} of {} could not be made, {not_begun} not begun: {}",
-            lines.len(),
-            counted(self.index.count(), "object"),
-            named(&lines)
-        );
-        let mut error = self.maker.site.error(kind, message);
-        error.retry_after_ms = failed.iter().filter_map(|one| one.error.retry_after_ms).max();
-        let hints: BTreeSet<String> = failed.into_iter().flat_map(|one| one.error.hints).collect();
-        error.hints = hints.into_iter().take(HINTS_MAX).collect();
-        error.causes = lines;
-        error
+    /// Of these definitions, by position, with group and kind: those whose kind the site does not name.
+    async fn unserved<'b>(
+        &self,
+        expected: &[(usize, &'b Brought)],
+    ) -> Result<Vec<(usize, &'b Brought)>, WorldError> {
+        self.maker.site.forget_kinds().await;
+        let kinds = self.maker.site.kinds().await?;
+        let serves =
+            |(group, kind): &Brought| kinds.iter().any(|one| one.group == *group && one.kind == *kind);
+        let missing = expected.iter().filter(|(_, brought)| !serves(brought));
+        Ok(missing.copied().collect())
     }
 }
 
-/// What is alike for many objects helps once; more would hide it.
-const HINTS_MAX: usize = 5;
+/// Group and kind of custom resources.
+type Brought = (String, String);
 
 fn arriving(met: Receiver<Met>) -> impl Stream<Item = Met> {
     futures_stream::unfold(met, |mut met| async move { Some((met.recv().await?, met)) })
-}
-
-/// One object that could not be made.
-pub(super) struct Failed {
-    pub(super) id: ObjectId,
-    /// What was asked: `create`, `apply` …
-    pub(super) request: &'static str,
-    pub(super) error: WorldError,
-}
-
-impl Failed {
-    pub(super) fn line(&self) -> String {
-        format!("{} {}: {}", self.request, self.id, self.error.message)
-    }
 }
 
 impl Done {
@@ -332,6 +352,7 @@ impl Done {
             }
             Outcome::Failed(failed) => return Some(*failed),
         }
+        self.sent += 1;
         None
     }
 }

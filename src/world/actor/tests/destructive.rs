@@ -121,7 +121,7 @@ async fn a_crash_between_delete_and_create_loses_nothing() {
             .perform("replace", restore(existing(&name, Existing::Replace)))
             .await,
     );
-    insta::assert_snapshot!(message, @"1 of 15 objects could not be made, 4 not begun: create RoleBinding shop/web: it was deleted and is not made again yet: too many requests, please try again later");
+    insta::assert_snapshot!(message, @"1 of 15 objects could not be made, 0 not begun, 14 done: create RoleBinding shop/web: it was deleted and is not made again yet: too many requests, please try again later");
     stage
         .done("replace", restore(existing(&name, Existing::Replace)))
         .await;

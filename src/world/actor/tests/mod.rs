@@ -7,6 +7,7 @@ mod keeper;
 mod kit;
 #[cfg(feature = "kube")]
 mod live;
+mod partly;
 mod recovery;
 mod restores;
 mod sandbox;
