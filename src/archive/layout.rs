@@ -1,6 +1,8 @@
 //! Where the files of a backup lie in a store, relative to its prefix, and what a backup may be called.
 
 use jiff::Timestamp;
+use jiff::fmt::strtime::BrokenDownTime;
+use jiff::tz::TimeZone;
 
 /// A name that cannot be the name of a backup.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -112,9 +114,24 @@ pub fn backup_of_key(key: &str) -> Option<&str> {
 ///
 /// [`BadName`] where the prefix cannot be part of a name.
 pub fn backup_name(prefix: &str, time: Timestamp) -> Result<Keys, BadName> {
-    let time = time.strftime("%Y-%m-%dt%H%M%Sz");
+    let time = time.strftime(MOMENT);
     Keys::of(&format!("{prefix}-{time}"))
 }
+
+/// The moment in a name that [`backup_name`] made, in whole seconds; `None`: it has none.
+pub fn moment_of_name(name: &str) -> Option<Timestamp> {
+    let text = name.get(name.len().checked_sub(MOMENT_CHARS)?..)?;
+    let parsed = BrokenDownTime::parse(MOMENT, text).ok()?.to_datetime().ok()?;
+    let moment = parsed.to_zoned(TimeZone::UTC).ok()?.timestamp();
+    // Reading is more lenient than writing.
+    (moment.strftime(MOMENT).to_string() == text).then_some(moment)
+}
+
+/// A moment in a name: `2026-11-22t230007z`.
+const MOMENT: &str = "%Y-%m-%dt%H%M%Sz";
+
+/// Its length.
+const MOMENT_CHARS: usize = 18;
 
 #[cfg(test)]
 mod tests {
@@ -165,5 +182,10 @@ mod tests {
         assert_eq!(name("2026-11-22T23:00:07+01:00"), "shop-2026-11-22t220007z");
         assert!(name("2026-11-22T23:00:07Z") < name("2026-11-23T00:00:00Z"));
         assert!(backup_name("Shop", time("2026-11-22T23:00:07Z")).is_err());
+        let moment = Some(time("2026-11-22T22:00:07Z"));
+        assert_eq!(moment_of_name("shop-2026-11-22t220007z"), moment);
+        for other in ["shop-a", "", "shop-2026-13-22t220007z", "ä-2026-11-22t22000z"] {
+            assert_eq!(moment_of_name(other), None, "{other}");
+        }
     }
 }

@@ -34,7 +34,7 @@ mod writer;
 pub use error::{ArchiveError, WriteError};
 pub use extras::extra_files;
 pub use foreign::{BackupRecord, EXTRA_BYTES_MAX, Usable, listed, results, volumes};
-pub use layout::{BadName, Keys, backup_name, backup_of_key};
+pub use layout::{BadName, Keys, backup_name, backup_of_key, moment_of_name};
 pub use limits::Limits;
 pub use manifest::{Entry, LeftOut, Manifest, ManifestError, Origin, Sum, Verified};
 pub use reader::{Archived, Reader, Summary};

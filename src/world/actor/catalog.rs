@@ -5,18 +5,22 @@
 //! - A backup of ours counts by its manifest, which is written last, and is *verified* only by a proof
 //!   for exactly that manifest. A proof without the archive beside it proves nothing.
 //! - The small `velero-backup.json` of each backup says in which order to look; what is believed is
-//!   the manifest. A record that cannot be read is looked at first, so that damage to it cannot make
-//!   an older backup look like the newest.
+//!   the manifest. Nothing protects a record, and one flipped bit makes another year of a year. So the
+//!   age in a record of ours counts only where the backup's own name says the same; otherwise the
+//!   manifest is asked. A backup whose age cannot be learnt is looked at first, so that damage to it is
+//!   told and does not make an older one look like the newest.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
 use super::World;
 use super::bytes::{read_all, read_if_there};
 use super::pace::{Work, all};
-use crate::archive::{BackupRecord, EXTRA_BYTES_MAX, Keys, Manifest, Usable, Verified, results};
+use crate::archive::{
+    BackupRecord, EXTRA_BYTES_MAX, Keys, Manifest, Usable, Verified, moment_of_name, results,
+};
 use crate::effect::{BackupName, BackupSeen, ErrorKind, Seen, WorldError};
 use crate::world::port::{Secrecy, Store};
 
@@ -225,35 +229,57 @@ fn unfit(found: &Found, verified: bool) -> Option<&'static str> {
     }
 }
 
-/// The names of all backups, the newest first; those that do not say their age before all others.
+/// The names of all backups, the newest first; those whose age is not known before all others.
 async fn by_age(store: &dyn Store) -> Result<Vec<String>, WorldError> {
     let names = names(store).await?;
     let mut work: Vec<Work<'_, Option<Timestamp>>> = Vec::with_capacity(names.len());
-    for name in &names {
-        work.push(Box::pin(age(store, name)));
+    for (name, ours) in &names {
+        work.push(Box::pin(age(store, name, *ours)));
     }
     let ages = all(IN_FLIGHT, work).await?;
-    let mut found: Vec<(Option<Timestamp>, String)> = ages.into_iter().zip(names).collect();
+    let mut found: Vec<(Option<Timestamp>, String)> = ages.into_iter().zip(names.into_keys()).collect();
     found.sort_by_key(|(at, name)| (at.is_some(), Reverse(*at), Reverse(name.clone())));
     Ok(found.into_iter().map(|(_, name)| name).collect())
 }
 
-async fn names(store: &dyn Store) -> Result<BTreeSet<String>, WorldError> {
-    let velero = store.list("backups/").await?;
-    let own = store.list("metadata/lifeboat/").await?;
-    let part = |key: &str, at: usize| key.split('/').nth(at).map(str::to_owned);
-    let velero = velero
-        .iter()
-        .filter(|entry| entry.key.ends_with("/velero-backup.json"))
-        .filter_map(|entry| part(&entry.key, 1));
-    let own = own
-        .iter()
-        .filter(|entry| entry.key.ends_with("/manifest.json"))
-        .filter_map(|entry| part(&entry.key, 2));
-    Ok(velero.chain(own).filter(|name| Keys::of(name).is_ok()).collect())
+/// The names of all backups, and whether a manifest of ours is there.
+async fn names(store: &dyn Store) -> Result<BTreeMap<String, bool>, WorldError> {
+    let mut names = BTreeMap::new();
+    for (folder, at, file, ours) in [
+        ("backups/", 1, "/velero-backup.json", false),
+        ("metadata/lifeboat/", 2, "/manifest.json", true),
+    ] {
+        let there = store.list(folder).await?;
+        let there = there.iter().filter(|entry| entry.key.ends_with(file));
+        let there = there.filter_map(|entry| entry.key.split('/').nth(at));
+        names.extend(
+            there
+                .filter(|name| Keys::of(name).is_ok())
+                .map(|name| (name.to_owned(), ours)),
+        );
+    }
+    Ok(names)
 }
 
-async fn age(store: &dyn Store, name: &str) -> Result<Option<Timestamp>, WorldError> {
+/// When a backup was begun, in whole seconds; `None`: nothing that can be believed says so.
+async fn age(store: &dyn Store, name: &str, ours: bool) -> Result<Option<Timestamp>, WorldError> {
+    let recorded = recorded_age(store, name).await?;
+    if !ours || (recorded.is_some() && recorded == moment_of_name(name)) {
+        return Ok(recorded);
+    }
+    match open(store, name).await {
+        Ok(found) => Ok(found.and_then(|found| {
+            let at = found.seen.consistent_at;
+            Timestamp::from_second(at.as_second()).ok()
+        })),
+        // It is opened again when it is its turn, and says what is wrong.
+        Err(error) if matches!(error.kind, ErrorKind::Damaged | ErrorKind::Rejected) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What `velero-backup.json` says.
+async fn recorded_age(store: &dyn Store, name: &str) -> Result<Option<Timestamp>, WorldError> {
     let Ok(keys) = Keys::of(name) else { return Ok(None) };
     let bytes = match read_all(store, &keys.velero_backup(), RECORD_BYTES_MAX).await {
         Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::Damaged) => return Ok(None),

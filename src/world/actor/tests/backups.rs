@@ -114,6 +114,49 @@ async fn what_is_not_verified_is_never_the_latest_verified() {
     assert_eq!(stage.read(other).await, Seen::Backup(None));
 }
 
+/// A year, a phase, a name: nothing protects `velero-backup.json`, and nothing may depend on it.
+#[tokio::test(start_paused = true)]
+async fn no_bit_of_a_record_makes_another_backup_the_latest() {
+    let stage = Stage::new();
+    let tiny = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "tiny" } });
+    stage.east().seed([&tiny]).expect("seeded");
+    let Effect::BackupObjects(mut effect) = backup() else {
+        unreachable!()
+    };
+    effect.selection.namespaces = vec!["tiny".into()];
+    let mut names = Vec::new();
+    for _ in 0..2 {
+        pass(1000).await;
+        let made = stage.done("capture", Effect::BackupObjects(effect.clone())).await;
+        names.push(made.outputs["backup"].clone());
+    }
+    let latest = async || {
+        let query = Query::Backup {
+            store: "vault".into(),
+            backup: BackupName::LatestVerified,
+            namespaces: vec!["tiny".into()],
+        };
+        stage.read(query).await
+    };
+    let before = latest().await;
+    assert!(matches!(&before, Seen::Backup(Some(found)) if found.name == names[1]));
+    for key in names.iter().map(|name| keys(name).velero_backup()) {
+        let record = stage.store("vault").peek(&key).expect("a record");
+        for at in 0..record.len() {
+            // A digit becomes another one, a letter its other case, a quote something else.
+            for flip in [0x01, 0x04, 0x20] {
+                let mut changed = record.to_vec();
+                changed[at] ^= flip;
+                stage.store("vault").plant(&key, changed);
+                assert_eq!(latest().await, before, "byte {at} of {key} ^ {flip:#x}");
+            }
+        }
+        stage.store("vault").erase(&key);
+        assert_eq!(latest().await, before, "{key}");
+        stage.store("vault").plant(&key, record);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_proof_without_its_archive_proves_nothing() {
     let stage = Stage::new();
