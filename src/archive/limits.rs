@@ -55,3 +55,7 @@ pub(super) const EXTENSION_BYTES_MAX: u64 = 16 * 1024;
 
 /// Zeros after the end mark. Common programs fill up to 10 KiB; some tapes to 1 MiB.
 pub(super) const PADDING_BYTES_MAX: u64 = 1024 * 1024;
+
+/// Values in one object. The 1.5 MiB that etcd takes by default hold no more than that at six bytes each,
+/// the shortest that a member of a map can be. Held in memory as such members they take 30 MB.
+pub(super) const JSON_VALUES_MAX: usize = 250_000;

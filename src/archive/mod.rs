@@ -21,6 +21,7 @@ mod error;
 mod extras;
 mod foreign;
 mod header;
+mod json;
 mod layout;
 mod limits;
 mod manifest;

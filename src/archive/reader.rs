@@ -23,8 +23,8 @@ use super::blocks::Blocks;
 use super::header::{Announced, BLOCK, parse, records};
 use super::limits::EXTENSION_BYTES_MAX;
 use super::path::{Copy, ObjectPath, unsafe_path};
-use super::{ArchiveError, Limits, Sum};
-use crate::objects::ObjectId;
+use super::{ArchiveError, Limits, Sum, json};
+use crate::objects::{ObjectId, builtin};
 use crate::text::hex;
 
 /// One object of an archive.
@@ -377,7 +377,7 @@ fn read_object(
 ) -> Result<(ObjectId, Value), ArchiveError> {
     let refused = |why: String| ArchiveError::refused(path, why);
     let object: Result<Value, _> = if whole {
-        serde_json::from_slice(content)
+        json::value(content)
     } else {
         head(content)
     };
@@ -393,7 +393,20 @@ fn read_object(
     if !says_so {
         return Err(refused(format!("it holds {id} ({}) instead", id.api_version)));
     }
+    if let Some(why) = misplaced(parsed, &id) {
+        return Err(refused(why));
+    }
     Ok((id, if whole { object } else { Value::Null }))
+}
+
+/// Why an object of a kind that every cluster serves cannot be where it is. Of other kinds the archive alone
+/// cannot tell.
+fn misplaced(parsed: &ObjectPath, id: &ObjectId) -> Option<String> {
+    let kind = builtin(&id.kind).filter(|kind| kind.kind == id.kind && kind.group == id.group())?;
+    if kind.resource() != parsed.resource {
+        return Some(format!("it holds {id}, which belongs to {}", kind.resource()));
+    }
+    (kind.namespaced && parsed.namespace.is_none()).then(|| format!("it holds {id}, which needs a namespace"))
 }
 
 fn version_of(id: &ObjectId) -> &str {

@@ -9,6 +9,7 @@
 
 mod damaged;
 mod hostile;
+mod malicious;
 mod round_trip;
 mod velero;
 

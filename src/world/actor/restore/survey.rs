@@ -132,13 +132,20 @@ impl<'a> Survey<'a> {
             return Ok(());
         }
         let served = self.kind(&archived.id).await?;
+        let misplaced = served
+            .as_ref()
+            .is_some_and(|kind| kind.resource() != archived.resource);
         let namespaced = served
             .as_ref()
             .map_or(archived.id.namespace.is_some(), |kind| kind.namespaced);
         match self.fitter.fit(&archived.resource, archived.object, namespaced) {
             Ok((object, notes)) => {
                 let sha256 = digest(&archived.sha256);
-                self.add(place, sha256, served.as_ref(), &object, notes).await
+                self.add(place, sha256, served.as_ref(), &object, notes).await?;
+                if misplaced {
+                    self.refuse_misplaced(&archived.resource);
+                }
+                Ok(())
             }
             Err((object, why)) => {
                 self.index
@@ -146,6 +153,16 @@ impl<'a> Survey<'a> {
                     .extend(ObjectId::of(&object).map(|id| (id, why)));
                 Ok(())
             }
+        }
+    }
+
+    /// What was chosen went by the archive's word for the kind, which is not the site's: refused is the
+    /// object that was just added.
+    fn refuse_misplaced(&mut self, resource: &str) {
+        let why = format!("the archive has it among {resource}, where it does not belong");
+        let why = self.index.names.number(&why);
+        if let Some(entry) = self.index.entries.last_mut() {
+            (entry.fate, entry.why) = (Fate::Refuse, why);
         }
     }
 
