@@ -13,6 +13,10 @@ use crate::runbook::Mode;
 /// The plan is a value: save it with --save, have it approved by its digest, and `lifeboat run` performs
 /// exactly that, or refuses because the world has changed.
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(super) struct Arguments {
     #[command(flatten)]
     subject: Subject,
@@ -22,6 +26,9 @@ pub(super) struct Arguments {
     /// Write the plan to a file, for `lifeboat run`
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
+    /// Below the plan, every object of its restores: what becomes of it and why
+    #[arg(long, group = "form")]
+    objects: bool,
     /// The plan as JSON
     #[arg(long, group = "form")]
     json: bool,
@@ -62,6 +69,9 @@ async fn show(arguments: Arguments, settings: &Settings) -> Result<Exit, Command
             None => direct(&arguments.subject.runbook, plan),
         };
         output::text(&drawing(plan, &command, settings));
+        if arguments.objects {
+            output::text(&report::plan_objects(plan, settings.columns()));
+        }
     }
     Ok(Exit::Done)
 }

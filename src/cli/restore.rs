@@ -6,6 +6,7 @@ use super::generated::{self, OneStep};
 use super::start::{self, Question};
 use super::{CommandError, Exit, Settings, backup, context, launch, output, plan, planning, world};
 use crate::plan::{Digest, Plan};
+use crate::report;
 use crate::runbook::{Mode, Sites};
 
 /// The role of the site that a single restore writes.
@@ -38,6 +39,9 @@ pub(super) struct Arguments {
     /// Refuse unless the plan has this digest (or begins with it)
     #[arg(long, value_name = "DIGEST")]
     plan: Option<String>,
+    /// Below the plan, every object: what becomes of it and why
+    #[arg(long)]
+    objects: bool,
     /// Print the runbook that this is, and do nothing
     #[arg(long)]
     print_runbook: bool,
@@ -118,6 +122,9 @@ async fn restore(arguments: &Arguments, settings: &Settings) -> Result<Exit, Com
     let target = format!("{} {TARGET}", arguments.to);
     let command = arguments.again(&from, &plan, &target);
     output::note(&plan::drawing(&plan, &command, settings));
+    if arguments.objects {
+        output::note(&report::plan_objects(&plan, settings.columns()));
+    }
     start::typed(&Question {
         what: "a restore",
         ask: "Type the name and role of the target to go on",

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::WorldError;
+use super::{Lack, Work, WorldError};
 use crate::objects::ObjectId;
 
 /// The answer to a [`super::Query`]; its variant follows from the question.
@@ -123,20 +123,67 @@ pub struct FateOf {
     /// Why; empty for a plain create.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub why: String,
+    /// Who owns fields that will be changed, each with the first of them: `helm (spec.replicas)`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub takes_from: Vec<String>,
+}
+
+/// Why an object is kept that is already as it should be.
+pub const EQUAL: &str = "equal";
+
+impl FateOf {
+    /// The word for people. `equal` is not `keep`, which leaves a difference; `conflict` is a change of
+    /// fields that somebody else owns.
+    pub fn word(&self) -> &'static str {
+        let after = self.why.strip_prefix(EQUAL);
+        match self.fate {
+            Fate::Create => "create",
+            Fate::Update if self.takes_from.is_empty() => "update",
+            Fate::Update => "conflict",
+            Fate::Keep if after.is_some_and(|rest| rest.is_empty() || rest.starts_with(';')) => "equal",
+            Fate::Keep => "keep",
+            Fate::Skip => "skip",
+            Fate::Refuse => "refuse",
+            Fate::Replace => "replace",
+            Fate::Prune => "prune",
+        }
+    }
+
+    /// Why, and whose fields are taken; empty where nothing is to be said.
+    pub fn reason(&self) -> String {
+        let taken = match self.takes_from.as_slice() {
+            [] => String::new(),
+            owners => format!("takes from {}", owners.join(", ")),
+        };
+        let parts = [self.why.clone(), taken];
+        let said: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        said.join("; ")
+    }
 }
 
 /// What a restore would do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestorePreview {
     /// The backup that is meant; `None` while it is still to be made by an earlier step.
     pub backup: Option<BackupSeen>,
     /// Object by object, in the order of restoring.
     pub fates: Vec<FateOf>,
+    /// What the target lacks for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacks: Vec<Lack>,
+    /// How much work it is; `None` where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<Work>,
 }
 
 impl RestorePreview {
     /// How many objects have this fate.
     pub fn count(&self, fate: Fate) -> usize {
         self.fates.iter().filter(|one| one.fate == fate).count()
+    }
+
+    /// How many objects have this word; see [`FateOf::word`].
+    pub fn words(&self, word: &str) -> usize {
+        self.fates.iter().filter(|one| one.word() == word).count()
     }
 }

@@ -16,19 +16,24 @@ mod kinds;
 mod labels;
 #[cfg(test)]
 mod laws;
+mod managers;
 mod needers;
 mod order;
 mod outline;
 mod outside;
 mod owners;
 mod pattern;
+mod quantity;
+mod quota;
 mod references;
 mod related;
 mod rename;
 mod select;
 mod service;
 mod strip;
+mod usage;
 mod walls;
+mod wants;
 
 pub use compare::{difference, sighting};
 pub use confine::{Confined, confine};
@@ -36,16 +41,21 @@ pub use diff::{Changed, Difference, Objects, canonical};
 pub use identity::{ApiKind, Made, ObjectId};
 pub use kinds::builtin;
 pub use labels::{LabelOperator, LabelRequirement, LabelSelector};
+pub use managers::{Loser, losers};
 pub use needers::Needers;
 pub use order::{Order, outline_order, restore_order};
 pub use outline::{Handle, Names, Outline};
 pub use owners::{names_owner, owners, take_owners};
 pub use pattern::{glob, is_glob, is_namespace_pattern, is_resource};
+pub use quantity::Quantity;
+pub use quota::{Excess, Limits, Quota};
 pub use related::{RELATED, Related};
 pub use rename::{Namespaces, mentions, rename};
 pub use select::{DRILL_LABEL, kind_left_out, left_out_of_backup, left_out_of_restore};
 pub use strip::strip;
+pub use usage::{Amounts, Defaults, Demand, Usage, add as add_amounts, replicas};
 pub use walls::{WALL_NAME, drill_namespace, wall};
+pub use wants::{DEFAULT_CLASS, wants};
 
 /// kubectl's own copy of what it last applied, as an annotation.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";

@@ -16,6 +16,7 @@ codes! {
     CANNOT_SCRIPT = "P011": "What was seen does not allow this step.";
     CANNOT_RESTORE = "P012": "Some objects of the backup must not or cannot be restored there.";
     DAMAGED = "P013": "What a step needs answers, and is damaged. No step is left out for that.";
+    NO_ROOM = "P014": "The target lacks something without which its API server refuses what is restored.";
     NOTHING_TO_DRILL = "P020": "A drill restores on the standby; this runbook restores nothing there.";
     CHANGES_AS_IS = "P021": "`drill: as-is` is for steps that only look.";
     OUTSIDE = "P022": "A drill cannot keep this step inside its walls.";
@@ -25,4 +26,5 @@ codes! {
     NO_PROOF = "P104": "No step proves that the service is healthy, so RTO cannot be measured.";
     LEFT_OUT_SILENT = "P105": "A step is left out because its site did not answer.";
     PASSED_OVER = "P106": "A newer backup is there and cannot be taken, so an older one is.";
+    LACKING = "P107": "The target lacks something that what is restored needs to work.";
 }

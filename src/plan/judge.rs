@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::draft::Request;
-use super::{Part, Plan, PlannedStep, Warning, codes, scope};
+use super::{Part, Plan, PlannedStep, Warning, codes, lacking, scope};
 use crate::effect::{Effect, Fate, Query, RestorePreview, Seen, WorldError};
 use crate::runbook::{Runbook, Step};
 use crate::step::Observed;
@@ -31,6 +31,12 @@ pub(super) fn judge(request: &Request<'_>, mut plan: Plan, seen: &Observed) -> R
             .filter_map(|effect| restore_preview(effect, seen))
         {
             refuse_restore(request, &written, &step.name, preview, &mut found);
+            let span = written
+                .get(step.name.as_str())
+                .map_or(request.runbook.name.span, |step| step.name.span);
+            if let Some(diagnostic) = lacking::refused(&step.name, span, preview) {
+                found.push(diagnostic);
+            }
         }
     }
     plan.warnings = warnings(&plan);
@@ -174,6 +180,7 @@ fn warnings(plan: &Plan) -> Vec<Warning> {
             ));
         }
     }
+    warnings.extend(lacking::warnings(plan));
     if !plan
         .steps
         .iter()

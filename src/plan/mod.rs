@@ -9,6 +9,7 @@ mod digest;
 mod draft;
 mod graph;
 mod judge;
+mod lacking;
 mod observe;
 mod scope;
 mod stale;

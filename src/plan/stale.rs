@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Plan, observe};
-use crate::effect::{Observer, Query, Seen};
+use crate::effect::{Observer, Query, RestorePreview, Seen};
 use crate::step::Observed;
 
 /// Whether a change of this answer makes a plan stale. A newer backup does not: the plan names the
@@ -36,11 +36,26 @@ pub async fn changes(plan: &Plan, observer: &dyn Observer) -> Vec<Change> {
         .iter()
         .filter_map(|sighting| {
             let now = seen.answer(&sighting.query)?;
-            (*now != sighting.seen).then(|| Change {
+            (!same(&sighting.seen, now)).then(|| Change {
                 query: sighting.query.clone(),
                 then: sighting.seen.clone(),
                 now: now.clone(),
             })
         })
         .collect()
+}
+
+/// Whether an answer is what it was. Parts that an older lifeboat did not look at are no change.
+fn same(then: &Seen, now: &Seen) -> bool {
+    match (then, now) {
+        (Seen::Restore(then), Seen::Restore(now)) if then.work.is_none() => {
+            let now = RestorePreview {
+                lacks: Vec::new(),
+                work: None,
+                ..now.clone()
+            };
+            *then == now
+        }
+        _ => then == now,
+    }
 }

@@ -112,7 +112,9 @@ impl Table {
                     } else {
                         String::new()
                     },
+                    takes_from: Vec::new(),
                 }],
+                ..RestorePreview::default()
             }),
             Query::Inventory { .. } | Query::Prefix { .. } => Seen::Counts(Counts::default()),
             Query::Store { .. } => Seen::Store,

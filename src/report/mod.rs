@@ -36,5 +36,5 @@ pub use outcome::{
     Act, AttemptReport, AttemptResult, Deed, EffectReport, Ending, Ledger, Left, Measure, NoBeginning,
     Reached, State, StepReport, StepState, Summary, Waited,
 };
-pub use plan_text::{PlanView, plan_text};
+pub use plan_text::{PlanView, plan_objects, plan_text};
 pub use terminal::{Interactive, Live, LiveOptions, NoSuchStep, Plain, Where, closing, explain, status};

@@ -130,6 +130,7 @@ fn preview(create: usize, update: usize, skip: usize) -> RestorePreview {
         fate,
         id: object("ConfigMap", Some("shop"), &format!("c{n}")),
         why: String::new(),
+        takes_from: Vec::new(),
     };
     RestorePreview {
         backup: Some(backup()),
@@ -137,6 +138,8 @@ fn preview(create: usize, update: usize, skip: usize) -> RestorePreview {
             .into_iter()
             .flat_map(|(fate, n)| (0..n).map(move |at| one(fate, at)))
             .collect(),
+        lacks: Vec::new(),
+        work: None,
     }
 }
 

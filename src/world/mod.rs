@@ -23,6 +23,7 @@ pub mod s3;
 #[cfg(feature = "seal")]
 pub mod sealed;
 pub mod sim;
+mod tally;
 #[cfg(test)]
 #[cfg(any(feature = "kube", feature = "s3", feature = "http"))]
 mod testserver;

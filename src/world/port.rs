@@ -15,6 +15,9 @@ use crate::objects::{ApiKind, LabelSelector};
 /// The result of a port's method.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, WorldError>>;
 
+/// Who owns the fields that we set, as an API server keeps it.
+pub const MANAGER: &str = "lifeboat";
+
 /// One Kubernetes API server. Objects are JSON with apiVersion and kind set.
 pub trait Cluster: Send + Sync {
     /// Which cluster this is.

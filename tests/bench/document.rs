@@ -145,10 +145,7 @@ fn answer(query: &Query) -> Seen {
         }]),
         Query::Object { .. } => Seen::Object(Some(serde_json::json!({"spec": {"suspend": false}}))),
         Query::Backup { namespaces, .. } => Seen::Backup(Some(backup(namespaces))),
-        Query::Restore(_) => Seen::Restore(RestorePreview {
-            backup: None,
-            fates: Vec::new(),
-        }),
+        Query::Restore(_) => Seen::Restore(RestorePreview::default()),
         _ => Seen::Store,
     }
 }

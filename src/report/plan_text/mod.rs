@@ -4,7 +4,10 @@
 //! so it is not claimed here.
 
 mod facts;
+mod objects;
 mod rows;
+
+pub use objects::plan_objects;
 
 use jiff::Timestamp;
 
@@ -151,7 +154,7 @@ mod tests {
                                   p50 3 s (3 drills)
           wave 2   + restore      west    restore  shop-2026-11-22T2300 from vault into
                                   shop
-                                  create 31, update 2, keep 0, refuse 0
+                                  create 31, update 2, equal 0, refuse 0
                                   update ConfigMap shop/c0
                                   update ConfigMap shop/c1            p50 6 s (3 drills)
           wave 3   . web-up       west    wait     Deployment shop/web available (3
@@ -189,7 +192,7 @@ mod tests {
                                       west
           wave 3   + restore          west    restore    shop-2026-11-22T2300 from vault
                                       into shop-drill-4k2
-                                      create 31, update 0, keep 0, skip 2, refuse 0
+                                      create 31, update 0, equal 0, skip 2, refuse 0
                                       skip ConfigMap shop/c0
                                       skip ConfigMap shop/c1
                                       confined: shop becomes shop-drill-4k2; nothing

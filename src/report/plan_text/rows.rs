@@ -1,6 +1,6 @@
 //! The table of a plan: one row per effect, under the name of its step, in waves.
 
-use crate::effect::{Counts, Effect, Fate, FateOf, Line, RestorePreview, Seen, WorkloadSeen};
+use crate::effect::{Counts, Effect, FateOf, Line, RestorePreview, Seen, Work, WorkloadSeen};
 use crate::plan::{Part, Plan, PlannedStep};
 use crate::report::forecast::{Estimates, seen};
 use crate::report::graph::Shape;
@@ -222,51 +222,65 @@ fn restore(preview: &RestorePreview) -> Vec<String> {
     if preview.backup.is_none() {
         return vec!["unknown until the backup is made".to_owned()];
     }
-    let mut counts: Vec<_> = [
-        ("create", Fate::Create),
-        ("update", Fate::Update),
-        ("keep", Fate::Keep),
-        ("refuse", Fate::Refuse),
-    ]
-    .map(|(word, fate)| format!("{word} {}", preview.count(fate)))
-    .into();
-    if preview.count(Fate::Skip) > 0 {
-        counts.insert(3, format!("skip {}", preview.count(Fate::Skip)));
-    }
-    for (word, fate) in [("prune", Fate::Prune), ("replace", Fate::Replace)] {
-        if preview.count(fate) > 0 {
-            counts.insert(2, format!("{word} {}", preview.count(fate)));
-        }
-    }
+    let counts: Vec<_> = WORDS
+        .iter()
+        .map(|(word, always)| (word, preview.words(word), *always))
+        .filter(|(_, count, always)| *always || *count > 0)
+        .map(|(word, count, _)| format!("{word} {count}"))
+        .collect();
     let mut out = vec![counts.join(", ")];
-    for (fate, word) in [
-        (Fate::Refuse, "refuse"),
-        (Fate::Prune, "prune"),
-        (Fate::Replace, "replace"),
-        (Fate::Skip, "skip"),
-        (Fate::Update, "update"),
-    ] {
-        out.extend(objects(preview, fate, word));
+    out.extend(preview.work.as_ref().map(work));
+    for word in ["refuse", "prune", "replace", "conflict", "keep", "skip", "update"] {
+        out.extend(objects(preview, word));
     }
     out
 }
 
+/// Words of fates in the order of interest, and whether they are said also of no object.
+const WORDS: [(&str, bool); 9] = [
+    ("create", true),
+    ("update", true),
+    ("conflict", false),
+    ("replace", false),
+    ("prune", false),
+    ("equal", true),
+    ("keep", false),
+    ("skip", false),
+    ("refuse", true),
+];
+
+/// How much work it is, as far as that is known beforehand.
+fn work(work: &Work) -> String {
+    let sent = match work.writes {
+        0 => "nothing is sent".to_owned(),
+        _ => format!("{} of objects", bytes(work.bytes)),
+    };
+    let count = format!("{} to look and {} to change, {sent}", work.reads, work.writes);
+    match work.waits {
+        0 => format!("{} requests: {count}", work.requests()),
+        waits => format!(
+            "at least {} requests: {count}; waiting for {waits} of them costs more",
+            work.requests()
+        ),
+    }
+}
+
 /// The objects of a fate that people want to see by name.
-fn objects(preview: &RestorePreview, fate: Fate, word: &str) -> Vec<String> {
-    let all: Vec<_> = preview.fates.iter().filter(|one| one.fate == fate).collect();
-    let one = |object: &&FateOf| match object.why.as_str() {
+fn objects(preview: &RestorePreview, word: &str) -> Vec<String> {
+    let all: Vec<_> = preview.fates.iter().filter(|one| one.word() == word).collect();
+    let one = |object: &&FateOf| match object.reason().as_str() {
         "" => format!("{word} {}", clean(&object.id.to_string())),
         why => format!("{word} {}: {}", clean(&object.id.to_string()), clean(why)),
     };
     // What may be deleted is shown, each of it.
-    let shown = match fate {
-        Fate::Prune | Fate::Replace => all.len(),
+    let shown = match word {
+        "prune" | "replace" => all.len(),
         _ => OBJECTS_SHOWN,
     };
     let mut out: Vec<_> = all.iter().take(shown).map(one).collect();
     if all.len() > shown {
         out.push(format!(
-            "{word} … and {} more; --json shows them",
+            "{word} … and {} more; --objects shows them",
             all.len() - shown
         ));
     }

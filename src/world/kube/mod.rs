@@ -34,12 +34,9 @@ use serde_json::{Value, json};
 use self::call::{Call, Reply};
 use self::error::Status;
 use self::wire::Wire;
-use super::port::{Answer, Applied, Cluster, Listed, Listing};
+use super::port::{Answer, Applied, Cluster, Listed, Listing, MANAGER};
 use crate::effect::{ErrorKind, SiteSeen, WorldError};
 use crate::objects::ApiKind;
-
-/// Who owns the fields that we set.
-const MANAGER: &str = "lifeboat";
 
 /// A connection to one API server.
 pub struct KubeCluster {

@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 use super::call::{Call, Reply};
 use super::error::{Place, no_credentials, refused};
 use crate::effect::{ErrorKind, WorldError};
-use crate::world::transport;
+use crate::world::{tally, transport};
 
 /// To open a connection, TLS included. Ten times what a healthy server on another continent needs.
 pub(super) const CONNECT_LIMIT: Duration = Duration::from_secs(5);
@@ -55,6 +55,7 @@ impl Wire {
         let request = call
             .request()
             .map_err(|error| self.error(ErrorKind::Internal, call.what()).caused_by(&error))?;
+        tally::sent();
         let answer = self.client.send(request).await;
         let (head, body) = answer.map_err(|error| self.unsent(call, &error))?.into_parts();
         let body = body.collect().await.map_err(|error| self.unsent(call, &error))?;

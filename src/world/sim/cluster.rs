@@ -14,6 +14,7 @@ use super::{MANAGER, Pace};
 use crate::effect::{ErrorKind, SiteSeen, WorldError};
 use crate::objects::{ApiKind, builtin};
 use crate::world::port::{Answer, Applied, Cluster, Listed, Listing};
+use crate::world::tally;
 
 /// A Kubernetes cluster in memory. Clones are the same cluster.
 #[derive(Clone, Debug)]
@@ -218,6 +219,7 @@ impl SimCluster {
                 .meet(&self.name, ask.verb, ask.kind.map_or("", |kind| &kind.kind));
             let mut inner = self.lock();
             inner.requests += 1;
+            tally::sent();
             inner.state.advance();
             let outcome = match fault {
                 Some(fault) if !fault.commits() => Err(fault.error(&self.name)),

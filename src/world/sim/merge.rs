@@ -54,6 +54,22 @@ fn descend(value: &Value, path: &mut Vec<String>, found: &mut BTreeMap<Vec<Strin
     }
 }
 
+/// The fields of one manager, as the server shows them.
+pub(super) fn fields_of(owners: &Owners, manager: &str) -> Value {
+    let mut tree = Value::Object(Map::new());
+    let own = owners.iter().filter(|(_, names)| names.contains(manager));
+    for (path, _) in own {
+        let mut at = &mut tree;
+        for name in path {
+            at = &mut at[format!("f:{name}")];
+        }
+        if at.is_null() {
+            *at = Value::Object(Map::new());
+        }
+    }
+    tree
+}
+
 /// Applies `wanted` for `manager`.
 ///
 /// # Errors

@@ -179,7 +179,8 @@ impl State {
         let managers: std::collections::BTreeSet<&String> = held.owners.values().flatten().collect();
         let fields = managers.into_iter().map(|name| {
             let (manager, operation) = name.split_once('/').unwrap_or((name, "Update"));
-            json!({ "manager": manager, "operation": operation, "fieldsType": "FieldsV1" })
+            let own = merge::fields_of(&held.owners, name);
+            json!({ "manager": manager, "operation": operation, "fieldsType": "FieldsV1", "fieldsV1": own })
         });
         object["metadata"]["managedFields"] = fields.collect();
         Some(object)

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::demands::Demands;
 use super::owners::Owner;
 use super::prune::Stranger;
 use crate::archive::Sum;
-use crate::effect::{Fate, FateOf};
+use crate::effect::{Fate, FateOf, Work};
 use crate::objects::{Handle, Made, Names, ObjectId, Order};
 
 /// All objects of one restore.
@@ -42,6 +43,12 @@ pub(super) struct Index {
     pub(super) archive: Sum,
     /// The objects themselves, as far as they fit.
     pub(super) hold: Hold,
+    /// By position: whose fields are changed; only while planning.
+    pub(super) losers: BTreeMap<usize, Vec<String>>,
+    /// Objects to be made or changed whose status is written too.
+    pub(super) status: u64,
+    /// What they ask of the target; only while planning.
+    pub(super) demands: Demands,
 }
 
 /// One object.
@@ -121,6 +128,23 @@ impl Index {
         matches!(self.fate(at), Some(Fate::Create | Fate::Update | Fate::Replace))
     }
 
+    /// The requests of performing it, as far as they are known beforehand; `reads` is what looking cost.
+    pub(super) fn work(&self, reads: u64) -> Work {
+        let mut work = Work {
+            reads,
+            writes: self.strangers.len() as u64 + self.status,
+            ..Work::default()
+        };
+        for at in self.ordered().filter(|at| self.is_to_do(*at)) {
+            let replaced = self.fate(at) == Some(Fate::Replace);
+            let defined = self.brought.contains_key(&at) && self.fate(at) == Some(Fate::Create);
+            work.writes += 1;
+            work.waits += u64::from(replaced || defined);
+            work.bytes += self.entries.get(at).map_or(0, |entry| entry.size as u64);
+        }
+        work
+    }
+
     fn pruned(&self) -> impl Iterator<Item = FateOf> {
         let refused = self.prune_refused.as_deref();
         self.strangers.iter().map(move |one| FateOf {
@@ -131,6 +155,7 @@ impl Index {
             },
             id: one.made.id.clone(),
             why: refused.unwrap_or("it is not in the backup").to_owned(),
+            takes_from: Vec::new(),
         })
     }
 
@@ -146,12 +171,14 @@ impl Index {
                 fate: self.fate(at)?,
                 id: self.id(at),
                 why: words.join("; "),
+                takes_from: self.losers.get(&at).cloned().unwrap_or_default(),
             })
         });
         let skipped = self.skipped.iter().map(|(id, why)| FateOf {
             fate: Fate::Skip,
             id: id.clone(),
             why: why.clone(),
+            takes_from: Vec::new(),
         });
         made.chain(skipped).chain(self.pruned()).collect()
     }

@@ -8,13 +8,13 @@
 //!   archive in another order costs more requests, and never memory.
 //! - Definitions are looked at one by one: they are large, and few of a cluster's are in a backup.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::Value;
 
 use super::index::Live;
 use super::replace::is_replaceable;
-use crate::effect::{Attempt, Existing, Fate, RestoreObjects, WorldError};
+use crate::effect::{Attempt, EQUAL, Existing, Fate, RestoreObjects, WorldError};
 use crate::objects::{ApiKind, ObjectId, difference, strip, take_owners};
 use crate::world::actor::marks::{has_key, is_going, text, uid};
 use crate::world::actor::site::Site;
@@ -105,6 +105,12 @@ impl<'a> Looker<'a> {
         Ok(list.objects.remove(&id.name))
     }
 
+    /// The namespaces that were looked for and are there.
+    pub(super) fn there(&self) -> BTreeSet<String> {
+        let found = self.namespaces.iter().filter(|(_, found)| found.is_some());
+        found.map(|(name, _)| name.clone()).collect()
+    }
+
     /// A namespace, looked for once.
     pub(super) async fn namespace(&mut self, name: &str) -> Result<Option<&Value>, WorldError> {
         if !self.namespaces.contains_key(name) {
@@ -188,7 +194,7 @@ pub(super) fn meet(
     take_owners(&mut desired);
     take_status(&mut desired);
     match (difference(&desired, &strip(live.clone())), effect.existing) {
-        (None, _) => judged(Fate::Keep, "equal".into()),
+        (None, _) => judged(Fate::Keep, EQUAL.into()),
         (Some(place), _) if effect.confined => judged(Fate::Update, format!("differs at {place}")),
         (Some(place), Existing::Update) => judged(Fate::Update, format!("differs at {place}")),
         (Some(place), Existing::Replace | Existing::Prune) if is_replaceable(&desired) => judged(

@@ -6,8 +6,10 @@
 //!   made refuses the restore; only then is the first object made.
 //! - A repeated attempt finds by its key what an earlier one made, and counts it as made.
 
+mod demands;
 mod index;
 mod judge;
+mod lacks;
 mod losses;
 mod make;
 mod owners;
@@ -28,6 +30,7 @@ use super::pods::named;
 use crate::archive::Sum;
 use crate::effect::{Attempt, ErrorKind, Fate, Receipt, RestoreObjects, RestorePreview, Seen, WorldError};
 use crate::world::port::Store;
+use crate::world::tally;
 use index::Index;
 use make::Maker;
 use prepare::Fitter;
@@ -74,18 +77,20 @@ impl World {
 
     pub(super) async fn see_restore(&self, effect: &RestoreObjects) -> Result<Seen, WorldError> {
         let Some(name) = effect.backup.as_known() else {
-            return Ok(Seen::Restore(RestorePreview {
-                backup: None,
-                fates: Vec::new(),
-            }));
+            return Ok(Seen::Restore(RestorePreview::default()));
         };
         let site = self.site(&effect.site)?;
         let store = self.store(&effect.store)?;
         let (found, written) = find(&*store, &name).await?;
-        let index = survey(&site, &*store, &found, written.as_ref(), effect, None).await?;
+        let looking = Box::pin(survey(&site, &*store, &found, written.as_ref(), effect, None));
+        let (index, reads) = tally::counted(looking).await;
+        let mut index = index?;
+        let lacks = lacks::find(&site, effect, &mut index).await?;
         Ok(Seen::Restore(RestorePreview {
             backup: Some(found.seen),
             fates: index.fates(),
+            lacks,
+            work: Some(index.work(reads)),
         }))
     }
 }

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::index::Index;
-use crate::effect::{Fate, RestoreObjects, WorldError};
+use crate::effect::{EQUAL, Fate, RestoreObjects, WorldError};
 use crate::objects::{Handle, Names, ObjectId, names_owner, owners};
 use crate::world::actor::marks::{is_going, text, uid};
 use crate::world::actor::site::Site;
@@ -161,7 +161,7 @@ async fn stranger(
 /// An object that was equal but for its owners.
 fn judge_again(index: &mut Index, at: usize) {
     let (equal, kept, changed) = (
-        index.names.number("equal"),
+        index.names.number(EQUAL),
         index
             .names
             .number("differs at metadata.ownerReferences, and is left as it is"),

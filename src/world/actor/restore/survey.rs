@@ -25,12 +25,12 @@ use super::prune;
 use super::stream::{Met, stream};
 use crate::archive::Archived;
 use crate::effect::{Attempt, ErrorKind, Existing, Fate, RestoreObjects, WorldError};
-use crate::objects::{ApiKind, ObjectId, Outline, outline_order};
+use crate::objects::{ApiKind, ObjectId, Outline, losers, outline_order};
 use crate::world::actor::backup::compare;
 use crate::world::actor::catalog::{self, Found};
 use crate::world::actor::marks::text;
 use crate::world::actor::site::Site;
-use crate::world::port::Store;
+use crate::world::port::{MANAGER, Store};
 
 /// Reads and compares a whole backup. `attempt` is `None` while planning: then no object is kept.
 ///
@@ -207,6 +207,11 @@ impl<'a> Survey<'a> {
             self.unserved.push(at);
             Judged::create()
         };
+        if !self.keep {
+            self.note_losers(at, object, &judged);
+            let (demands, names) = (&mut self.index.demands, &mut self.index.names);
+            demands.note(kind, &id, object, &judged, names);
+        }
         let owners = Owner::all_of(object, judged.object.as_ref(), &mut self.index.names);
         if !owners.is_empty() {
             self.index.owners.insert(at, owners);
@@ -226,6 +231,9 @@ impl<'a> Survey<'a> {
             live: judged.live.map(Box::new),
         });
         self.outlines.push(outline);
+        if self.index.is_to_do(at) && object.get("status").is_some() {
+            self.index.status += 1;
+        }
         if !notes.is_empty() {
             self.index.notes.insert(at, notes);
         }
@@ -239,6 +247,19 @@ impl<'a> Survey<'a> {
             self.index.hold.offer(at, bytes, gate);
         }
         Ok(())
+    }
+
+    /// Who owns what is to be changed.
+    fn note_losers(&mut self, at: usize, object: &Value, judged: &Judged) {
+        let changes = matches!(judged.fate, Fate::Update | Fate::Replace);
+        let Some(live) = judged.object.as_ref().filter(|_| changes) else {
+            return;
+        };
+        let losers = losers(object, live, MANAGER);
+        if !losers.is_empty() {
+            let words = losers.iter().map(ToString::to_string).collect();
+            self.index.losers.insert(at, words);
+        }
     }
 
     /// A namespace of which the backup has nothing is a mistake, and not an empty restore.
@@ -268,6 +289,7 @@ impl<'a> Survey<'a> {
         }
         self.index.order = order;
         self.index.said = unmet(self.effect, &self.resources);
+        self.index.demands.found(&self.looker.there());
         self.index.skipped.sort();
         self.index
     }

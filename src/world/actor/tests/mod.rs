@@ -3,6 +3,7 @@
 mod backups;
 mod destructive;
 mod effects;
+mod foresight;
 mod keeper;
 mod kit;
 #[cfg(feature = "kube")]

@@ -228,13 +228,7 @@ async fn a_backup_that_is_still_to_be_made_has_no_preview() {
         backup: Text::output("capture", "backup"),
         ..plain("")
     };
-    assert_eq!(
-        preview(&stage, late).await,
-        RestorePreview {
-            backup: None,
-            fates: Vec::new()
-        }
-    );
+    assert_eq!(preview(&stage, late).await, RestorePreview::default());
     assert_eq!(
         refused(stage.perform("restore", restore(plain("shop-1"))).await).0,
         ErrorKind::NotFound
