@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{CommandError, Exit, Settings};
 use crate::runbook::{self, Runbook, Sites};
-use crate::step::{self, KINDS};
+use crate::step::{self, Bound, KINDS};
 use crate::text::{Diagnostics, Sources};
 
 /// The files of a runbook's folder.
@@ -19,6 +19,7 @@ pub(super) struct Checked {
     pub(super) found: Diagnostics,
     pub(super) runbook: Option<Runbook>,
     pub(super) sites: Option<Sites>,
+    pub(super) bound: Option<Bound>,
     pub(super) origin: Origin,
 }
 
@@ -39,6 +40,8 @@ pub(super) struct Documents {
     pub(super) sources: Sources,
     pub(super) runbook: Runbook,
     pub(super) sites: Sites,
+    /// The steps as they were read to be checked.
+    pub(super) bound: Option<Bound>,
     pub(super) origin: Origin,
 }
 
@@ -90,6 +93,7 @@ fn check_text(name: &str, text: String, sites: Option<&Path>) -> Result<Checked,
         found: loaded.diagnostics,
         runbook: loaded.runbook,
         sites: loaded.sites,
+        bound: loaded.bound,
         origin: Origin {
             runbook: PathBuf::from(name),
             sites: sites.map(absolute),
@@ -166,6 +170,7 @@ fn faultless(checked: Checked, path: &Path, settings: &Settings) -> Result<Docum
             sources: checked.sources,
             runbook,
             sites,
+            bound: checked.bound,
             origin: checked.origin,
         }),
         (None, _) => Err(CommandError::input(format!(

@@ -61,6 +61,7 @@ pub(super) async fn of(
         inputs: &inputs,
         id: &id,
         kinds: KINDS,
+        bound: documents.bound.as_ref(),
     };
     plan::compile(&request, observer).await.map_err(|found| {
         CommandError::diagnostics(&found, &documents.sources, Exit::Refused, settings.colour_err())

@@ -13,7 +13,7 @@ use super::graph::{self, Order};
 use super::{LeftOut, Part, Plan, PlannedStep, Sighting, Subject, codes, judge, observe, scope};
 use crate::effect::{Await, Condition, Effect, Observer, Query, Sandbox};
 use crate::runbook::{Mode, Runbook, Step};
-use crate::step::{self, Kind, Observed, Ready, Refusal, Scene, Script};
+use crate::step::{self, Bound, Kind, Observed, Ready, Refusal, Scene, Script};
 use crate::text::{Diagnostic, Diagnostics};
 
 /// Plans.
@@ -25,19 +25,33 @@ pub async fn compile(request: &Request<'_>, observer: &dyn Observer) -> Result<P
     let runbook = request.runbook;
     let roles = scope::roles(runbook, request.mode)?;
     let inputs = runbook.input_values(request.inputs)?;
-    let (ready, found) = step::bind(runbook, request.sites, &roles, &inputs, request.kinds);
-    if found.has_errors() {
-        return Err(found);
-    }
+    let again;
+    let ready = if let Some(bound) = request.bound.filter(|bound| bound.is_with(&roles, &inputs)) {
+        &bound.steps
+    } else {
+        again = bind(request, &roles, &inputs)?;
+        &again.steps
+    };
     let order = graph::order(&runbook.steps, |step| step.modes.contains(&request.mode));
     let mut seen = Observed::default();
-    observe::ask(observer, questions(runbook, &order, &ready), &mut seen).await;
-    let (drafts, sandbox) = draft(request, &roles, &order, &ready, &seen)?;
+    observe::ask(observer, questions(runbook, &order, ready), &mut seen).await;
+    let (drafts, sandbox) = draft(request, &roles, &order, ready, &seen)?;
     let asked = previews(&drafts, sandbox.as_ref());
     observe::ask(observer, asked.clone(), &mut seen).await;
-    let mut plan = assemble(request, roles, inputs, &order, drafts, sandbox);
-    plan.sightings = sightings(&asked, &seen);
-    judge::judge(request, plan, &seen)
+    let plan = assemble(request, roles, inputs, &order, drafts, sandbox);
+    let mut plan = judge::judge(request, plan, &seen)?;
+    plan.sightings = sightings(&asked, seen);
+    Ok(plan)
+}
+
+/// Reads the steps with the roles and inputs of this plan.
+fn bind(
+    request: &Request<'_>,
+    roles: &BTreeMap<String, String>,
+    inputs: &BTreeMap<String, Value>,
+) -> Result<Bound, Diagnostics> {
+    let (bound, found) = step::bind(request.runbook, request.sites, roles, inputs, request.kinds);
+    if found.has_errors() { Err(found) } else { Ok(bound) }
 }
 
 /// What the kinds want to know.
@@ -174,13 +188,10 @@ fn about(effect: &Effect) -> Vec<Query> {
     meaning.preview().into_iter().chain(site).collect()
 }
 
-fn sightings(asked: &BTreeSet<Query>, seen: &Observed) -> Vec<Sighting> {
-    seen.iter()
+fn sightings(asked: &BTreeSet<Query>, seen: Observed) -> Vec<Sighting> {
+    seen.into_answers()
         .filter(|(query, _)| super::stale::matters(query) || asked.contains(query))
-        .map(|(query, seen)| Sighting {
-            query: query.clone(),
-            seen: seen.clone(),
-        })
+        .map(|(query, seen)| Sighting { query, seen })
         .collect()
 }
 

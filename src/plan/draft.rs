@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Part;
 use crate::runbook::{Mode, Runbook, Sites, Step};
-use crate::step::{Kind, Script};
+use crate::step::{Bound, Kind, Script};
 
 /// What to plan.
 #[derive(Clone, Debug)]
@@ -22,6 +22,9 @@ pub struct Request<'a> {
     pub id: &'a str,
     /// The step kinds: [`crate::step::KINDS`].
     pub kinds: &'a [Kind],
+    /// The steps as checking these documents has read them, if they are still at hand. They are read again
+    /// where this plan's roles or inputs are others.
+    pub bound: Option<&'a Bound>,
 }
 
 /// A step on its way to being planned.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::draft::Request;
-use super::{Part, Plan, PlannedStep, Warning, codes, lacking, scope};
+use super::{Part, Plan, PlannedStep, Warning, backups, codes, lacking, scope};
 use crate::effect::{Effect, Fate, Query, RestorePreview, Seen, WorldError};
 use crate::runbook::{Runbook, Step};
 use crate::step::Observed;
@@ -12,7 +12,7 @@ use crate::text::{Diagnostic, Diagnostics};
 /// How many objects an error names; the rest is counted.
 const NAMED: usize = 5;
 
-/// Refuses the plan or completes it.
+/// Refuses the plan or completes it, but for the sightings: what was seen is still `seen`'s.
 ///
 /// # Errors
 ///
@@ -21,8 +21,11 @@ pub(super) fn judge(request: &Request<'_>, mut plan: Plan, seen: &Observed) -> R
     let mut found = Diagnostics::default();
     let written = written(request.runbook);
     identify(&mut plan, seen);
-    for step in plan.steps.iter_mut().filter(|step| step.part == Part::Done) {
-        hear(request, &plan.roles, &written, step, seen, &mut found);
+    // Asking for every effect is much work, and mostly everybody answers.
+    if seen.iter().any(|(_, seen)| matches!(seen, Seen::Unanswered(_))) {
+        for step in plan.steps.iter_mut().filter(|step| step.part == Part::Done) {
+            hear(request, &plan.roles, &written, step, seen, &mut found);
+        }
     }
     for step in plan.steps.iter().filter(|step| step.part == Part::Done) {
         for preview in step
@@ -39,7 +42,7 @@ pub(super) fn judge(request: &Request<'_>, mut plan: Plan, seen: &Observed) -> R
             }
         }
     }
-    plan.warnings = warnings(&plan);
+    plan.warnings = warnings(&plan, seen);
     plan.warnings.extend(passed_over(seen));
     if found.has_errors() { Err(found) } else { Ok(plan) }
 }
@@ -106,6 +109,9 @@ fn silent<'a>(effects: &[Effect], seen: &'a Observed) -> Option<&'a WorldError> 
 }
 
 fn restore_preview<'a>(effect: &Effect, seen: &'a Observed) -> Option<&'a RestorePreview> {
+    if !matches!(effect, Effect::RestoreObjects(_)) {
+        return None;
+    }
     match seen.answer(&effect.meaning().preview()?)? {
         Seen::Restore(preview) => Some(preview),
         _ => None,
@@ -146,7 +152,7 @@ fn refuse_restore(
 }
 
 /// What a person should know before saying yes.
-fn warnings(plan: &Plan) -> Vec<Warning> {
+fn warnings(plan: &Plan, seen: &Observed) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if plan.sandbox.is_some() {
         warnings.push(warning(
@@ -155,7 +161,7 @@ fn warnings(plan: &Plan) -> Vec<Warning> {
             "make sure that the standby's network plugin enforces NetworkPolicy",
         ));
     }
-    for backup in plan.backups() {
+    for backup in backups(seen.iter().map(|(_, seen)| seen)) {
         if backup.verified_at.is_none() {
             let message = format!(
                 "backup {} was never read back and compared with a manifest",
@@ -180,7 +186,7 @@ fn warnings(plan: &Plan) -> Vec<Warning> {
             ));
         }
     }
-    warnings.extend(lacking::warnings(plan));
+    warnings.extend(lacking::warnings(seen));
     if !plan
         .steps
         .iter()

@@ -1,7 +1,8 @@
 //! What a restore's target lacks, as errors and warnings of the plan.
 
-use super::{Plan, Warning, codes};
+use super::{Warning, codes};
 use crate::effect::{Lack, RestorePreview, Seen};
+use crate::step::Observed;
 use crate::text::{Diagnostic, Span};
 
 /// What a plan says one by one; the rest has one line. All of it is in the JSON.
@@ -25,12 +26,12 @@ pub(super) fn refused(name: &str, span: Span, preview: &RestorePreview) -> Optio
 }
 
 /// What keeps restored things from working.
-pub(super) fn warnings(plan: &Plan) -> Vec<Warning> {
-    let seen = plan.sightings.iter().filter_map(|sighting| match &sighting.seen {
+pub(super) fn warnings(seen: &Observed) -> Vec<Warning> {
+    let previews = seen.iter().filter_map(|(_, seen)| match seen {
         Seen::Restore(preview) => Some(preview),
         _ => None,
     });
-    let lacks: Vec<&Lack> = seen
+    let lacks: Vec<&Lack> = previews
         .flat_map(|preview| &preview.lacks)
         .filter(|lack| !lack.refuses)
         .collect();

@@ -72,11 +72,16 @@ impl Plan {
 
     /// Backups that steps of this plan restore from, as they were seen.
     pub fn backups(&self) -> impl Iterator<Item = &BackupSeen> {
-        self.sightings.iter().filter_map(|sighting| match &sighting.seen {
-            Seen::Restore(preview) => preview.backup.as_ref(),
-            _ => None,
-        })
+        backups(self.sightings.iter().map(|sighting| &sighting.seen))
     }
+}
+
+/// Backups that something is restored from, among what was seen.
+fn backups<'a>(seen: impl Iterator<Item = &'a Seen>) -> impl Iterator<Item = &'a BackupSeen> {
+    seen.filter_map(|seen| match seen {
+        Seen::Restore(preview) => preview.backup.as_ref(),
+        _ => None,
+    })
 }
 
 /// The runbook of a plan.

@@ -10,7 +10,7 @@ use super::*;
 use crate::effect::*;
 use crate::objects::ObjectId;
 use crate::runbook::{self, OnFailure};
-use crate::step::{KINDS, kind_names};
+use crate::step::{self, KINDS, kind_names};
 use crate::text::Sources;
 
 const HEAD: &str = r#"apiVersion: lifeboat.dev/v1alpha1
@@ -169,11 +169,45 @@ fn plan_with(steps: &str, mode: Mode, table: &Table) -> Result<Plan, String> {
         inputs: &inputs,
         id: "4k2w",
         kinds: KINDS,
+        bound: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime
         .block_on(compile(&request, table))
         .map_err(|found| found.render(&sources, false))
+}
+
+#[test]
+fn steps_that_were_read_by_checking_give_the_plan_that_reading_them_again_gives() {
+    let mut sources = Sources::default();
+    let id = sources.add("shop.yaml", format!("{HEAD}{SHOP}"));
+    let checked = step::check(runbook::load(&sources, &[id], &kind_names(KINDS)), KINDS);
+    let (runbook, sites) = (checked.runbook.unwrap(), checked.sites.unwrap());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let table = Table::of(3);
+    for mode in Mode::ALL {
+        let inputs = BTreeMap::new();
+        let planned = |bound| {
+            let request = Request {
+                runbook: &runbook,
+                sites: &sites,
+                mode,
+                inputs: &inputs,
+                id: "4k2w",
+                kinds: KINDS,
+                bound,
+            };
+            runtime.block_on(compile(&request, &table)).unwrap()
+        };
+        let (again, kept) = (planned(None), planned(checked.bound.as_ref()));
+        assert_eq!(again, kept, "{mode}");
+    }
+    let swapped = runbook::swapped(runbook.sites_by_role());
+    let bound = checked.bound.unwrap();
+    assert!(
+        !bound.is_with(&swapped, &runbook.sample_inputs()),
+        "a failback has other sites"
+    );
 }
 
 fn plan(mode: Mode) -> Plan {

@@ -9,25 +9,49 @@ use super::{Kind, Ready, lint};
 use crate::runbook::{Runbook, Sites, Step};
 use crate::text::{Conform, Diagnostics, Node, NodeValue, bind as bind_text};
 
+/// The steps of a runbook, read with some roles and inputs.
+pub struct Bound {
+    roles: BTreeMap<String, String>,
+    inputs: BTreeMap<String, Value>,
+    /// One entry per step of the runbook, in order; a step that could not be read has none.
+    pub steps: Vec<Option<Box<dyn Ready>>>,
+}
+
+impl Bound {
+    /// Whether reading the same documents with these would give the same steps again.
+    pub fn is_with(&self, roles: &BTreeMap<String, String>, inputs: &BTreeMap<String, Value>) -> bool {
+        self.roles == *roles && self.inputs == *inputs
+    }
+}
+
+impl std::fmt::Debug for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} steps bound", self.steps.len())
+    }
+}
+
 /// Reads every step's parameters: puts in what is known when planning, checks them against the kind's
 /// schema, and the names in them against the runbook and the inventory.
 ///
-/// `roles` are today's or swapped ones, `inputs` are the values of all inputs, or [`Runbook::sample_inputs`]. The result has one
-/// entry per step, in order; a step that could not be read has none. The diagnostics include the doubts
-/// of `lint`; those of several calls can be added up and settled.
+/// `roles` are today's or swapped ones, `inputs` are the values of all inputs, or [`Runbook::sample_inputs`].
+/// The diagnostics include the doubts of `lint`; those of several calls can be added up and settled.
 pub fn bind(
     runbook: &Runbook,
     sites: &Sites,
     roles: &BTreeMap<String, String>,
     inputs: &BTreeMap<String, Value>,
     kinds: &[Kind],
-) -> (Vec<Option<Box<dyn Ready>>>, Diagnostics) {
+) -> (Bound, Diagnostics) {
     let names = Names::new(runbook, sites, roles, inputs, kinds);
     let schemas = schemas(kinds);
     let mut found = Diagnostics::default();
     let steps = runbook.steps.iter();
-    let bound = steps.map(|step| read(&names, step, &schemas, &mut found));
-    let bound = bound.collect();
+    let steps = steps.map(|step| read(&names, step, &schemas, &mut found));
+    let bound = Bound {
+        steps: steps.collect(),
+        roles: roles.clone(),
+        inputs: inputs.clone(),
+    };
     lint::check(&names, &mut found);
     found.settle();
     (bound, found)

@@ -1,8 +1,22 @@
 //! Everything about a runbook that can be found without a network.
 
 use super::Kind;
-use super::bind::{bind, bind_other_sites};
-use crate::runbook::{Loaded, swapped};
+use super::bind::{Bound, bind, bind_other_sites};
+use crate::runbook::{Loaded, Runbook, Sites, swapped};
+use crate::text::Diagnostics;
+
+/// What files say, and everything that is wrong with it.
+#[derive(Debug)]
+pub struct Checked {
+    /// The runbook, as far as it could be read.
+    pub runbook: Option<Runbook>,
+    /// The inventory, as far as it could be read.
+    pub sites: Option<Sites>,
+    /// Everything that is wrong with them, in the order of their places.
+    pub diagnostics: Diagnostics,
+    /// The steps with today's roles and sample inputs: who plans with the same need not read them again.
+    pub bound: Option<Bound>,
+}
 
 /// The names of step kinds.
 pub fn kind_names(kinds: &[Kind]) -> Vec<&'static str> {
@@ -12,22 +26,29 @@ pub fn kind_names(kinds: &[Kind]) -> Vec<&'static str> {
 /// Adds what is wrong with the steps to what is wrong with the documents: with the roles as they are
 /// today, and as a failback would have them.
 #[must_use]
-pub fn check(mut loaded: Loaded, kinds: &[Kind]) -> Loaded {
-    if let (Some(runbook), Some(sites)) = (&loaded.runbook, &loaded.sites) {
+pub fn check(loaded: Loaded, kinds: &[Kind]) -> Checked {
+    let mut checked = Checked {
+        runbook: loaded.runbook,
+        sites: loaded.sites,
+        diagnostics: loaded.diagnostics,
+        bound: None,
+    };
+    if let (Some(runbook), Some(sites)) = (&checked.runbook, &checked.sites) {
         let inputs = runbook.sample_inputs();
         let today = runbook.sites_by_role();
         let failback = swapped(today.clone());
-        let found = bind(runbook, sites, &today, &inputs, kinds).1;
+        let (bound, found) = bind(runbook, sites, &today, &inputs, kinds);
         let more = if failback.keys().eq(today.keys()) {
             bind_other_sites(runbook, sites, &failback, &inputs, kinds)
         } else {
             bind(runbook, sites, &failback, &inputs, kinds).1
         };
-        loaded.diagnostics.extend(more);
-        loaded.diagnostics.extend(found);
-        loaded.diagnostics.settle();
+        checked.bound = Some(bound);
+        checked.diagnostics.extend(more);
+        checked.diagnostics.extend(found);
+        checked.diagnostics.settle();
     }
-    loaded
+    checked
 }
 
 #[cfg(test)]

@@ -104,6 +104,11 @@ impl Observed {
         self.answers.get(query)
     }
 
+    /// All questions and answers, in order, to keep.
+    pub fn into_answers(self) -> impl Iterator<Item = (Query, Seen)> {
+        self.answers.into_iter()
+    }
+
     /// All questions and answers, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&Query, &Seen)> {
         self.answers.iter()

@@ -48,7 +48,7 @@ fn bound(steps: &str) -> (Vec<Option<Box<dyn Ready>>>, String) {
     let inputs = runbook.sample_inputs();
     let kinds = testing::kinds();
     let (ready, found) = bind(&runbook, &sites.unwrap(), &roles, &inputs, &kinds);
-    (ready, found.render(&sources, false))
+    (ready.steps, found.render(&sources, false))
 }
 
 const GOOD: &str = r#"    - name: back
@@ -98,7 +98,7 @@ fn swapped_roles_bind_the_other_site() {
         &testing::kinds(),
     );
     assert!(found.is_empty());
-    assert!(ready.iter().all(Option::is_some));
+    assert!(ready.steps.iter().all(Option::is_some));
 }
 
 #[test]
@@ -343,7 +343,7 @@ fn nobody_is_left_in_doubt_about_doubts() {
         &runbook.sample_inputs(),
         &testing::kinds(),
     );
-    assert!(ready[0].is_some(), "a doubt refuses nothing");
+    assert!(ready.steps[0].is_some(), "a doubt refuses nothing");
     insta::assert_snapshot!(found.render(&sources, false), @r"
     warning[L101]: nobody is named as owner
       --> shop.yaml:14:19
@@ -407,7 +407,11 @@ fn every_shipped_runbook_passes_as_declared_and_with_roles_swapped() {
             let roles = [("active".to_owned(), active), ("standby".to_owned(), standby)];
             let (ready, mistakes) = bind(&runbook, &sites, &roles.into(), &runbook.sample_inputs(), KINDS);
             found.extend(mistakes);
-            assert_eq!(ready.iter().flatten().count(), runbook.steps.len(), "{files:?}");
+            assert_eq!(
+                ready.steps.iter().flatten().count(),
+                runbook.steps.len(),
+                "{files:?}"
+            );
         }
         found.settle();
         assert_eq!(found.render(&sources, false), "");
@@ -427,7 +431,7 @@ proptest! {
         if let Some(runbook) = loaded.runbook {
             let sites = loaded.sites.unwrap_or_default();
             let (ready, mut found) = bind(&runbook, &sites, &BTreeMap::new(), &BTreeMap::new(), &testing::kinds());
-            prop_assert_eq!(ready.len(), runbook.steps.len());
+            prop_assert_eq!(ready.steps.len(), runbook.steps.len());
             found.extend(loaded.diagnostics);
             for label in found.iter().flat_map(|one| &one.labels) {
                 let (start, end) = (label.span.start as usize, label.span.end as usize);
