@@ -2,8 +2,12 @@
 LAB_DIR ?= target/lab.d
 TEST_LAB := target/test-lab
 CARGO ?= cargo
+# Of `bench-restore`: objects, those sizes that Velero is measured with too (0: none), and how often.
+SIZES ?= 1000,10000
+VELERO ?= 1000,10000
+ROUNDS ?= 3
 
-.PHONY: demo test test-core lab lab-down bench lint need-rust need-go
+.PHONY: demo test test-core lab lab-down bench bench-restore lint need-rust need-go
 
 ## Builds the core and drills the shop on embedded sites. No cluster, no network.
 demo: need-rust
@@ -36,6 +40,13 @@ lab-down: target/lab
 ## What planning, a run and a start cost: the numbers to beat stand in tests/bench/main.rs.
 bench: need-rust
 	$(CARGO) bench --locked --no-default-features --bench bench
+
+## Backup and restore beside Velero and the barest loops, in labs of their own: a table, and the numbers in
+## target/bench-restore.json. Wants a quiet machine; Velero alone takes about 9 minutes for 10,000 objects.
+bench-restore: need-rust target/lab
+	target/lab build
+	$(CARGO) build --locked --release --bin lifeboat --example bare
+	target/lab bench --sizes $(SIZES) --velero $(VELERO) --rounds $(ROUNDS) --out target/bench-restore.json
 
 lint: need-rust
 	$(CARGO) fmt --check

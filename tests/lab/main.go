@@ -26,6 +26,7 @@ const usage = `Usage: lab <command> [flags]
                         run a Velero server beside a site; have it work, and measure it
   compare --dir D --left S --right S
                         say in what the objects of two sites differ: 0 nothing, 1 something
+  bench                 measure lifeboat, Velero and bare loops side by side, in labs of its own
 
 Run "lab <command> -h" for the flags of one command.
 `
@@ -58,6 +59,8 @@ func dispatch(command string, args []string) error {
 		return dispatchVelero(args)
 	case "compare":
 		return dispatchCompare(args)
+	case "bench":
+		return dispatchBench(args)
 	case "keep": // internal: see keep.go
 		return runKeep(args)
 	}

@@ -4,7 +4,9 @@
 //! lab's programs and run with `make test`; plain `cargo test` reports them as ignored.
 
 mod audit;
+mod corruption;
 mod drill;
+mod killed;
 mod velero;
 
 use std::io::Read as _;
