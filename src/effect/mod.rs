@@ -23,6 +23,7 @@ mod sandbox;
 mod scale;
 mod seen;
 mod selection;
+mod shown;
 mod wait;
 
 pub use apply::Apply;
@@ -43,6 +44,7 @@ pub use sandbox::{CloseSandbox, OpenSandbox};
 pub use scale::Scale;
 pub use seen::{BackupSeen, Counts, EQUAL, Fate, FateOf, RestorePreview, Seen, SiteSeen, WorkloadSeen};
 pub use selection::{ClusterScoped, Mismatch, Selection};
+pub use shown::Shown;
 pub use wait::{Await, Condition};
 
 use serde::{Deserialize, Serialize};

@@ -192,6 +192,7 @@ fn warnings(plan: &Plan) -> Vec<Warning> {
             "add a `probe`, or a `wait` for a workload to be available",
         ));
     }
+    warnings.extend(super::pins::not_shown(plan));
     for step in &plan.steps {
         if let Part::Skipped(why) = &step.part
             && why.contains("did not answer")
@@ -229,7 +230,7 @@ fn passed_over(seen: &Observed) -> Vec<Warning> {
     lines.collect()
 }
 
-fn warning(code: &str, message: &str, hint: &str) -> Warning {
+pub(super) fn warning(code: &str, message: &str, hint: &str) -> Warning {
     Warning {
         code: code.to_owned(),
         message: message.to_owned(),

@@ -77,6 +77,7 @@ fn restore(confined: bool) -> RestoreObjects {
         confined,
         prune_max: None,
         status: Vec::new(),
+        shown: None,
     }
 }
 
@@ -140,6 +141,7 @@ fn preview(create: usize, update: usize, skip: usize) -> RestorePreview {
             .collect(),
         lacks: Vec::new(),
         work: None,
+        shown: Shown::default(),
     }
 }
 

@@ -89,6 +89,7 @@ impl StepKind for Restore {
             confined: false,
             prune_max: None,
             status: Vec::new(),
+            shown: None,
         })]
     }
 
@@ -116,6 +117,7 @@ impl StepKind for Restore {
             confined: false,
             prune_max: params.prune_max,
             status: kinds(&params.status),
+            shown: None,
         };
         Ok(Script {
             effects: vec![Effect::RestoreObjects(effect)],

@@ -9,7 +9,7 @@ use super::demands::Demands;
 use super::owners::Owner;
 use super::prune::Stranger;
 use crate::archive::Sum;
-use crate::effect::{Fate, FateOf, Work};
+use crate::effect::{Fate, FateOf, Shown, Work};
 use crate::objects::{Handle, Made, Names, ObjectId, Order};
 
 /// All objects of one restore.
@@ -157,6 +157,19 @@ impl Index {
             why: refused.unwrap_or("it is not in the backup").to_owned(),
             takes_from: Vec::new(),
         })
+    }
+
+    /// What may be deleted: for the plan, which pins it.
+    pub(super) fn shown(&self) -> Shown {
+        let allowed = self.strangers.iter().filter(|_| self.prune_refused.is_none());
+        let mut prune: Vec<String> = allowed.map(|one| one.made.uid.clone()).collect();
+        let replaced = self.entries.iter().filter(|entry| entry.fate == Fate::Replace);
+        let mut replace: Vec<String> = replaced
+            .filter_map(|entry| Some(entry.live.as_ref()?.uid.clone()))
+            .collect();
+        prune.sort();
+        replace.sort();
+        Shown { prune, replace }
     }
 
     /// Fates in the order of restoring, then what is skipped, then what is pruned.

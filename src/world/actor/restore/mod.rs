@@ -91,6 +91,7 @@ impl World {
             fates: index.fates(),
             lacks,
             work: Some(index.work(reads)),
+            shown: index.shown(),
         }))
     }
 }

@@ -61,6 +61,9 @@ pub(super) async fn survey(
     if effect.existing == Existing::Prune {
         prune::refuse_partial(site, found, written)?;
         index.strangers = prune::find(&mut index, site, effect, kinds).await?;
+        if attempt.is_some() {
+            prune::leave_unshown(&mut index, effect);
+        }
         index.prune_refused = prune::refusal(&index, effect);
     }
     Ok(index)

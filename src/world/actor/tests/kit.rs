@@ -37,6 +37,7 @@ pub(super) fn plain(name: &str) -> RestoreObjects {
         confined: false,
         prune_max: None,
         status: Vec::new(),
+        shown: None,
     }
 }
 
