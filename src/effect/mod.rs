@@ -39,7 +39,7 @@ pub use pause::Pause;
 pub use probe::{HttpExpect, Probe, Target};
 pub use query::Query;
 pub use receipt::{Actor, Attempt, Observer, Progress, Receipt, Resolution};
-pub use restore::{BackupName, Existing, PRUNE_MAX, RestoreObjects};
+pub use restore::{BackupName, Before, Existing, PRUNE_MAX, RestoreObjects};
 pub use sandbox::{CloseSandbox, OpenSandbox};
 pub use scale::Scale;
 pub use seen::{BackupSeen, Counts, EQUAL, Fate, FateOf, RestorePreview, Seen, SiteSeen, WorkloadSeen};

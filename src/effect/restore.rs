@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Class, Confinement, Line, Meaning, Permission, Query, Sandbox, Selection, Shown, Symbol};
+use crate::objects::Named;
 use crate::text::Text;
 
 /// Which backup is meant.
@@ -78,6 +79,18 @@ pub struct RestoreObjects {
     /// backup is still to be made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shown: Option<Shown>,
+    /// Objects that come before others, beyond what they name themselves; namespaces as in the backup.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<Before>,
+}
+
+/// An object that comes before another one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Before {
+    /// What comes first.
+    pub first: Named,
+    /// What comes then.
+    pub then: Named,
 }
 
 impl RestoreObjects {

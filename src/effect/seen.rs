@@ -177,6 +177,9 @@ pub struct RestorePreview {
     /// Which objects it may delete.
     #[serde(default, skip_serializing_if = "Shown::is_empty")]
     pub shown: Shown,
+    /// What people should know of the restore as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<String>,
 }
 
 impl RestorePreview {

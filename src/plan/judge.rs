@@ -41,6 +41,7 @@ pub(super) fn judge(request: &Request<'_>, mut plan: Plan, seen: &Observed) -> R
     }
     plan.warnings = warnings(&plan);
     plan.warnings.extend(passed_over(seen));
+    plan.warnings.extend(said(&plan));
     if found.has_errors() { Err(found) } else { Ok(plan) }
 }
 
@@ -205,6 +206,23 @@ fn warnings(plan: &Plan) -> Vec<Warning> {
         }
     }
     warnings
+}
+
+/// What restores say of themselves as a whole.
+fn said(plan: &Plan) -> Vec<Warning> {
+    let previews = plan.sightings.iter().filter_map(|sighting| match &sighting.seen {
+        Seen::Restore(preview) => Some(preview),
+        _ => None,
+    });
+    let said = previews.flat_map(|preview| &preview.said);
+    said.map(|words| {
+        warning(
+            codes::RESTORE_SAYS,
+            words,
+            "correct the restore step, or go on without it",
+        )
+    })
+    .collect()
 }
 
 /// Newer backups that are not the ones restored. A plan keeps only the name that was chosen, so this

@@ -108,6 +108,7 @@ impl Table {
                     prune: vec!["uid-of-a-stranger".into()],
                     replace: Vec::new(),
                 },
+                said: Vec::new(),
                 fates: vec![FateOf {
                     fate: if self.refused { Fate::Refuse } else { Fate::Create },
                     id: web(effect.target_namespace("shop")),

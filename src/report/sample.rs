@@ -78,6 +78,7 @@ fn restore(confined: bool) -> RestoreObjects {
         prune_max: None,
         status: Vec::new(),
         shown: None,
+        order: Vec::new(),
     }
 }
 
@@ -142,6 +143,7 @@ fn preview(create: usize, update: usize, skip: usize) -> RestorePreview {
         lacks: Vec::new(),
         work: None,
         shown: Shown::default(),
+        said: Vec::new(),
     }
 }
 

@@ -10,7 +10,7 @@ use super::owners::Owner;
 use super::prune::Stranger;
 use crate::archive::Sum;
 use crate::effect::{Fate, FateOf, Shown, Work};
-use crate::objects::{Handle, Made, Names, ObjectId, Order};
+use crate::objects::{Handle, Made, Names, ObjectId, Order, ServiceName};
 
 /// All objects of one restore.
 #[derive(Default)]
@@ -27,6 +27,9 @@ pub(super) struct Index {
     pub(super) order: Order,
     /// Group and kind that a definition of the restore makes known, by its position.
     pub(super) brought: BTreeMap<usize, (String, String)>,
+    /// Group and kind → the service that converts between their versions, and the version that it need
+    /// not convert.
+    pub(super) conversions: BTreeMap<(String, String), (ServiceName, String)>,
     /// By position: the owner references of an object, in their order.
     pub(super) owners: BTreeMap<usize, Vec<Owner>>,
     /// What people should know of the restore as a whole.

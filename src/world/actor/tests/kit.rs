@@ -38,6 +38,7 @@ pub(super) fn plain(name: &str) -> RestoreObjects {
         prune_max: None,
         status: Vec::new(),
         shown: None,
+        order: Vec::new(),
     }
 }
 
