@@ -125,6 +125,9 @@ enum Command {
     /// Answer a question of a run with no; for a step done by hand: it could not be done
     Reject(order::Arguments),
     /// Try a failed step again
+    ///
+    /// A restore finds what its earlier attempts made and sends changes only for what failed and for what
+    /// was not begun.
     Retry(order::Arguments),
     /// Leave a step out and go on with what needs it
     Skip(order::Arguments),

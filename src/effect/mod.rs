@@ -23,6 +23,7 @@ mod sandbox;
 mod scale;
 mod seen;
 mod selection;
+mod shown;
 mod wait;
 
 pub use apply::Apply;
@@ -38,11 +39,12 @@ pub use pause::Pause;
 pub use probe::{HttpExpect, Probe, Target};
 pub use query::Query;
 pub use receipt::{Actor, Attempt, Observer, Progress, Receipt, Resolution};
-pub use restore::{BackupName, Existing, PRUNE_MAX, RestoreObjects};
+pub use restore::{BackupName, Before, Existing, PRUNE_MAX, RestoreObjects};
 pub use sandbox::{CloseSandbox, OpenSandbox};
 pub use scale::Scale;
 pub use seen::{BackupSeen, Counts, EQUAL, Fate, FateOf, RestorePreview, Seen, SiteSeen, WorkloadSeen};
 pub use selection::{ClusterScoped, Mismatch, Selection};
+pub use shown::Shown;
 pub use wait::{Await, Condition};
 
 use serde::{Deserialize, Serialize};

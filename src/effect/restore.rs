@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, Confinement, Line, Meaning, Permission, Query, Sandbox, Selection, Symbol};
+use super::{Class, Confinement, Line, Meaning, Permission, Query, Sandbox, Selection, Shown, Symbol};
+use crate::objects::Named;
 use crate::text::Text;
 
 /// Which backup is meant.
@@ -74,12 +75,46 @@ pub struct RestoreObjects {
     /// Kinds (`plural.group`) whose status is restored too.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub status: Vec<String>,
+    /// What the plan showed of objects that may be deleted; `None`: nothing could be shown, because the
+    /// backup is still to be made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Shown>,
+    /// Objects that come before others, beyond what they name themselves; namespaces as in the backup.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub order: Vec<Before>,
+}
+
+/// An object that comes before another one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Before {
+    /// What comes first.
+    pub first: Named,
+    /// What comes then.
+    pub then: Named,
 }
 
 impl RestoreObjects {
     /// Objects that `prune` deletes at most.
     pub fn prune_limit(&self) -> usize {
         self.prune_max.unwrap_or(PRUNE_MAX) as usize
+    }
+
+    /// Whether the plan showed that this object goes because it is not in the backup.
+    pub fn may_prune(&self, uid: &str) -> bool {
+        let shown = self.shown.as_ref();
+        shown.is_some_and(|shown| shown.prune.binary_search_by(|one| one.as_str().cmp(uid)).is_ok())
+    }
+
+    /// Whether this object may be deleted to be made again. Where nothing could be shown, the runbook's
+    /// word is all there is: the object is in the backup, and was to be as it is there.
+    pub fn may_replace(&self, uid: &str) -> bool {
+        let shown = self.shown.as_ref();
+        shown.is_none_or(|shown| {
+            shown
+                .replace
+                .binary_search_by(|one| one.as_str().cmp(uid))
+                .is_ok()
+        })
     }
 
     /// The namespace at the site for a namespace of the backup.
@@ -139,7 +174,11 @@ impl Meaning for RestoreObjects {
     }
 
     fn preview(&self) -> Option<Query> {
-        Some(Query::Restore(Box::new(self.clone())))
+        let asked = Self {
+            shown: None,
+            ..self.clone()
+        };
+        Some(Query::Restore(Box::new(asked)))
     }
 
     fn late(&mut self) -> Vec<&mut Text> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Lack, Work, WorldError};
+use super::{Lack, Shown, Work, WorldError};
 use crate::objects::ObjectId;
 
 /// The answer to a [`super::Query`]; its variant follows from the question.
@@ -174,6 +174,12 @@ pub struct RestorePreview {
     /// How much work it is; `None` where nobody looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<Work>,
+    /// Which objects it may delete.
+    #[serde(default, skip_serializing_if = "Shown::is_empty")]
+    pub shown: Shown,
+    /// What people should know of the restore as a whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub said: Vec<String>,
 }
 
 impl RestorePreview {

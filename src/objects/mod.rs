@@ -7,8 +7,10 @@
 //! in a drill [`confine()`] → [`restore_order`] over all of them → [`difference`] against what is
 //! there.
 
+mod answers;
 mod compare;
 mod confine;
+mod declared;
 mod diff;
 mod identity;
 mod json;
@@ -35,8 +37,10 @@ mod usage;
 mod walls;
 mod wants;
 
+pub use answers::{ServiceName, converts, must_answer, ready_addresses};
 pub use compare::{difference, sighting};
 pub use confine::{Confined, confine};
+pub use declared::{AFTER, Named, Places, Then, Wish};
 pub use diff::{Changed, Difference, Objects, canonical};
 pub use identity::{ApiKind, Made, ObjectId};
 pub use kinds::builtin;

@@ -17,7 +17,7 @@
 //! - Objects that need each other are made in the order of kind and name, and are reported: a server
 //!   accepts most references to objects that are not there yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -51,10 +51,7 @@ pub fn restore_order(objects: &[Value]) -> Order {
 /// The same of objects that are not at hand; `names` are those of the outlines. `declared` are pairs of
 /// positions: the first object comes before the second because somebody said so.
 pub fn outline_order(outlines: &[Outline], names: &Names, declared: &[(usize, usize)]) -> Order {
-    let mut graph = Needs::of(outlines, names);
-    for &(first, then) in declared {
-        graph.before(first, then);
-    }
+    let mut graph = Needs::of(outlines, names, declared);
     let tangles = graph.untangle();
     Order {
         waves: graph.waves(),
@@ -78,7 +75,7 @@ struct Needs {
 }
 
 impl Needs {
-    fn of(outlines: &[Outline], names: &Names) -> Self {
+    fn of(outlines: &[Outline], names: &Names, declared: &[(usize, usize)]) -> Self {
         let mut needs = Self {
             graph: DiGraph::with_capacity(outlines.len(), outlines.len() * 4),
             places: Vec::with_capacity(outlines.len()),
@@ -99,7 +96,10 @@ impl Needs {
         }
         needs.add_references(outlines);
         needs.add_kinds_and_claims(outlines);
-        needs.add_junctions(outlines);
+        for &(first, then) in declared {
+            needs.before(first, then);
+        }
+        needs.add_junctions(outlines, &late(outlines, declared));
         needs
     }
 
@@ -149,14 +149,15 @@ impl Needs {
         }
     }
 
-    fn add_junctions(&mut self, outlines: &[Outline]) {
+    /// `late` are objects for which no junction waits.
+    fn add_junctions(&mut self, outlines: &[Outline], late: &BTreeSet<usize>) {
         let mut ready = Junctions::new(RANK_READY);
         let mut settled = Junctions::new(RANK_SETTLED);
         let converters = converters(outlines);
         for (i, one) in outlines.iter().enumerate() {
             let ns = one.handle.namespace;
             match one.role {
-                Role::Configuration if !self.is_owned(one) => {
+                Role::Configuration if !self.is_owned(one) && !late.contains(&i) => {
                     let ready = ready.at(ns, self);
                     self.before(i, ready);
                 }
@@ -166,7 +167,7 @@ impl Needs {
                 }
                 Role::Configuration | Role::Other => {}
             }
-            if one.role == Role::Workload {
+            if one.role == Role::Workload && !late.contains(&i) {
                 let settled = settled.at(ns, self);
                 self.before(i, settled);
             }
@@ -258,6 +259,18 @@ impl Needs {
         }
         waves
     }
+}
+
+/// What somebody wants to come after something that is no configuration: were it waited for by a junction,
+/// the junction would make a circle of that wish, which no object asks for.
+fn late(outlines: &[Outline], declared: &[(usize, usize)]) -> BTreeSet<usize> {
+    let is_configuration = |at: usize| {
+        outlines
+            .get(at)
+            .is_some_and(|one| one.role == Role::Configuration)
+    };
+    let late = declared.iter().filter(|(first, _)| !is_configuration(*first));
+    late.map(|(_, then)| *then).collect()
 }
 
 /// Group and kind of custom resources → the service that converts between their versions.

@@ -27,4 +27,6 @@ codes! {
     LEFT_OUT_SILENT = "P105": "A step is left out because its site did not answer.";
     PASSED_OVER = "P106": "A newer backup is there and cannot be taken, so an older one is.";
     LACKING = "P107": "The target lacks something that what is restored needs to work.";
+    NOT_SHOWN = "P108": "A step prunes by a backup that is still to be made: what would go cannot be shown, so nothing does.";
+    RESTORE_SAYS = "P109": "What a restore step asks for does not fit the backup, or only in part.";
 }

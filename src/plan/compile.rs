@@ -2,7 +2,7 @@
 //!
 //! In this order, each a pure function but for the two rounds of asking: bind early values; choose
 //! and order the steps of the mode; ask what the kinds want to know; let each kind script its
-//! effects; draw a drill's walls; ask what each effect would do; judge.
+//! effects; draw a drill's walls; ask what each effect would do; pin what may be deleted; judge.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::draft::{Draft, Request};
 use super::graph::{self, Order};
-use super::{LeftOut, Part, Plan, PlannedStep, Sighting, Subject, codes, judge, observe, scope};
+use super::{LeftOut, Part, Plan, PlannedStep, Sighting, Subject, codes, judge, observe, pins, scope};
 use crate::effect::{Await, Condition, Effect, Observer, Query, Sandbox};
 use crate::runbook::{Mode, Runbook, Step};
 use crate::step::{self, Bound, Kind, Observed, Ready, Refusal, Scene, Script};
@@ -38,7 +38,8 @@ pub async fn compile(request: &Request<'_>, observer: &dyn Observer) -> Result<P
     let (drafts, sandbox) = draft(request, &roles, &order, ready, &seen)?;
     let asked = previews(&drafts, sandbox.as_ref());
     observe::ask(observer, asked.clone(), &mut seen).await;
-    let plan = assemble(request, roles, inputs, &order, drafts, sandbox);
+    let mut plan = assemble(request, roles, inputs, &order, drafts, sandbox);
+    pins::pin(&mut plan, &seen);
     let mut plan = judge::judge(request, plan, &seen)?;
     plan.sightings = sightings(&asked, seen);
     Ok(plan)

@@ -44,6 +44,7 @@ pub(super) fn judge(request: &Request<'_>, mut plan: Plan, seen: &Observed) -> R
     }
     plan.warnings = warnings(&plan, seen);
     plan.warnings.extend(passed_over(seen));
+    plan.warnings.extend(said(&plan));
     if found.has_errors() { Err(found) } else { Ok(plan) }
 }
 
@@ -198,6 +199,7 @@ fn warnings(plan: &Plan, seen: &Observed) -> Vec<Warning> {
             "add a `probe`, or a `wait` for a workload to be available",
         ));
     }
+    warnings.extend(super::pins::not_shown(plan));
     for step in &plan.steps {
         if let Part::Skipped(why) = &step.part
             && why.contains("did not answer")
@@ -210,6 +212,23 @@ fn warnings(plan: &Plan, seen: &Observed) -> Vec<Warning> {
         }
     }
     warnings
+}
+
+/// What restores say of themselves as a whole.
+fn said(plan: &Plan) -> Vec<Warning> {
+    let previews = plan.sightings.iter().filter_map(|sighting| match &sighting.seen {
+        Seen::Restore(preview) => Some(preview),
+        _ => None,
+    });
+    let said = previews.flat_map(|preview| &preview.said);
+    said.map(|words| {
+        warning(
+            codes::RESTORE_SAYS,
+            words,
+            "correct the restore step, or go on without it",
+        )
+    })
+    .collect()
 }
 
 /// Newer backups that are not the ones restored. A plan keeps only the name that was chosen, so this
@@ -235,7 +254,7 @@ fn passed_over(seen: &Observed) -> Vec<Warning> {
     lines.collect()
 }
 
-fn warning(code: &str, message: &str, hint: &str) -> Warning {
+pub(super) fn warning(code: &str, message: &str, hint: &str) -> Warning {
     Warning {
         code: code.to_owned(),
         message: message.to_owned(),

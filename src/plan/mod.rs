@@ -11,6 +11,7 @@ mod graph;
 mod judge;
 mod lacking;
 mod observe;
+mod pins;
 mod scope;
 mod stale;
 #[cfg(test)]

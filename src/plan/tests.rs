@@ -104,6 +104,11 @@ impl Table {
             Query::Backup { .. } => Seen::Backup(Some(backup())),
             Query::Restore(effect) => Seen::Restore(RestorePreview {
                 backup: effect.backup.as_known().map(|_| backup()),
+                shown: Shown {
+                    prune: vec!["uid-of-a-stranger".into()],
+                    replace: Vec::new(),
+                },
+                said: Vec::new(),
                 fates: vec![FateOf {
                     fate: if self.refused { Fate::Refuse } else { Fate::Create },
                     id: web(effect.target_namespace("shop")),
@@ -403,6 +408,65 @@ fn objects_that_cannot_be_restored_refuse_the_plan_by_name() {
 
     1 error in 1 file.
     ");
+}
+
+fn restored(plan: &Plan) -> &RestoreObjects {
+    let effect = &plan.step("restore").unwrap().effects[0];
+    match effect {
+        Effect::RestoreObjects(restore) => restore,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_may_be_deleted_is_pinned_by_what_the_plan_showed() {
+    let steps = SHOP.replace(
+        "namespaces: [shop] }\n    - name: up",
+        "namespaces: [shop], existing: prune }\n    - name: up",
+    );
+    let plan = plan_with(&steps, Mode::Failover, &Table::of(3)).unwrap();
+    let restore = restored(&plan);
+    assert!(
+        restore.may_prune("uid-of-a-stranger")
+            && !restore.may_prune("another")
+            && !restore.may_replace("another")
+    );
+    assert!(
+        restored(&self::plan(Mode::Failover)).shown.is_none(),
+        "what deletes nothing pins nothing"
+    );
+    let drill = plan_with(&steps, Mode::Drill, &Table::of(3)).unwrap();
+    assert!(restored(&drill).shown.is_none());
+    let codes = |plan: &Plan| {
+        plan.warnings
+            .iter()
+            .map(|one| one.code.clone())
+            .collect::<Vec<_>>()
+    };
+    assert!(!codes(&plan).contains(&codes::NOT_SHOWN.to_owned()));
+    // The preview is found by its question, which must not change with its answer.
+    let question = Effect::RestoreObjects(restore.clone()).meaning().preview();
+    assert!(
+        plan.sightings
+            .iter()
+            .any(|one| Some(&one.query) == question.as_ref())
+    );
+}
+
+#[test]
+fn a_prune_by_a_backup_that_is_still_to_be_made_is_said_to_do_nothing() {
+    let steps = SHOP.replace(
+        "namespaces: [shop] }\n    - name: up",
+        "namespaces: [shop], existing: prune }\n    - name: up",
+    );
+    let plan = plan_with(&steps, Mode::Switchover, &Table::of(3)).unwrap();
+    assert!(restored(&plan).shown.is_none());
+    let said = plan
+        .warnings
+        .iter()
+        .find(|one| one.code == codes::NOT_SHOWN)
+        .unwrap();
+    insta::assert_snapshot!(said.message, @"restore restores a backup that is still to be made: what it would prune cannot be shown, so it prunes nothing");
 }
 
 #[test]

@@ -84,6 +84,10 @@ fn restore(then: &RestorePreview, now: &RestorePreview) -> String {
     }
     let changed: Vec<_> = now.fates.iter().filter(|one| !then.fates.contains(one)).collect();
     match changed.as_slice() {
+        [] if then.said != now.said => now.said.join("; "),
+        [] if then.shown != now.shown => {
+            "objects that would be deleted are others of the same name".to_owned()
+        }
         [] if then.backup != now.backup => "the backup itself is not what it was".to_owned(),
         [] => format!(
             "{} fewer",

@@ -77,6 +77,8 @@ fn restore(confined: bool) -> RestoreObjects {
         confined,
         prune_max: None,
         status: Vec::new(),
+        shown: None,
+        order: Vec::new(),
     }
 }
 
@@ -140,6 +142,8 @@ fn preview(create: usize, update: usize, skip: usize) -> RestorePreview {
             .collect(),
         lacks: Vec::new(),
         work: None,
+        shown: Shown::default(),
+        said: Vec::new(),
     }
 }
 

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::params::{NamespaceName, Role, StoreName};
 use super::select::{KindName, Labels, check_labels, kinds, selectors, sorted};
 use super::{Observed, Refusal, Scene, Script, StepKind};
-use crate::effect::{BackupName, Effect, Existing, Query, RestoreObjects, Seen, Selection};
+use crate::effect::{BackupName, Before, Effect, Existing, Query, RestoreObjects, Seen, Selection};
+use crate::objects::Named;
 use crate::text::Text;
 
 /// The kind.
@@ -50,6 +51,52 @@ pub(super) struct Params {
     /// Kinds whose status is restored too, as `plural.group`: only what no controller would write again.
     #[serde(default)]
     status: Vec<KindName>,
+    /// Objects that come before others, beyond what they name themselves; what comes after an object that
+    /// could not be made is not made either. The annotation `lifeboat.dev/restore-after` on an object
+    /// says the same: `ConfigMap/settings, Job/migrate`.
+    #[serde(default)]
+    order: Vec<Rule>,
+}
+
+/// One object before another one.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Rule {
+    /// What comes first.
+    first: ObjectName,
+    /// What comes then.
+    then: ObjectName,
+}
+
+/// `<kind>/<name>`, such as `ConfigMap/settings`: in every restored namespace, or where the object is
+/// cluster-scoped. `<kind>/<namespace>/<name>`: in this namespace of the backup.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+struct ObjectName(Named);
+
+impl TryFrom<String> for ObjectName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Named::try_from(text).map(Self)
+    }
+}
+
+impl Rule {
+    fn meant(&self) -> Before {
+        Before {
+            first: self.first.0.clone(),
+            then: self.then.0.clone(),
+        }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.first == self.then {
+            return Err(format!("`order`: {} cannot come before itself", self.first.0));
+        }
+        Ok(())
+    }
 }
 
 /// What to do with an object that is already there and differs.
@@ -89,11 +136,14 @@ impl StepKind for Restore {
             confined: false,
             prune_max: None,
             status: Vec::new(),
+            shown: None,
+            order: Vec::new(),
         })]
     }
 
     fn check(params: &Params) -> Result<(), String> {
-        check_labels(&params.labels)
+        check_labels(&params.labels)?;
+        params.order.iter().try_for_each(Rule::check)
     }
 
     fn queries(params: &Params, _: &Scene<'_>) -> Vec<Query> {
@@ -116,6 +166,8 @@ impl StepKind for Restore {
             confined: false,
             prune_max: params.prune_max,
             status: kinds(&params.status),
+            shown: None,
+            order: params.order.iter().map(Rule::meant).collect(),
         };
         Ok(Script {
             effects: vec![Effect::RestoreObjects(effect)],

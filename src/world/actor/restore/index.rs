@@ -9,8 +9,8 @@ use super::demands::Demands;
 use super::owners::Owner;
 use super::prune::Stranger;
 use crate::archive::Sum;
-use crate::effect::{Fate, FateOf, Work};
-use crate::objects::{Handle, Made, Names, ObjectId, Order};
+use crate::effect::{Fate, FateOf, Shown, Work};
+use crate::objects::{Handle, Made, Names, ObjectId, Order, ServiceName};
 
 /// All objects of one restore.
 #[derive(Default)]
@@ -27,6 +27,9 @@ pub(super) struct Index {
     pub(super) order: Order,
     /// Group and kind that a definition of the restore makes known, by its position.
     pub(super) brought: BTreeMap<usize, (String, String)>,
+    /// Group and kind → the service that converts between their versions, and the version that it need
+    /// not convert.
+    pub(super) conversions: BTreeMap<(String, String), (ServiceName, String)>,
     /// By position: the owner references of an object, in their order.
     pub(super) owners: BTreeMap<usize, Vec<Owner>>,
     /// What people should know of the restore as a whole.
@@ -157,6 +160,19 @@ impl Index {
             why: refused.unwrap_or("it is not in the backup").to_owned(),
             takes_from: Vec::new(),
         })
+    }
+
+    /// What may be deleted: for the plan, which pins it.
+    pub(super) fn shown(&self) -> Shown {
+        let allowed = self.strangers.iter().filter(|_| self.prune_refused.is_none());
+        let mut prune: Vec<String> = allowed.map(|one| one.made.uid.clone()).collect();
+        let replaced = self.entries.iter().filter(|entry| entry.fate == Fate::Replace);
+        let mut replace: Vec<String> = replaced
+            .filter_map(|entry| Some(entry.live.as_ref()?.uid.clone()))
+            .collect();
+        prune.sort();
+        replace.sort();
+        Shown { prune, replace }
     }
 
     /// Fates in the order of restoring, then what is skipped, then what is pruned.

@@ -19,6 +19,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
+use super::gate::Gate;
 use super::index::Index;
 use super::judge::{is_everywhere, meet, take_status};
 use super::losses::Failed;
@@ -65,6 +66,7 @@ pub(super) struct Maker<'a> {
     pub(super) uids: Mutex<BTreeMap<usize, String>>,
     /// Kinds that turned out to have no status of their own.
     pub(super) without_status: Mutex<BTreeSet<String>>,
+    pub(super) gate: Gate,
 }
 
 /// How long a new definition may take until it is served, and a new namespace until it is active. Both
@@ -81,14 +83,9 @@ impl Maker<'_> {
         let id = self.index.id(at);
         self.link(at, &mut object);
         let status = take_status(&mut object);
-        let done = match self.index.fate(at) {
-            Some(Fate::Create) => self.create(&id, object).await,
-            Some(Fate::Update) => self.put_over(&id, object).await,
-            Some(Fate::Replace) => self.replace(&id, object).await,
-            _ => Ok(self
-                .index
-                .earlier(at)
-                .map_or(Outcome::Kept(None), |made| Outcome::Created(Some(made)))),
+        let done = match self.pass_gate(&id, &object).await {
+            Ok(()) => self.send(at, &id, object).await,
+            Err(error) => Err(("wait before", error)),
         };
         let done = match (done, status) {
             (Ok(outcome), Some(status)) if !matches!(outcome, Outcome::Kept(_)) => {
@@ -103,6 +100,33 @@ impl Maker<'_> {
                 .extend(outcome.made().map(|made| (at, made.uid.clone())));
         }
         done.unwrap_or_else(|(request, error)| Outcome::Failed(Box::new(Failed { id, request, error })))
+    }
+
+    async fn send(&self, at: usize, id: &ObjectId, object: Value) -> Result<Outcome, Trouble> {
+        match self.index.fate(at) {
+            Some(Fate::Create) => self.create(id, object).await,
+            Some(Fate::Update) => self.put_over(id, object).await,
+            Some(Fate::Replace) => self.replace(id, object).await,
+            _ => Ok(self
+                .index
+                .earlier(at)
+                .map_or(Outcome::Kept(None), |made| Outcome::Created(Some(made)))),
+        }
+    }
+
+    /// Waits for the services that must answer before it is made. Without its conversion an object of
+    /// another version than the stored one is refused by the server, and that is for it to say.
+    async fn pass_gate(&self, id: &ObjectId, object: &Value) -> Result<(), WorldError> {
+        let (site, attempt) = (self.site, self.attempt);
+        self.gate.pass(site, attempt, object).await?;
+        let kind = (id.group().to_owned(), id.kind.clone());
+        if let Some((service, stored)) = self.index.conversions.get(&kind)
+            && !id.api_version.ends_with(&format!("/{stored}"))
+        {
+            // Whether it answers is told while it is waited for.
+            drop(self.gate.wait(site, attempt, service).await?);
+        }
+        Ok(())
     }
 
     /// Names the owners by the uids that they have here; an owner that has none is not named.

@@ -6,7 +6,9 @@
 //!   made refuses the restore; only then is the first object made.
 //! - A repeated attempt finds by its key what an earlier one made, and counts it as made.
 
+mod declared;
 mod demands;
+mod gate;
 mod index;
 mod judge;
 mod lacks;
@@ -31,6 +33,7 @@ use crate::archive::Sum;
 use crate::effect::{Attempt, ErrorKind, Fate, Receipt, RestoreObjects, RestorePreview, Seen, WorldError};
 use crate::world::port::Store;
 use crate::world::tally;
+use gate::Gate;
 use index::Index;
 use make::Maker;
 use prepare::Fitter;
@@ -62,6 +65,7 @@ impl World {
                 index: &index,
                 uids: Mutex::default(),
                 without_status: Mutex::default(),
+                gate: Gate::default(),
             },
             index: &index,
             fitter: Fitter::new(effect),
@@ -91,6 +95,8 @@ impl World {
             fates: index.fates(),
             lacks,
             work: Some(index.work(reads)),
+            shown: index.shown(),
+            said: index.said.clone(),
         }))
     }
 }

@@ -11,6 +11,7 @@
 //! - never by a backup that may not be complete (Velero's, or one of some kinds or labels only): what is
 //!   missing in it may only be missing in it;
 //! - where the restore takes only some labels, only objects that have them;
+//! - only what the plan showed, by uid: what came since is left, and said;
 //! - only the very object that was looked at, by uid and resource version;
 //! - and never more than the runbook allows.
 
@@ -22,11 +23,14 @@ use super::Written;
 use super::index::Index;
 use super::losses::Failed;
 use super::waves::Done;
-use crate::effect::{ErrorKind, RestoreObjects, WorldError};
+use crate::effect::{ErrorKind, PRUNE_MAX, RestoreObjects, WorldError};
 use crate::objects::{ApiKind, Handle, Made, ObjectId, left_out_of_restore};
 use crate::world::actor::catalog::Found;
 use crate::world::actor::marks::{is_going, list, made, text};
 use crate::world::actor::site::Site;
+
+/// Objects that were left and are named: a plan shows as many of those that go.
+const LEFT_NAMED: usize = PRUNE_MAX as usize;
 
 /// An object that is not in the backup.
 pub(super) struct Stranger {
@@ -78,6 +82,30 @@ pub(super) async fn find(
     found.sort_by(|a, b| a.made.cmp(&b.made));
     found.dedup_by(|a, b| a.made == b.made);
     Ok(found)
+}
+
+/// Leaves what the plan did not show: somebody made it since, and nobody said yes to that.
+pub(super) fn leave_unshown(index: &mut Index, effect: &RestoreObjects) {
+    let strangers = std::mem::take(&mut index.strangers);
+    let (shown, left): (Vec<_>, Vec<_>) = strangers
+        .into_iter()
+        .partition(|one| effect.may_prune(&one.made.uid));
+    index.strangers = shown;
+    if left.is_empty() {
+        return;
+    }
+    let why = match effect.shown {
+        Some(_) => "not in the backup and not shown by the plan",
+        None => "not in the backup, which was still to be made when the plan was shown",
+    };
+    let names = left.iter().take(LEFT_NAMED).map(|one| one.made.id.to_string());
+    let names: Vec<String> = names.collect();
+    let more = match left.len() - names.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let said = format!("{why}, so left as it is: {}{more}", names.join(", "));
+    index.said.push(said);
 }
 
 fn may_go(live: &Value) -> bool {

@@ -7,6 +7,8 @@
 //!   pods and whatever refers to it.
 //! - Before anything is deleted the server is asked whether it would take the object as a new one. An
 //!   object that is refused for another reason would be lost.
+//! - Only an object that the plan showed is deleted: one that somebody made since under the same name is
+//!   not what anybody said yes to.
 //! - Deleted is the very object that was just looked at, by uid and resource version. After a crash
 //!   between the two halves the object is not there, and the next attempt makes it.
 
@@ -64,6 +66,11 @@ impl Maker<'_> {
             return Ok(None);
         };
         let (old, version) = (uid(&live).to_owned(), text(&live, "/metadata/resourceVersion"));
+        if !self.effect.may_replace(&old) {
+            let message = "it cannot be changed in place, and the plan showed another object under this name";
+            let error = self.site.error(ErrorKind::Rejected, message);
+            return Err(error.hint("look at it and make a new plan, or delete it yourself"));
+        }
         if !is_going(&live) {
             let cluster = self.site.cluster;
             cluster

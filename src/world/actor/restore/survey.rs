@@ -17,6 +17,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 
 use super::Written;
+use super::declared;
 use super::index::{Entry, Index};
 use super::judge::{Judged, Looker};
 use super::owners::{Owner, link};
@@ -25,7 +26,7 @@ use super::prune;
 use super::stream::{Met, stream};
 use crate::archive::Archived;
 use crate::effect::{Attempt, ErrorKind, Existing, Fate, RestoreObjects, WorldError};
-use crate::objects::{ApiKind, ObjectId, Outline, losers, outline_order};
+use crate::objects::{ApiKind, ObjectId, Outline, Wish, converts, losers, outline_order};
 use crate::world::actor::backup::compare;
 use crate::world::actor::catalog::{self, Found};
 use crate::world::actor::marks::text;
@@ -61,6 +62,9 @@ pub(super) async fn survey(
     if effect.existing == Existing::Prune {
         prune::refuse_partial(site, found, written)?;
         index.strangers = prune::find(&mut index, site, effect, kinds).await?;
+        if attempt.is_some() {
+            prune::leave_unshown(&mut index, effect);
+        }
         index.prune_refused = prune::refusal(&index, effect);
     }
     Ok(index)
@@ -95,6 +99,8 @@ struct Survey<'a> {
     namespaces: BTreeSet<String>,
     /// Positions of objects whose kind the site does not serve.
     unserved: Vec<usize>,
+    /// What people want to come before what.
+    wishes: Vec<Wish>,
 }
 
 impl<'a> Survey<'a> {
@@ -114,6 +120,7 @@ impl<'a> Survey<'a> {
             resources: BTreeSet::new(),
             namespaces: BTreeSet::new(),
             unserved: Vec::new(),
+            wishes: declared::of_effect(effect),
         }
     }
 
@@ -216,6 +223,9 @@ impl<'a> Survey<'a> {
         if !owners.is_empty() {
             self.index.owners.insert(at, owners);
         }
+        let (wishes, nonsense) = declared::of_object(object, at, self.effect);
+        self.wishes.extend(wishes);
+        let notes: Vec<String> = notes.into_iter().chain(nonsense).collect();
         let outline = Outline::of(object, &mut self.index.names);
         let bytes = object.to_string().into_bytes().into_boxed_slice();
         self.index.entries.push(Entry {
@@ -240,6 +250,9 @@ impl<'a> Survey<'a> {
         if is_definition(&id) {
             let of = |pointer| text(object, pointer).to_owned();
             let brings = (of("/spec/group"), of("/spec/names/kind"));
+            let conversion = converts(object);
+            let conversions = &mut self.index.conversions;
+            conversions.extend(conversion.map(|conversion| (brings.clone(), conversion)));
             self.index.brought.insert(at, brings);
         }
         if self.keep && self.index.is_to_do(at) {
@@ -274,7 +287,10 @@ impl<'a> Survey<'a> {
 
     fn finish(mut self) -> Index {
         self.judge_unserved();
-        let mut order = outline_order(&self.outlines, &self.index.names, &[]);
+        self.index.said = unmet(self.effect, &self.resources);
+        let pairs = declared::pairs(&self.wishes, &mut self.index);
+        let mut order = outline_order(&self.outlines, &self.index.names, &pairs);
+        declared::say_circles(&pairs, &order, &mut self.index);
         let idle: BTreeSet<usize> = self.idle_definitions();
         for wave in &mut order.waves {
             wave.retain(|at| !idle.contains(at));
@@ -288,7 +304,6 @@ impl<'a> Survey<'a> {
             }
         }
         self.index.order = order;
-        self.index.said = unmet(self.effect, &self.resources);
         self.index.demands.found(&self.looker.there());
         self.index.skipped.sort();
         self.index

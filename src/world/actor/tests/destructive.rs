@@ -13,6 +13,15 @@ fn existing(name: &str, existing: Existing) -> RestoreObjects {
     }
 }
 
+/// The effect as a plan has it that was made now.
+async fn planned(stage: &Stage, effect: RestoreObjects) -> RestoreObjects {
+    let shown = preview(stage, effect.clone()).await.shown;
+    RestoreObjects {
+        shown: Some(shown),
+        ..effect
+    }
+}
+
 fn edit(stage: &Stage, kind_name: &str, name: &str, patch: &Value) {
     let edited = stage.west().edit(&kind(kind_name), Some("shop"), name, patch);
     edited.expect("edited");
@@ -147,11 +156,10 @@ async fn pruned_is_what_the_plan_shows_and_no_child_claim_or_unknown_kind() {
         .west()
         .seed([&extra(1), &claim, &budget, &elsewhere])
         .expect("seeded");
+    let effect = planned(&stage, existing(&name, Existing::Prune)).await;
     let fates = preview(&stage, existing(&name, Existing::Prune)).await.fates;
     insta::assert_snapshot!(told(&fates, Fate::Prune), @"ConfigMap shop/extra-1: it is not in the backup");
-    let receipt = stage
-        .done("prune", restore(existing(&name, Existing::Prune)))
-        .await;
+    let receipt = stage.done("prune", restore(effect)).await;
     insta::assert_snapshot!(receipt.summary, @"shop-2026-11-22t220001z: 1 pruned, 15 kept, 7 skipped");
     let audit = stage.west().audit();
     let deleted: Vec<_> = audit
@@ -209,10 +217,73 @@ async fn more_than_may_be_pruned_refuses_the_restore() {
     };
     let fates = preview(&stage, few.clone()).await;
     assert_eq!((fates.count(Fate::Prune), fates.count(Fate::Refuse)), (0, 3));
+    assert!(fates.shown.is_empty(), "what is refused may not go");
+    // A plan of a run that was told to prune more does not help.
+    let more = RestoreObjects {
+        prune_max: Some(3),
+        ..few.clone()
+    };
+    let shown = planned(&stage, more).await.shown;
+    let few = RestoreObjects { shown, ..few };
     let (kind, message) = refused(stage.perform("prune", restore(few)).await);
     assert_eq!(kind, ErrorKind::Rejected);
     insta::assert_snapshot!(message, @"nothing was restored: ConfigMap shop/extra-0: it is not in the backup, like 3 objects; at most 2 are pruned (`pruneMax`)");
     assert_eq!(stage.west().audit().len(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_after_the_plan_is_not_pruned() {
+    let (stage, name) = restored().await;
+    stage.west().seed([&extra(1), &extra(2)]).expect("seeded");
+    let effect = planned(&stage, existing(&name, Existing::Prune)).await;
+    // One comes, and one is another one of the same name.
+    stage.west().lose(&kind("ConfigMap"), Some("shop"), "extra-2");
+    stage.west().seed([&extra(2), &extra(3)]).expect("seeded");
+    let receipt = stage.done("prune", restore(effect)).await;
+    insta::assert_snapshot!(receipt.summary, @"shop-2026-11-22t220001z: 1 pruned, 15 kept, 7 skipped");
+    assert_eq!(receipt.deleted[0].id.name, "extra-1");
+    insta::assert_snapshot!(receipt.warnings.join("\n"), @"not in the backup and not shown by the plan, so left as it is: ConfigMap shop/extra-2, ConfigMap shop/extra-3");
+    let there = |name: &str| {
+        stage
+            .west()
+            .peek(&kind("ConfigMap"), Some("shop"), name)
+            .is_some()
+    };
+    assert!(there("extra-2") && there("extra-3") && !there("extra-1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_pruned_that_no_plan_could_show() {
+    let (stage, name) = restored().await;
+    stage.west().seed([&extra(1)]).expect("seeded");
+    let unshown = existing(&name, Existing::Prune);
+    let receipt = stage.done("prune", restore(unshown)).await;
+    assert_eq!(receipt.deleted, []);
+    insta::assert_snapshot!(receipt.warnings.join("\n"), @"not in the backup, which was still to be made when the plan was shown, so left as it is: ConfigMap shop/extra-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_object_than_the_plan_showed_is_not_made_again() {
+    let (stage, name) = restored().await;
+    let other = |role: &str| {
+        json!({ "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+                "metadata": { "name": "web", "namespace": "shop" }, "roleRef": { "name": role } })
+    };
+    let swap = |role: &str| {
+        stage.west().lose(&kind("RoleBinding"), Some("shop"), "web");
+        stage.west().seed([&other(role)]).expect("seeded");
+    };
+    swap("other");
+    let effect = planned(&stage, existing(&name, Existing::Replace)).await;
+    swap("newer");
+    let newer = uid_of(&stage, "RoleBinding", "web");
+    let (kind, message) = refused(stage.perform("replace", restore(effect)).await);
+    assert_eq!(kind, ErrorKind::Rejected);
+    insta::assert_snapshot!(message, @"1 of 15 objects could not be made, 0 not begun, 14 done: delete RoleBinding shop/web: it cannot be changed in place, and the plan showed another object under this name");
+    assert_eq!(uid_of(&stage, "RoleBinding", "web"), newer);
+    let effect = planned(&stage, existing(&name, Existing::Replace)).await;
+    let receipt = stage.done("again", restore(effect)).await;
+    assert_eq!(uids(&receipt.deleted), [newer.as_str()].into());
 }
 
 #[test]

@@ -37,6 +37,8 @@ pub(super) fn plain(name: &str) -> RestoreObjects {
         confined: false,
         prune_max: None,
         status: Vec::new(),
+        shown: None,
+        order: Vec::new(),
     }
 }
 

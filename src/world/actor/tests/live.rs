@@ -38,7 +38,7 @@ fn now() -> Timestamp {
     Timestamp::now()
 }
 
-async fn open(lab: &Lab, site: &str) -> Arc<KubeCluster> {
+pub(super) async fn open(lab: &Lab, site: &str) -> Arc<KubeCluster> {
     let kubeconfig = lab.dir.join("kubeconfig");
     Arc::new(KubeCluster::connect(site, Some(&kubeconfig), site).await.unwrap())
 }
@@ -63,7 +63,7 @@ fn object(namespace: &str, number: usize) -> Value {
 }
 
 /// Creates in parallel, as the barest program would.
-async fn bare(cluster: &dyn Cluster, objects: &[Value], at_once: usize) {
+pub(super) async fn bare(cluster: &dyn Cluster, objects: &[Value], at_once: usize) {
     let create = |object: &Value| {
         let (kind, object) = (builtin(object["kind"].as_str().unwrap()).unwrap(), object.clone());
         async move { cluster.create(&kind, &object).await.map(|_| ()) }
@@ -76,7 +76,7 @@ async fn bare(cluster: &dyn Cluster, objects: &[Value], at_once: usize) {
         .unwrap();
 }
 
-async fn namespaces(cluster: &dyn Cluster, name: &str) -> Vec<String> {
+pub(super) async fn namespaces(cluster: &dyn Cluster, name: &str) -> Vec<String> {
     let names: Vec<String> = (0..NAMESPACES)
         .map(|number| fresh(&format!("{name}-{number}")))
         .collect();
@@ -87,13 +87,13 @@ async fn namespaces(cluster: &dyn Cluster, name: &str) -> Vec<String> {
     names
 }
 
-fn load(names: &[String], count: usize) -> Vec<Value> {
+pub(super) fn load(names: &[String], count: usize) -> Vec<Value> {
     (0..count)
         .map(|number| object(&names[number % NAMESPACES], number))
         .collect()
 }
 
-async fn remove(cluster: &dyn Cluster, names: &[String]) {
+pub(super) async fn remove(cluster: &dyn Cluster, names: &[String]) {
     for name in names {
         let found = cluster
             .get(&kind("Namespace"), None, name)
@@ -117,7 +117,7 @@ async fn logged(lab: &Lab, names: &[String]) -> usize {
         .count()
 }
 
-fn attempt() -> Attempt {
+pub(super) fn attempt() -> Attempt {
     let run = fresh("live");
     Attempt {
         key: format!("{run}/restore/0"),
@@ -141,7 +141,7 @@ async fn measure_bare(west: &dyn Cluster, count: usize) {
 }
 
 /// Both sites, and a store in this folder.
-fn world_of(east: &Arc<KubeCluster>, west: &Arc<KubeCluster>, folder: &std::path::Path) -> World {
+pub(super) fn world_of(east: &Arc<KubeCluster>, west: &Arc<KubeCluster>, folder: &std::path::Path) -> World {
     World {
         clusters: BTreeMap::from([
             ("east".to_owned(), east.clone() as Arc<dyn Cluster>),

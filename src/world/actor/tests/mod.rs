@@ -8,6 +8,8 @@ mod keeper;
 mod kit;
 #[cfg(feature = "kube")]
 mod live;
+#[cfg(feature = "kube")]
+mod live_partly;
 mod partly;
 mod recovery;
 mod restores;

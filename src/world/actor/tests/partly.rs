@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 
 use super::kit::*;
 use super::*;
+use crate::effect::{Before, RestoreObjects};
+use crate::objects::{AFTER, Named};
 
 /// Two applications that share a namespace and nothing else: an autoscaler needs a workload, which needs
 /// its settings.
@@ -167,5 +169,137 @@ async fn a_definition_that_is_never_served_fails_alone() {
             .west()
             .peek(&kind("Deployment"), Some("shop"), "web")
             .is_some()
+    );
+}
+
+fn rule(first: &str, then: &str) -> Before {
+    let named = |text: &str| Named::try_from(text.to_owned()).expect("a name");
+    Before {
+        first: named(first),
+        then: named(then),
+    }
+}
+
+fn ordered(name: &str, rules: &[(&str, &str)]) -> RestoreObjects {
+    RestoreObjects {
+        order: rules.iter().map(|(first, then)| rule(first, then)).collect(),
+        ..plain(name)
+    }
+}
+
+/// Where this object stands among the changes.
+fn place(stage: &Stage, resource: &str, name: &str) -> usize {
+    let audit = stage.west().audit();
+    let found = audit
+        .iter()
+        .position(|entry| entry.resource == resource && entry.name == name);
+    found.unwrap_or_else(|| panic!("{resource} {name} was never asked for"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_declared_order_is_kept_and_is_a_need() {
+    let (stage, name) = stage_with_applications().await;
+    let rules = [
+        ("sts/front", "deploy/web"),
+        ("Deployment/shop/web", "cm/back-settings"),
+    ];
+    // `back-settings` comes later now, so this one is the first.
+    stage.fails(vec![fault("west", "create", "ConfigMap", 1, FaultError::Busy)]);
+    let error = stage.perform("restore", restore(ordered(&name, &rules))).await;
+    insta::assert_snapshot!(error.expect_err("one is refused").causes.join("\n"), @"
+    create ConfigMap shop/front-settings: too many requests, please try again later
+    StatefulSet shop/front is not begun: it needs ConfigMap shop/front-settings
+    Deployment shop/web is not begun: it needs StatefulSet shop/front
+    HorizontalPodAutoscaler shop/front is not begun: it needs StatefulSet shop/front
+    ConfigMap shop/back-settings is not begun: it needs Deployment shop/web
+    StatefulSet shop/back is not begun: it needs ConfigMap shop/back-settings
+    HorizontalPodAutoscaler shop/back is not begun: it needs StatefulSet shop/back
+    ");
+    stage.done("restore", restore(ordered(&name, &rules))).await;
+    let places = [
+        place(&stage, "statefulsets.apps", "front"),
+        place(&stage, "deployments.apps", "web"),
+        place(&stage, "configmaps", "back-settings"),
+    ];
+    assert!(places.is_sorted(), "{places:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_annotation_declares_an_order_and_what_is_not_there_is_said() {
+    let stage = Stage::new();
+    let mut settings = applications().pop().expect("settings");
+    settings["metadata"]["annotations"] = json!({ AFTER: "deploy/web, Job/migrate, nonsense" });
+    stage.east().seed([&settings]).expect("seeded");
+    let name = captured(&stage).await;
+    let seen = preview(&stage, ordered(&name, &[("Secret/none", "deploy/web")])).await;
+    assert_eq!(
+        seen.said,
+        ["order: Secret/none before Deployment/web: no Secret/none is restored"]
+    );
+    let fate = seen
+        .fates
+        .iter()
+        .find(|one| one.id.name == "front-settings")
+        .expect("planned");
+    insta::assert_snapshot!(fate.why, @"lifeboat.dev/restore-after: `nonsense` is not an object; write <kind>/<name> or <kind>/<namespace>/<name>, such as ConfigMap/settings; lifeboat.dev/restore-after: no Job/migrate is restored");
+    let receipt = stage
+        .done(
+            "restore",
+            restore(ordered(&name, &[("Secret/none", "deploy/web")])),
+        )
+        .await;
+    assert_eq!(receipt.warnings.len(), 3, "{:?}", receipt.warnings);
+    assert!(place(&stage, "deployments.apps", "web") < place(&stage, "configmaps", "front-settings"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_circle_by_a_declared_order_is_said_and_everything_is_made() {
+    let (stage, name) = stage_with_applications().await;
+    let circle = ordered(&name, &[("hpa/front", "cm/front-settings")]);
+    let said = preview(&stage, circle.clone()).await.said;
+    insta::assert_snapshot!(said.join("\n"), @"the declared order makes a circle, and is kept only in part among: ConfigMap shop/front-settings, StatefulSet shop/front, HorizontalPodAutoscaler shop/front");
+    let receipt = stage.done("restore", restore(circle)).await;
+    assert_eq!((receipt.created.len(), receipt.warnings), (21, said));
+}
+
+/// A definition that converts by a webhook of the namespace `shop`, whose stored version is not the one
+/// of the backup's objects.
+fn converted_by_a_webhook(stage: &Stage) {
+    let definition = kind("CustomResourceDefinition");
+    let schema =
+        json!({ "openAPIV3Schema": { "type": "object", "x-kubernetes-preserve-unknown-fields": true } });
+    let patch = json!({ "spec": {
+        "versions": [{ "name": "v1", "served": true, "storage": false, "schema": schema },
+                     { "name": "v2", "served": true, "storage": true, "schema": schema }],
+        "conversion": { "strategy": "Webhook", "webhook": { "conversionReviewVersions": ["v1"],
+            "clientConfig": { "service": { "namespace": "shop", "name": "web" } } } },
+    } });
+    let edited = stage
+        .east()
+        .edit(&definition, None, "campaigns.shop.example", &patch);
+    edited.expect("edited");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_custom_resource_waits_for_the_service_that_converts_it() {
+    let stage = Stage::new();
+    converted_by_a_webhook(&stage);
+    let name = captured(&stage).await;
+    let begin = tokio::time::Instant::now();
+    let slice = json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": { "name": "web-1", "namespace": "shop", "labels": { "kubernetes.io/service-name": "web" } },
+        "endpoints": [{ "addresses": ["10.0.0.1"] }],
+    });
+    let appear = || stage.west().seed([&slice]).expect("seeded");
+    while_waiting(stage.done("restore", restore(plain(&name))), 20_000, appear).await;
+    assert!(place(&stage, "deployments.apps", "web") < place(&stage, "campaigns.shop.example", "winter"));
+    let took = begin.elapsed().as_millis();
+    assert!((20_000..21_000).contains(&took), "{took}");
+    let said = stage.said();
+    assert!(
+        said.iter()
+            .any(|one| one == "Service shop/web has no ready endpoint"),
+        "{said:?}"
     );
 }
