@@ -15,6 +15,7 @@ mod make;
 mod owners;
 mod prepare;
 mod prune;
+mod rehearse;
 mod replace;
 mod stream;
 mod survey;

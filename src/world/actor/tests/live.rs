@@ -38,7 +38,7 @@ fn now() -> Timestamp {
     Timestamp::now()
 }
 
-async fn open(lab: &Lab, site: &str) -> Arc<KubeCluster> {
+pub(super) async fn open(lab: &Lab, site: &str) -> Arc<KubeCluster> {
     let kubeconfig = lab.dir.join("kubeconfig");
     Arc::new(KubeCluster::connect(site, Some(&kubeconfig), site).await.unwrap())
 }
@@ -93,7 +93,7 @@ fn load(names: &[String], count: usize) -> Vec<Value> {
         .collect()
 }
 
-async fn remove(cluster: &dyn Cluster, names: &[String]) {
+pub(super) async fn remove(cluster: &dyn Cluster, names: &[String]) {
     for name in names {
         let found = cluster
             .get(&kind("Namespace"), None, name)
@@ -117,7 +117,7 @@ async fn logged(lab: &Lab, names: &[String]) -> usize {
         .count()
 }
 
-fn attempt() -> Attempt {
+pub(super) fn attempt() -> Attempt {
     let run = fresh("live");
     Attempt {
         key: format!("{run}/restore/0"),
@@ -218,7 +218,7 @@ async fn live_a_restore_keeps_up_with_a_bare_loop() {
 }
 
 /// The world with `west` alone, and a store in this folder.
-async fn west_with(lab: &Lab, folder: &std::path::Path) -> (Arc<KubeCluster>, World) {
+pub(super) async fn west_with(lab: &Lab, folder: &std::path::Path) -> (Arc<KubeCluster>, World) {
     let west = open(lab, "west").await;
     let world = World {
         clusters: BTreeMap::from([("west".to_owned(), west.clone() as Arc<dyn Cluster>)]),
