@@ -46,13 +46,16 @@ impl Record {
             _ => None,
         })?;
         let recovered = |entry: &Entry| {
-            let verdict = match entry.event {
-                Event::Finished { verdict } => verdict,
-                _ => return false,
-            };
-            matches!(verdict, Verdict::Recovered | Verdict::RecoveredWithFailures)
+            matches!(
+                entry.event,
+                Event::Finished {
+                    verdict: Verdict::Recovered | Verdict::RecoveredWithFailures
+                }
+            )
         };
-        entries.iter().rev().find(|entry| recovered(entry))?;
+        if !entries.iter().any(recovered) {
+            return None;
+        }
         let steps = durations(entries).into_iter();
         let took = |(at, ms): (u32, u64)| {
             let step = plan.steps.get(at as usize)?;
@@ -168,12 +171,10 @@ fn runs_of(number: usize, mode: Mode) -> String {
 /// Half of them took at most this long.
 fn middle(found: &[&Took], now: Option<u64>, source: &str) -> Option<Expected> {
     let scale = |took: &&Took| match (now, took.requests) {
-        (Some(now), Some(then)) if differs(now, then) => {
-            Some((took.ms.saturating_mul(now) / then.max(1), true))
-        }
-        _ => Some((took.ms, false)),
+        (Some(now), Some(then)) if differs(now, then) => (took.ms.saturating_mul(now) / then.max(1), true),
+        _ => (took.ms, false),
     };
-    let mut all: Vec<(u64, bool)> = found.iter().filter_map(scale).collect();
+    let mut all: Vec<(u64, bool)> = found.iter().map(scale).collect();
     all.sort_unstable();
     let (p50_ms, _) = *all.get(all.len().checked_sub(1)? / 2)?;
     let scaled = if all.iter().any(|(_, scaled)| *scaled) {

@@ -36,7 +36,7 @@ impl Rehearser for Understudy {
     fn rehearse<'a>(&'a self, effect: &'a Effect) -> BoxFuture<'a, Result<Rehearsal, WorldError>> {
         Box::pin(async move {
             match effect {
-                Effect::RestoreObjects(effect) => self.0.rehearse_restore(effect).await,
+                Effect::RestoreObjects(effect) => Box::pin(self.0.rehearse_restore(effect)).await,
                 Effect::Apply(effect) => self.apply(effect).await,
                 Effect::Scale(effect) => self.scale(effect).await,
                 Effect::Delete(effect) => self.delete(effect).await,

@@ -38,7 +38,7 @@ impl World {
         let site = self.site(&effect.site)?;
         let store = self.store(&effect.store)?;
         let (found, written) = find(&*store, &name).await?;
-        let index = survey(&site, &*store, &found, written.as_ref(), effect, None).await?;
+        let index = Box::pin(survey(&site, &*store, &found, written.as_ref(), effect, None)).await?;
         let places: BTreeSet<usize> = index
             .ordered()
             .filter(|at| index.is_to_do(*at))

@@ -319,3 +319,33 @@ async fn the_hands_of_a_rehearsal_cannot_change_anything() {
     );
     assert_eq!(stage.east().audit().len(), before);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_is_served_only_in_another_version_is_refused_with_that_version() {
+    let stage = Stage::new();
+    let name = captured(&stage).await;
+    let mut crd = shop()
+        .into_iter()
+        .find(|one| one["kind"] == "CustomResourceDefinition")
+        .expect("a definition");
+    crd["spec"]["versions"][0]["name"] = "v2".into();
+    stage.west().seed([&crd]).expect("seeded");
+    let seen = preview(&stage, plain(&name)).await;
+    let refused: Vec<String> = seen
+        .fates
+        .iter()
+        .filter(|one| one.word() == "refuse")
+        .map(|one| format!("{}: {}", one.id, one.why))
+        .collect();
+    insta::assert_snapshot!(refused.join("\n"), @"Campaign shop/winter: west serves Campaign in shop.example/v2, and not in shop.example/v1");
+    let update = RestoreObjects {
+        existing: Existing::Update,
+        ..plain(&name)
+    };
+    let seen = preview(&stage, update).await;
+    assert_eq!(
+        seen.words("refuse"),
+        0,
+        "the restore changes the definition first"
+    );
+}

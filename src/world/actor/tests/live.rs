@@ -38,7 +38,7 @@ fn now() -> Timestamp {
     Timestamp::now()
 }
 
-pub(super) async fn open(lab: &Lab, site: &str) -> Arc<KubeCluster> {
+async fn open(lab: &Lab, site: &str) -> Arc<KubeCluster> {
     let kubeconfig = lab.dir.join("kubeconfig");
     Arc::new(KubeCluster::connect(site, Some(&kubeconfig), site).await.unwrap())
 }
