@@ -234,11 +234,11 @@ mod tests {
         }
     }
 
-    fn work(writes: u64) -> Option<Work> {
-        Some(Work {
+    fn work(writes: u64) -> Work {
+        Work {
             writes,
             ..Work::default()
-        })
+        }
     }
 
     fn restore(plan: &Plan, runs: &[Vec<Entry>]) -> Option<(u64, String)> {
@@ -259,11 +259,11 @@ mod tests {
 
     #[test]
     fn a_larger_restore_is_scaled_and_says_so() {
-        let runs = [run(1000, work(100))];
+        let runs = [run(1000, Some(work(100)))];
         let mut plan = sample::drill();
-        set(&mut plan, work(105));
+        set(&mut plan, Some(work(105)));
         assert_eq!(restore(&plan, &runs), Some((1000, "1 drill".into())));
-        set(&mut plan, work(300));
+        set(&mut plan, Some(work(300)));
         assert_eq!(
             restore(&plan, &runs),
             Some((3000, "1 drill, scaled by its requests".into()))
@@ -274,7 +274,7 @@ mod tests {
     fn another_cluster_of_the_same_name_says_nothing() {
         let mut plan = sample::drill();
         plan.sites.get_mut("west").unwrap().uid = "other".into();
-        assert_eq!(restore(&plan, &[run(100, work(1))]), None);
+        assert_eq!(restore(&plan, &[run(100, Some(work(1)))]), None);
     }
 
     #[test]

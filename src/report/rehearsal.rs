@@ -48,7 +48,7 @@ pub fn rehearsal(all: &[Answered], columns: usize) -> String {
         let head = format!("  {}  ", clean(&one.step));
         match &one.said {
             Ok(Rehearsal::Not(why)) => {
-                silent.push(format!("{} ({}: {})", clean(&one.step), one.verb, clean(why)))
+                silent.push(format!("{} ({}: {})", clean(&one.step), one.verb, clean(why)));
             }
             Ok(Rehearsal::Asked(answers)) => {
                 out.push(hang(&head, &counts(answers), columns));
