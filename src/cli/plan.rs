@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use super::planning::{self, Subject};
-use super::{CommandError, Exit, Settings, output};
+use super::{CommandError, Exit, Settings, history, output, rehearse};
 use crate::plan::{Digest, Plan};
-use crate::report::{self, Estimates, PlanView};
+use crate::report::{self, PlanView};
 use crate::runbook::Mode;
 
 /// Show what a run would do; reads the sites and writes nothing
@@ -29,6 +29,9 @@ pub(super) struct Arguments {
     /// Below the plan, every object of its restores: what becomes of it and why
     #[arg(long, group = "form")]
     objects: bool,
+    /// Ask each site, below the plan, whether it would take every object (dryRun=All); changes nothing
+    #[arg(long, conflicts_with_all = ["json", "mermaid", "svg"])]
+    rehearse: bool,
     /// The plan as JSON
     #[arg(long, group = "form")]
     json: bool,
@@ -72,6 +75,9 @@ async fn show(arguments: Arguments, settings: &Settings) -> Result<Exit, Command
         if arguments.objects {
             output::text(&report::plan_objects(plan, settings.columns()));
         }
+        if arguments.rehearse {
+            return rehearse::show(plan, &*planned.world.rehearser, settings).await;
+        }
     }
     Ok(Exit::Done)
 }
@@ -90,7 +96,7 @@ fn direct(runbook: &Path, plan: &Plan) -> String {
 pub(super) fn drawing(plan: &Plan, command: &str, settings: &Settings) -> String {
     let view = PlanView {
         now: super::now(),
-        estimates: &Estimates::default(),
+        estimates: &history::of(plan, settings),
         command,
         columns: settings.columns(),
     };

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::generated::{self, OneStep};
 use super::start::{self, Question};
-use super::{CommandError, Exit, Settings, backup, context, launch, output, plan, planning, world};
+use super::{CommandError, Exit, Settings, backup, context, launch, output, plan, planning, rehearse, world};
 use crate::plan::{Digest, Plan};
 use crate::report;
 use crate::runbook::{Mode, Sites};
@@ -42,6 +42,9 @@ pub(super) struct Arguments {
     /// Below the plan, every object: what becomes of it and why
     #[arg(long)]
     objects: bool,
+    /// Ask the site whether it would take every object (dryRun=All), and do nothing
+    #[arg(long)]
+    rehearse: bool,
     /// Print the runbook that this is, and do nothing
     #[arg(long)]
     print_runbook: bool,
@@ -124,6 +127,9 @@ async fn restore(arguments: &Arguments, settings: &Settings) -> Result<Exit, Com
     output::note(&plan::drawing(&plan, &command, settings));
     if arguments.objects {
         output::note(&report::plan_objects(&plan, settings.columns()));
+    }
+    if arguments.rehearse {
+        return rehearse::show(&plan, &*world.rehearser, settings).await;
     }
     start::typed(&Question {
         what: "a restore",

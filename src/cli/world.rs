@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::CommandError;
-use crate::effect::Actor;
+use crate::effect::{Actor, Rehearser};
 use crate::runbook::{Endpoint, KubernetesSite, Sites, Store as StoreEntry};
 use crate::world::directory::DirectoryStore;
 use crate::world::library::Library;
 use crate::world::port::{Store, Web};
 use crate::world::sim::Embedded;
-use crate::world::{Keeper, World, connect, manifests};
+use crate::world::{Keeper, Understudy, World, connect, manifests};
 
 /// A world, and which part of it is only in this process.
 #[derive(Clone)]
 pub(super) struct Connected {
     /// Looks and acts.
     pub(super) actor: Arc<dyn Actor>,
+    /// Asks sites whether they would take a change, and can change nothing.
+    pub(super) rehearser: Arc<dyn Rehearser>,
     /// Names of embedded sites.
     pub(super) embedded: Vec<String>,
 }
@@ -25,6 +27,7 @@ pub(super) struct Connected {
 pub(super) async fn connect(sites: &Sites) -> Result<Connected, CommandError> {
     let (world, embedded) = reach(sites).await?;
     Ok(Connected {
+        rehearser: Arc::new(Understudy::of(world.clone())),
         actor: Arc::new(world),
         embedded,
     })

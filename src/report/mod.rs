@@ -11,11 +11,13 @@ mod draw;
 mod drift;
 mod forecast;
 mod graph;
+mod history;
 mod late;
 mod lines;
 mod list;
 mod outcome;
 mod plan_text;
+mod rehearsal;
 #[cfg(test)]
 mod sample;
 mod table;
@@ -31,10 +33,12 @@ pub use document::{html, markdown};
 pub use draw::{mermaid, svg_graph};
 pub use drift::change_line;
 pub use forecast::{Estimates, Expected};
+pub use history::{Record, estimates};
 pub use list::run_list;
 pub use outcome::{
     Act, AttemptReport, AttemptResult, Deed, EffectReport, Ending, Ledger, Left, Measure, NoBeginning,
     Reached, State, StepReport, StepState, Summary, Waited,
 };
 pub use plan_text::{PlanView, plan_objects, plan_text};
+pub use rehearsal::{Answered, rehearsal};
 pub use terminal::{Interactive, Live, LiveOptions, NoSuchStep, Plain, Where, closing, explain, status};

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use serde_json::Value;
 
-use super::port::{Answer, Applied, Cluster, Listed, Listing, PutMode, Store, Stored, Web};
+use super::port::{Answer, Applied, Cluster, Listed, Listing, PutMode, Store, Stored, Trial, Web};
 use crate::effect::{SiteSeen, WorldError};
 use crate::objects::ApiKind;
 use crate::runbook::{S3Store, Sealing};
@@ -181,6 +181,10 @@ impl Cluster for Unconnected {
     }
 
     fn check_create<'a>(&'a self, _: &'a ApiKind, _: &'a Value) -> Answer<'a, ()> {
+        self.reason()
+    }
+
+    fn check_change<'a>(&'a self, _: &'a ApiKind, _: Trial<'a>) -> Answer<'a, ()> {
         self.reason()
     }
 

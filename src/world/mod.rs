@@ -9,6 +9,7 @@
 mod actor;
 pub mod connect;
 pub mod directory;
+mod dry;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "kube")]
@@ -30,5 +31,5 @@ mod testserver;
 #[cfg(any(feature = "kube", feature = "s3", feature = "http"))]
 mod transport;
 
-pub use actor::{Clock, Gone, Keeper, Obituary, Remains, World, library};
+pub use actor::{Clock, Gone, Keeper, Obituary, Remains, Understudy, World, library};
 pub use manifests::manifests;

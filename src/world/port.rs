@@ -63,6 +63,9 @@ pub trait Cluster: Send + Sync {
     /// is there is no objection.
     fn check_create<'a>(&'a self, kind: &'a ApiKind, object: &'a Value) -> Answer<'a, ()>;
 
+    /// Whether the server would do this now; nothing is changed.
+    fn check_change<'a>(&'a self, kind: &'a ApiKind, trial: Trial<'a>) -> Answer<'a, ()>;
+
     /// Deletes exactly the object with this uid, if it still has this resource version: else it is a
     /// `Conflict`. `false`: it was not there.
     fn delete_unchanged<'a>(
@@ -82,6 +85,38 @@ pub trait Cluster: Send + Sync {
         name: &'a str,
         uid: &'a str,
     ) -> Answer<'a, bool>;
+}
+
+/// A change that is only asked about.
+#[derive(Clone, Copy, Debug)]
+pub enum Trial<'a> {
+    /// As [`Cluster::apply`].
+    Apply {
+        /// The whole object.
+        object: &'a Value,
+        /// Whether fields of others are taken.
+        force: bool,
+    },
+    /// As [`Cluster::patch`].
+    Patch {
+        /// Where.
+        namespace: Option<&'a str>,
+        /// Which object.
+        name: &'a str,
+        /// Which part of it.
+        subresource: Option<&'a str>,
+        /// What changes.
+        patch: &'a Value,
+    },
+    /// As [`Cluster::delete`].
+    Delete {
+        /// Where.
+        namespace: Option<&'a str>,
+        /// Which object.
+        name: &'a str,
+        /// Exactly this one.
+        uid: &'a str,
+    },
 }
 
 /// Objects per page: kubectl's and Velero's number too. The server answers one in well under a

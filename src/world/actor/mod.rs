@@ -33,9 +33,11 @@ mod site;
 mod teardown;
 #[cfg(test)]
 mod tests;
+mod understudy;
 mod wait;
 
 pub use keeper::{Gone, Keeper, Obituary, Remains};
+pub use understudy::Understudy;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use super::World;
 use crate::effect::{ErrorKind, WorldError};
 use crate::objects::{ApiKind, ObjectId, builtin};
-use crate::world::port::{Cluster, Store};
+use crate::world::port::{Cluster, Listing, Store};
 
 /// One site in the hands of one effect; what it serves is asked once.
 pub(super) struct Site<'a> {
@@ -80,6 +80,30 @@ impl Site<'_> {
             version: version.to_owned(),
             ..kind.clone()
         }))
+    }
+
+    /// In which other version a kind is served that [`Self::find_kind`] found and that is not served in
+    /// the version which was asked for; `None`: it is served in that one.
+    pub(super) async fn other_version(&self, kind: &ApiKind) -> Result<Option<String>, WorldError> {
+        if builtin(&kind.kind).as_ref() == Some(kind) {
+            return Ok(None);
+        }
+        let kinds = self.kinds().await?;
+        let same = |one: &&ApiKind| one.group == kind.group && one.kind == kind.kind;
+        let Some(preferred) = kinds.iter().find(same).filter(|one| *one != kind) else {
+            return Ok(None);
+        };
+        let listing = Listing {
+            kind: kind.clone(),
+            namespace: None,
+            labels: None,
+            limit: 1,
+        };
+        match self.cluster.page(&listing, None).await {
+            Ok(_) => Ok(None),
+            Err(error) if error.kind == ErrorKind::NotFound => Ok(Some(preferred.api_version())),
+            Err(error) => Err(error),
+        }
     }
 
     /// The kind of an object.

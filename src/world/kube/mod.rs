@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 use self::call::{Call, Reply};
 use self::error::Status;
 use self::wire::Wire;
-use super::port::{Answer, Applied, Cluster, Listed, Listing, MANAGER};
+use super::port::{Answer, Applied, Cluster, Listed, Listing, MANAGER, Trial};
 use crate::effect::{ErrorKind, SiteSeen, WorldError};
 use crate::objects::ApiKind;
 
@@ -112,6 +112,46 @@ impl KubeCluster {
         }
     }
 
+    /// Every way to change, with the server's own word for "only tell": nothing reaches storage.
+    async fn try_change(&self, kind: &ApiKind, trial: Trial<'_>) -> Result<(), WorldError> {
+        const DRY: &str = "dryRun=All&fieldValidation=Strict";
+        let (method, verb, namespace, path, content, body) = match trial {
+            Trial::Apply { object, force } => {
+                let (namespace, name) = self.names(kind, object)?;
+                let path = self.object(kind, namespace, name, None)?;
+                let path = format!("{path}?{DRY}&fieldManager={MANAGER}&force={force}");
+                let content = "application/apply-patch+yaml";
+                (Method::PATCH, "patch", namespace, path, content, object.clone())
+            }
+            Trial::Patch {
+                namespace,
+                name,
+                subresource,
+                patch,
+            } => {
+                let path = self.object(kind, namespace, name, subresource)?;
+                let path = format!("{path}?{DRY}&fieldManager={MANAGER}");
+                let content = "application/merge-patch+json";
+                (Method::PATCH, "patch", namespace, path, content, patch.clone())
+            }
+            Trial::Delete { namespace, name, uid } => {
+                let path = self.object(kind, namespace, name, None)?;
+                let mut options = delete_options(uid, None);
+                options["dryRun"] = json!(["All"]);
+                (
+                    Method::DELETE,
+                    "delete",
+                    namespace,
+                    path,
+                    "application/json",
+                    options,
+                )
+            }
+        };
+        let call = Call::new(method, verb, &kind.resource(), namespace, path).body(content, &body);
+        self.wire.json::<Value>(&call).await.map(|_| ())
+    }
+
     async fn apply_once(&self, kind: &ApiKind, object: &Value, force: bool) -> Result<Applied, WorldError> {
         let (namespace, name) = self.names(kind, object)?;
         let path = self.object(kind, namespace, name, None)?;
@@ -150,15 +190,7 @@ impl KubeCluster {
         version: Option<&str>,
     ) -> Result<bool, WorldError> {
         let path = self.object(kind, namespace, name, None)?;
-        let mut options = json!({
-            "apiVersion": "v1",
-            "kind": "DeleteOptions",
-            "preconditions": {"uid": uid},
-            "propagationPolicy": "Background",
-        });
-        if let Some(version) = version {
-            options["preconditions"]["resourceVersion"] = version.into();
-        }
+        let options = delete_options(uid, version);
         let call = Call::new(Method::DELETE, "delete", &kind.resource(), namespace, path)
             .body("application/json", &options);
         let reply = self.wire.send(&call).await?;
@@ -201,6 +233,19 @@ impl KubeCluster {
         self.object(kind, namespace, name, None)?;
         Ok((namespace.filter(|_| kind.namespaced), name))
     }
+}
+
+fn delete_options(uid: &str, version: Option<&str>) -> Value {
+    let mut options = json!({
+        "apiVersion": "v1",
+        "kind": "DeleteOptions",
+        "preconditions": {"uid": uid},
+        "propagationPolicy": "Background",
+    });
+    if let Some(version) = version {
+        options["preconditions"]["resourceVersion"] = version.into();
+    }
+    options
 }
 
 /// Whether the API server itself says that the object is not there.
@@ -256,6 +301,10 @@ impl Cluster for KubeCluster {
 
     fn check_create<'a>(&'a self, kind: &'a ApiKind, object: &'a Value) -> Answer<'a, ()> {
         Box::pin(self.post_checked(kind, object))
+    }
+
+    fn check_change<'a>(&'a self, kind: &'a ApiKind, trial: Trial<'a>) -> Answer<'a, ()> {
+        Box::pin(self.try_change(kind, trial))
     }
 
     fn delete_unchanged<'a>(

@@ -13,7 +13,7 @@ use super::state::{Key, State, owned_entirely};
 use super::{MANAGER, Pace};
 use crate::effect::{ErrorKind, SiteSeen, WorldError};
 use crate::objects::{ApiKind, builtin};
-use crate::world::port::{Answer, Applied, Cluster, Listed, Listing};
+use crate::world::port::{Answer, Applied, Cluster, Listed, Listing, Trial};
 use crate::world::tally;
 
 /// A Kubernetes cluster in memory. Clones are the same cluster.
@@ -335,6 +335,29 @@ impl Cluster for SimCluster {
     fn check_create<'a>(&'a self, kind: &'a ApiKind, object: &'a Value) -> Answer<'a, ()> {
         self.request(Ask::of("check", kind, object), move |state, key| {
             state.admit_new(kind, &key, object)
+        })
+    }
+
+    fn check_change<'a>(&'a self, kind: &'a ApiKind, trial: Trial<'a>) -> Answer<'a, ()> {
+        let ask = match trial {
+            Trial::Apply { object, .. } => Ask::of("check", kind, object),
+            Trial::Patch { namespace, name, .. } | Trial::Delete { namespace, name, .. } => {
+                Ask::on("check", kind, namespace, name)
+            }
+        };
+        self.request(ask, move |state, key| match trial {
+            Trial::Apply { object, .. } if state.get(&key).is_none() => state.admit_new(kind, &key, object),
+            Trial::Apply { object, force } => {
+                let manager = format!("{MANAGER}/Apply");
+                state.try_update(&key, &mut |live, owners| {
+                    merge::apply(live, owners, object, &manager, force)
+                })
+            }
+            Trial::Patch { patch, .. } => state.try_update(&key, &mut |live, owners| {
+                merge::patch(live, owners, patch, MANAGER);
+                Ok(())
+            }),
+            Trial::Delete { uid, .. } => state.expect_uid(&key, uid),
         })
     }
 

@@ -347,22 +347,10 @@ impl State {
 
     /// Changes an object that is there; refuses what `change` refuses.
     pub(super) fn update(&mut self, key: &Key, change: Change<'_>) -> Result<Value, WorldError> {
+        let (mut object, owners) = self.altered(key, change)?;
         let Some(held) = self.objects.get_mut(key) else {
-            let message = format!("{} \"{}\" not found", key.resource, key.name);
-            return Err(self.refuse(ErrorKind::NotFound, message));
+            return Ok(Value::Null);
         };
-        let mut object = held.object.clone();
-        let mut owners = held.owners.clone();
-        if let Err(refusal) = change(&mut object, &mut owners) {
-            return Err(self.refuse(ErrorKind::Conflict, refusal));
-        }
-        if let Some(field) = immutable(key, &held.object, &object) {
-            let message = format!(
-                "{} \"{}\" is invalid: {field}: Invalid value: field is immutable",
-                key.resource, key.name
-            );
-            return Err(self.refuse(ErrorKind::Rejected, message));
-        }
         if key.resource == "secrets" {
             encode_string_data(&mut object);
         }
@@ -395,6 +383,32 @@ impl State {
         }
     }
 
+    /// Whether this change would be taken.
+    pub(super) fn try_update(&self, key: &Key, change: Change<'_>) -> Result<(), WorldError> {
+        self.altered(key, change).map(|_| ())
+    }
+
+    /// The object as this change would leave it.
+    fn altered(&self, key: &Key, change: Change<'_>) -> Result<(Value, Owners), WorldError> {
+        let Some(held) = self.objects.get(key) else {
+            let message = format!("{} \"{}\" not found", key.resource, key.name);
+            return Err(self.refuse(ErrorKind::NotFound, message));
+        };
+        let mut object = held.object.clone();
+        let mut owners = held.owners.clone();
+        if let Err(refusal) = change(&mut object, &mut owners) {
+            return Err(self.refuse(ErrorKind::Conflict, refusal));
+        }
+        if let Some(field) = immutable(key, &held.object, &object) {
+            let message = format!(
+                "{} \"{}\" is invalid: {field}: Invalid value: field is immutable",
+                key.resource, key.name
+            );
+            return Err(self.refuse(ErrorKind::Rejected, message));
+        }
+        Ok((object, owners))
+    }
+
     /// Replaces the status, which no manager owns.
     pub(super) fn set_status(&mut self, key: &Key, status: Value) {
         let version = self.tick().to_string();
@@ -408,18 +422,10 @@ impl State {
 
     /// Deletes the object if it has this uid. `false`: there is none of that name.
     pub(super) fn delete(&mut self, key: &Key, uid: &str) -> Result<bool, WorldError> {
+        self.expect_uid(key, uid)?;
         let Some(object) = self.get(key) else {
             return Ok(false);
         };
-        let has = object
-            .pointer("/metadata/uid")
-            .and_then(Value::as_str)
-            .unwrap_or("");
-        if has != uid {
-            let message =
-                format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {has}");
-            return Err(self.refuse(ErrorKind::Conflict, message));
-        }
         if key.resource == "namespaces" {
             self.begin_end_of_namespace(key);
         } else if is_held(object) {
@@ -428,6 +434,21 @@ impl State {
             self.purge(key);
         }
         Ok(true)
+    }
+
+    /// Whether what is there, if anything, is this very object.
+    pub(super) fn expect_uid(&self, key: &Key, uid: &str) -> Result<(), WorldError> {
+        let has = self
+            .get(key)
+            .and_then(|object| object.pointer("/metadata/uid")?.as_str());
+        match has {
+            Some(has) if has != uid => {
+                let message =
+                    format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {has}");
+                Err(self.refuse(ErrorKind::Conflict, message))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Gives the object a deletion time, once.

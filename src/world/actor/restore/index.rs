@@ -140,7 +140,8 @@ impl Index {
         };
         for at in self.ordered().filter(|at| self.is_to_do(*at)) {
             let replaced = self.fate(at) == Some(Fate::Replace);
-            let defined = self.brought.contains_key(&at) && self.fate(at) == Some(Fate::Create);
+            // Also after a change of one the site is asked again what it serves.
+            let defined = self.brought.contains_key(&at);
             work.writes += 1;
             work.waits += u64::from(replaced || defined);
             work.bytes += self.entries.get(at).map_or(0, |entry| entry.size as u64);

@@ -17,6 +17,7 @@ mod make;
 mod owners;
 mod prepare;
 mod prune;
+mod rehearse;
 mod replace;
 mod stream;
 mod survey;

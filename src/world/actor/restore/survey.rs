@@ -94,6 +94,8 @@ struct Survey<'a> {
     outlines: Vec<Outline>,
     /// API version and kind → as the site serves it.
     kinds: BTreeMap<(String, String), Option<ApiKind>>,
+    /// Those of them that it serves only in another version: in which one.
+    others: BTreeMap<(String, String), String>,
     /// Resources of the objects that were met, and their namespaces.
     resources: BTreeSet<String>,
     namespaces: BTreeSet<String>,
@@ -117,6 +119,7 @@ impl<'a> Survey<'a> {
             },
             outlines: Vec::new(),
             kinds: BTreeMap::new(),
+            others: BTreeMap::new(),
             resources: BTreeSet::new(),
             namespaces: BTreeSet::new(),
             unserved: Vec::new(),
@@ -191,7 +194,13 @@ impl<'a> Survey<'a> {
         if let Some(known) = self.kinds.get(&key) {
             return Ok(known.clone());
         }
-        let kind = self.site.find_kind(id).await?;
+        let mut kind = self.site.find_kind(id).await?;
+        if let Some(found) = &kind
+            && let Some(version) = self.site.other_version(found).await?
+        {
+            self.others.insert(key.clone(), version);
+            kind = None;
+        }
         self.kinds.insert(key, kind.clone());
         Ok(kind)
     }
@@ -319,13 +328,23 @@ impl<'a> Survey<'a> {
 
     /// Kinds that the restore itself brings will be served by then.
     fn judge_unserved(&mut self) {
-        let brought: BTreeSet<_> = self.index.brought.values().cloned().collect();
+        let makes = |at: &usize| self.index.is_to_do(*at) || self.index.earlier(*at).is_some();
+        let brought = self.index.brought.iter().filter(|(at, _)| makes(at));
+        let brought: BTreeSet<_> = brought.map(|(_, kind)| kind.clone()).collect();
         for at in std::mem::take(&mut self.unserved) {
             let id = self.index.id(at);
             if brought.contains(&(id.group().to_owned(), id.kind.clone())) {
                 continue;
             }
-            let why = self.index.names.number(&unserved(self.site, &id, self.effect));
+            let other = self.others.get(&(id.api_version.clone(), id.kind.clone()));
+            let why = match other {
+                Some(version) => format!(
+                    "{} serves {} in {version}, and not in {}",
+                    self.site.name, id.kind, id.api_version
+                ),
+                None => unserved(self.site, &id, self.effect),
+            };
+            let why = self.index.names.number(&why);
             if let Some(entry) = self.index.entries.get_mut(at) {
                 (entry.fate, entry.why) = (Fate::Refuse, why);
             }

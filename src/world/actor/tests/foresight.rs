@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::kit::*;
 use super::*;
-use crate::effect::{Existing, Lack, RestoreObjects};
+use crate::effect::{Existing, Lack, Rehearsal, Rehearser as _, RestoreObjects, Would};
+use crate::world::Understudy;
 
 fn seed(stage: &Stage, site: &str, objects: &[Value]) {
     let cluster = stage.embedded.cluster(site).expect("a site");
@@ -222,4 +223,129 @@ async fn the_requests_of_a_restore_are_known_beforehand_exactly() {
             .edit(&kind("ConfigMap"), Some("shop"), "settings", &change)
             .expect("there");
     }
+}
+
+async fn rehearsed(stage: &Stage, effect: impl Into<Effect>) -> Vec<(String, Would)> {
+    let understudy = Understudy::of(stage.world.clone());
+    match understudy.rehearse(&effect.into()).await.expect("answered") {
+        Rehearsal::Asked(answers) => answers
+            .into_iter()
+            .map(|one| (format!("{} {}", one.request, one.id), one.answer))
+            .collect(),
+        Rehearsal::Not(why) => panic!("{why}"),
+    }
+}
+
+fn answer<'a>(answers: &'a [(String, Would)], what: &str) -> &'a Would {
+    let found = answers.iter().find(|(name, _)| name == what);
+    &found.unwrap_or_else(|| panic!("{what}: {answers:#?}")).1
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_asked_yet_is_not_said_to_be_accepted() {
+    let stage = with_platform(Stage::new());
+    let name = captured(&stage).await;
+    let answers = rehearsed(&stage, restore(plain(&name))).await;
+    assert_eq!(answer(&answers, "create Namespace shop"), &Would::Accept);
+    let others = answers.iter().filter(|(name, _)| name != "create Namespace shop");
+    for (name, would) in others {
+        let why = Would::Unknown("namespace shop is not there yet".into());
+        assert_eq!(would, &why, "{name}");
+    }
+    assert!(answers.len() > 10);
+    assert_eq!(stage.west().audit(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rehearsal_has_the_servers_words_and_changes_nothing() {
+    let stage = with_platform(Stage::new());
+    let name = captured(&stage).await;
+    stage.done("restore", restore(plain(&name))).await;
+    stage.west().lose(&kind("ConfigMap"), Some("shop"), "settings");
+    stage.west().lose(&kind("RoleBinding"), Some("shop"), "web");
+    let role = json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "other" });
+    seed(
+        &stage,
+        "west",
+        &[object("RoleBinding", "web", &json!({ "roleRef": role }))],
+    );
+    let binding = |stage: &Stage| stage.west().peek(&kind("RoleBinding"), Some("shop"), "web");
+    let before = (binding(&stage), stage.west().audit().len());
+    let update = RestoreObjects {
+        existing: Existing::Update,
+        ..plain(&name)
+    };
+    let answers = rehearsed(&stage, restore(update)).await;
+    assert_eq!(answer(&answers, "create ConfigMap shop/settings"), &Would::Accept);
+    let refused = answer(&answers, "apply RoleBinding shop/web");
+    assert!(
+        matches!(refused, Would::Refuse(why) if why.contains("immutable")),
+        "{refused:?}"
+    );
+    assert_eq!(answers.len(), 2, "what is equal is not asked about: {answers:#?}");
+    assert_eq!((binding(&stage), stage.west().audit().len()), before);
+    assert!(
+        stage
+            .west()
+            .peek(&kind("ConfigMap"), Some("shop"), "settings")
+            .is_none()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_hands_of_a_rehearsal_cannot_change_anything() {
+    let stage = Stage::new();
+    let before = stage.east().audit().len();
+    let scale = crate::effect::Scale {
+        site: "east".into(),
+        id: id("Deployment", "shop", "web"),
+        from: 3,
+        to: 0,
+    };
+    let answers = rehearsed(&stage, Effect::Scale(scale)).await;
+    assert_eq!(answers[0].1, Would::Accept);
+    let delete = crate::effect::Delete {
+        site: "east".into(),
+        id: id("ConfigMap", "shop", "settings"),
+        missing_ok: false,
+    };
+    let answers = rehearsed(&stage, Effect::Delete(delete)).await;
+    assert_eq!(answers[0].1, Would::Accept);
+    assert!(
+        stage
+            .east()
+            .peek(&kind("ConfigMap"), Some("shop"), "settings")
+            .is_some()
+    );
+    assert_eq!(stage.east().audit().len(), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_is_served_only_in_another_version_is_refused_with_that_version() {
+    let stage = Stage::new();
+    let name = captured(&stage).await;
+    let mut crd = shop()
+        .into_iter()
+        .find(|one| one["kind"] == "CustomResourceDefinition")
+        .expect("a definition");
+    crd["spec"]["versions"][0]["name"] = "v2".into();
+    stage.west().seed([&crd]).expect("seeded");
+    let seen = preview(&stage, plain(&name)).await;
+    let refused: Vec<String> = seen
+        .fates
+        .iter()
+        .filter(|one| one.word() == "refuse")
+        .map(|one| format!("{}: {}", one.id, one.why))
+        .collect();
+    insta::assert_snapshot!(refused.join("\n"), @"Campaign shop/winter: west serves Campaign in shop.example/v2, and not in shop.example/v1");
+    let update = RestoreObjects {
+        existing: Existing::Update,
+        ..plain(&name)
+    };
+    let seen = preview(&stage, update).await;
+    assert_eq!(
+        seen.words("refuse"),
+        0,
+        "the restore changes the definition first"
+    );
 }

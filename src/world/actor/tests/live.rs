@@ -218,7 +218,7 @@ async fn live_a_restore_keeps_up_with_a_bare_loop() {
 }
 
 /// The world with `west` alone, and a store in this folder.
-async fn west_with(lab: &Lab, folder: &std::path::Path) -> (Arc<KubeCluster>, World) {
+pub(super) async fn west_with(lab: &Lab, folder: &std::path::Path) -> (Arc<KubeCluster>, World) {
     let west = open(lab, "west").await;
     let world = World {
         clusters: BTreeMap::from([("west".to_owned(), west.clone() as Arc<dyn Cluster>)]),

@@ -4,6 +4,8 @@ mod backups;
 mod destructive;
 mod effects;
 mod foresight;
+#[cfg(feature = "kube")]
+mod foresight_live;
 mod keeper;
 mod kit;
 #[cfg(feature = "kube")]

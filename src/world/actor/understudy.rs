@@ -1,0 +1,147 @@
+//! Rehearses effects: asks sites whether they would take what would be sent.
+//!
+//! ## Why
+//!
+//! - **It holds no cluster that changes**: every one is wrapped so that only reading and asking pass.
+//! - **A server judges each object as things are now.** What is made before it by the same restore is not
+//!   there, and what is made beside it is not counted: an accepted object may still be refused later, and
+//!   a refused one taken. Both are said with the answers.
+
+use futures::future::BoxFuture;
+use serde_json::json;
+
+use super::World;
+use super::marks::{number, text, uid};
+use crate::effect::{
+    Apply, Delete, Effect, ErrorKind, Rehearsal, Rehearsed, Rehearser, Scale, WorldError, Would,
+};
+use crate::objects::ObjectId;
+use crate::world::dry::Dry;
+use crate::world::port::Trial;
+
+/// A world that is only asked.
+pub struct Understudy(World);
+
+impl Understudy {
+    /// Of a world, whose clusters can then not be changed.
+    pub fn of(mut world: World) -> Self {
+        for cluster in world.clusters.values_mut() {
+            *cluster = std::sync::Arc::new(Dry(cluster.clone()));
+        }
+        Self(world)
+    }
+}
+
+impl Rehearser for Understudy {
+    fn rehearse<'a>(&'a self, effect: &'a Effect) -> BoxFuture<'a, Result<Rehearsal, WorldError>> {
+        Box::pin(async move {
+            match effect {
+                Effect::RestoreObjects(effect) => Box::pin(self.0.rehearse_restore(effect)).await,
+                Effect::Apply(effect) => self.apply(effect).await,
+                Effect::Scale(effect) => self.scale(effect).await,
+                Effect::Delete(effect) => self.delete(effect).await,
+                Effect::Await(_) | Effect::Probe(_) | Effect::Ask(_) | Effect::Pause(_) => {
+                    Ok(Rehearsal::Not("it changes nothing".into()))
+                }
+                Effect::BackupObjects(_) | Effect::CopyPrefix(_) => {
+                    Ok(Rehearsal::Not("stores cannot be asked".into()))
+                }
+                Effect::RunJob(_) => Ok(Rehearsal::Not("a job is not asked about".into())),
+                Effect::OpenSandbox(_) | Effect::CloseSandbox(_) => Ok(Rehearsal::Not(
+                    "a drill's own namespaces are not asked about".into(),
+                )),
+            }
+        })
+    }
+}
+
+impl Understudy {
+    async fn apply(&self, effect: &Apply) -> Result<Rehearsal, WorldError> {
+        let site = self.0.site(&effect.site)?;
+        let id = effect.id();
+        let trial = Trial::Apply {
+            object: &effect.object,
+            force: effect.force,
+        };
+        let asked = match site.kind(&id).await {
+            Ok(kind) => site.cluster.check_change(&kind, trial).await,
+            Err(error) => Err(error),
+        };
+        one(id, "apply", asked)
+    }
+
+    async fn scale(&self, effect: &Scale) -> Result<Rehearsal, WorldError> {
+        let site = self.0.site(&effect.site)?;
+        let id = effect.id.clone();
+        let kind = site.kind(&id).await?;
+        let namespace = id.namespace.as_deref();
+        let Some(live) = site.cluster.get(&kind, namespace, &id.name).await? else {
+            let gone = site.error(ErrorKind::Conflict, format!("there is no {id}"));
+            return one(id, "patch scale of", Err(gone));
+        };
+        if number(&live, "/spec/replicas").unwrap_or(1) == u64::from(effect.to) {
+            return Ok(Rehearsal::Not(
+                "it has that size already, so nothing is sent".into(),
+            ));
+        }
+        let patch = json!({
+            "metadata": { "resourceVersion": text(&live, "/metadata/resourceVersion") },
+            "spec": { "replicas": effect.to },
+        });
+        let trial = Trial::Patch {
+            namespace,
+            name: &id.name,
+            subresource: Some("scale"),
+            patch: &patch,
+        };
+        let asked = site.cluster.check_change(&kind, trial).await;
+        one(id.clone(), "patch scale of", asked)
+    }
+
+    async fn delete(&self, effect: &Delete) -> Result<Rehearsal, WorldError> {
+        let site = self.0.site(&effect.site)?;
+        let id = effect.id.clone();
+        let kind = site.kind(&id).await?;
+        let namespace = id.namespace.as_deref();
+        let Some(live) = site.cluster.get(&kind, namespace, &id.name).await? else {
+            return Ok(Rehearsal::Not("it is not there, so nothing is sent".into()));
+        };
+        let trial = Trial::Delete {
+            namespace,
+            name: &id.name,
+            uid: uid(&live),
+        };
+        let asked = site.cluster.check_change(&kind, trial).await;
+        one(id.clone(), "delete", asked)
+    }
+}
+
+fn one(id: ObjectId, request: &str, asked: Result<(), WorldError>) -> Result<Rehearsal, WorldError> {
+    let answer = would(asked)?;
+    Ok(Rehearsal::Asked(vec![Rehearsed {
+        id,
+        request: request.to_owned(),
+        answer,
+    }]))
+}
+
+/// What an answer says of the future.
+///
+/// # Errors
+///
+/// There was no answer, or we may not ask.
+pub(super) fn would(asked: Result<(), WorldError>) -> Result<Would, WorldError> {
+    let Err(error) = asked else {
+        return Ok(Would::Accept);
+    };
+    // The API server's own words about a webhook that declares side effects.
+    if error.message.contains("does not support dry run") {
+        return Ok(Would::Unknown(error.message));
+    }
+    match error.kind {
+        ErrorKind::Rejected | ErrorKind::Conflict | ErrorKind::Forbidden => Ok(Would::Refuse(error.message)),
+        // A namespace or a kind that is to be made first.
+        ErrorKind::NotFound | ErrorKind::NotYet => Ok(Would::Unknown(error.message)),
+        _ => Err(error),
+    }
+}

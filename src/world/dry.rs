@@ -1,0 +1,86 @@
+//! A cluster that looks and asks, and changes nothing: what a rehearsal is given instead of a real one.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::port::{Answer, Applied, Cluster, Listed, Listing, Trial};
+use crate::effect::{ErrorKind, SiteSeen, WorldError};
+use crate::objects::ApiKind;
+
+/// Passes on what changes nothing; everything else is an error of ours, and is not sent.
+pub(super) struct Dry(pub(super) Arc<dyn Cluster>);
+
+fn never<'a, T: Send + 'a>(what: &'static str) -> Answer<'a, T> {
+    let message = format!("a rehearsal tried to {what}, and did not");
+    Box::pin(async move { Err(WorldError::new(ErrorKind::Internal, "rehearsal", message)) })
+}
+
+impl Cluster for Dry {
+    fn identity(&self) -> Answer<'_, SiteSeen> {
+        self.0.identity()
+    }
+
+    fn discover(&self) -> Answer<'_, Vec<ApiKind>> {
+        self.0.discover()
+    }
+
+    fn list<'a>(&'a self, kind: &'a ApiKind, namespace: Option<&'a str>) -> Answer<'a, Vec<Value>> {
+        self.0.list(kind, namespace)
+    }
+
+    fn page<'a>(&'a self, listing: &'a Listing, next: Option<&'a str>) -> Answer<'a, Listed> {
+        self.0.page(listing, next)
+    }
+
+    fn get<'a>(
+        &'a self,
+        kind: &'a ApiKind,
+        namespace: Option<&'a str>,
+        name: &'a str,
+    ) -> Answer<'a, Option<Value>> {
+        self.0.get(kind, namespace, name)
+    }
+
+    fn check_create<'a>(&'a self, kind: &'a ApiKind, object: &'a Value) -> Answer<'a, ()> {
+        self.0.check_create(kind, object)
+    }
+
+    fn check_change<'a>(&'a self, kind: &'a ApiKind, trial: Trial<'a>) -> Answer<'a, ()> {
+        self.0.check_change(kind, trial)
+    }
+
+    fn create<'a>(&'a self, _: &'a ApiKind, _: &'a Value) -> Answer<'a, Value> {
+        never("create")
+    }
+
+    fn apply<'a>(&'a self, _: &'a ApiKind, _: &'a Value, _: bool) -> Answer<'a, Applied> {
+        never("apply")
+    }
+
+    fn patch<'a>(
+        &'a self,
+        _: &'a ApiKind,
+        _: Option<&'a str>,
+        _: &'a str,
+        _: Option<&'a str>,
+        _: &'a Value,
+    ) -> Answer<'a, Value> {
+        never("patch")
+    }
+
+    fn delete_unchanged<'a>(
+        &'a self,
+        _: &'a ApiKind,
+        _: Option<&'a str>,
+        _: &'a str,
+        _: &'a str,
+        _: &'a str,
+    ) -> Answer<'a, bool> {
+        never("delete")
+    }
+
+    fn delete<'a>(&'a self, _: &'a ApiKind, _: Option<&'a str>, _: &'a str, _: &'a str) -> Answer<'a, bool> {
+        never("delete")
+    }
+}
