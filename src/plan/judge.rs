@@ -44,7 +44,7 @@ pub(super) fn judge(request: &Request<'_>, mut plan: Plan, seen: &Observed) -> R
     }
     plan.warnings = warnings(&plan, seen);
     plan.warnings.extend(passed_over(seen));
-    plan.warnings.extend(said(&plan));
+    plan.warnings.extend(said(seen));
     if found.has_errors() { Err(found) } else { Ok(plan) }
 }
 
@@ -215,8 +215,8 @@ fn warnings(plan: &Plan, seen: &Observed) -> Vec<Warning> {
 }
 
 /// What restores say of themselves as a whole.
-fn said(plan: &Plan) -> Vec<Warning> {
-    let previews = plan.sightings.iter().filter_map(|sighting| match &sighting.seen {
+fn said(seen: &Observed) -> Vec<Warning> {
+    let previews = seen.iter().filter_map(|(_, seen)| match seen {
         Seen::Restore(preview) => Some(preview),
         _ => None,
     });
