@@ -88,6 +88,16 @@ pub trait Cluster: Send + Sync {
 /// second, and holds one page in memory at a time.
 pub const PAGE: usize = 500;
 
+/// Bytes of a page of more than one object: 500 pods have five or six MiB. An object may have several
+/// by itself, and 500 of those would not fit into memory.
+pub const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The limit by which a page is asked for again that was too large: objects are as likely a little too
+/// large as very much, and each attempt costs [`PAGE_BYTES_MAX`].
+pub fn smaller(limit: usize) -> usize {
+    (limit / 8).max(1)
+}
+
 /// What is to be listed, and how much of it at once.
 #[derive(Clone, Debug)]
 pub struct Listing {
@@ -114,6 +124,9 @@ pub enum Listed {
         /// By which the next page is asked for; `None`: this was the last.
         next: Option<String>,
     },
+    /// The page has more than [`PAGE_BYTES_MAX`] and was not read to its end: it has to be asked for again
+    /// with a smaller limit. A page that may have one object only is never too large.
+    TooLarge,
     /// The server has forgotten the state that the first page showed: nothing of the listing so far
     /// may be used.
     Expired,
