@@ -10,6 +10,7 @@
 mod compare;
 mod confine;
 mod diff;
+mod hooks;
 mod identity;
 mod json;
 mod kinds;
@@ -38,6 +39,7 @@ mod wants;
 pub use compare::{difference, sighting};
 pub use confine::{Confined, confine};
 pub use diff::{Changed, Difference, Objects, canonical};
+pub use hooks::names_veleros_hook;
 pub use identity::{ApiKind, Made, ObjectId};
 pub use kinds::builtin;
 pub use labels::{LabelOperator, LabelRequirement, LabelSelector};

@@ -8,6 +8,7 @@ mod keeper;
 mod kit;
 #[cfg(feature = "kube")]
 mod live;
+mod locks;
 mod partly;
 mod recovery;
 mod restores;
