@@ -3,14 +3,19 @@
 //! ## Why
 //!
 //! - `HeadObject` shows a lock only to whoever may read it, and looks the same for one that is not there.
-//!   So the lock itself is asked for: an answer, "there is none", or a refusal, which stays *not known*.
+//!   So the lock itself is asked for: an answer, "there is none", or a refusal, which stays *not known*
+//!   unless the header shows one (versitygw 1.8 answers the question in a form that the SDK cannot read).
 //! - A bucket that was made without object lock has none on any object: it is asked once, and saves two
 //!   requests for each object.
 //! - What is answered is the server's word. That it also keeps it shows only when somebody tries to
 //!   delete.
 
 use aws_sdk_s3::error::ProvideErrorMetadata;
-use aws_sdk_s3::types::{ObjectLockEnabled, ObjectLockLegalHoldStatus, ObjectLockRetentionMode as Answered};
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::types::{
+    ObjectLockEnabled, ObjectLockLegalHoldStatus, ObjectLockMode as Shown,
+    ObjectLockRetentionMode as Answered,
+};
 
 use super::error::Ask;
 use super::{Bucket, timestamp};
@@ -31,7 +36,12 @@ impl Bucket {
         }
         match unknown(self.retention_of(key).await)? {
             Known::Yes(retention) => return Ok(Locked::Until(retention)),
-            Known::Not(why) => return Ok(Locked::Unknown(why)),
+            Known::Not(why) => {
+                // Some servers answer in a form that cannot be read, and say the same in a header.
+                let head = self.head(key).await?;
+                let shown = shown(&head);
+                return Ok(shown.map_or(Locked::Unknown(why), Locked::Until));
+            }
             Known::No => {}
         }
         Ok(match unknown(self.hold_of(key).await)? {
@@ -106,6 +116,17 @@ impl Bucket {
             Err(error) => Err(self.failed(Ask::read("look for a legal hold of", key), &error)),
         }
     }
+}
+
+/// The lock that a header shows; none proves nothing.
+fn shown(head: &HeadObjectOutput) -> Option<Retention> {
+    let mode = match head.object_lock_mode.as_ref()? {
+        Shown::Compliance => Firmness::Compliance,
+        Shown::Governance => Firmness::Governance,
+        _ => return None,
+    };
+    let until = head.object_lock_retain_until_date.as_ref().and_then(timestamp)?;
+    Some(Retention { mode, until })
 }
 
 enum Known<T> {

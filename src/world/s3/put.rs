@@ -123,7 +123,7 @@ impl Bucket {
         }
     }
 
-    async fn head(&self, key: &str) -> Result<HeadObjectOutput, WorldError> {
+    pub(super) async fn head(&self, key: &str) -> Result<HeadObjectOutput, WorldError> {
         let head = self.client.head_object().bucket(&self.name).key(key);
         let head = Box::pin(head.send()).await;
         head.map_err(|error| self.failed(Ask::read("head", key), &error))
