@@ -1,16 +1,15 @@
 //! The small files beside an archive that Velero and its command line look for. None is needed to
 //! restore; without them `velero backup describe` and `logs` have nothing to say.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use serde_json::json;
 
-use super::path::ObjectPath;
-use super::{Keys, Manifest};
+use super::entries::{Entries, Place};
+use super::{Entry, Keys, Manifest};
 
 /// Key and bytes of each extra file of a backup without volumes.
 ///
@@ -20,7 +19,10 @@ use super::{Keys, Manifest};
 pub fn extra_files(keys: &Keys, manifest: &Manifest, log: &str) -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut files = vec![
         (keys.extra("logs.gz"), gzip(log.as_bytes())?),
-        (keys.resource_list(), gzip_json(&resource_list(manifest))?),
+        (
+            keys.resource_list(),
+            gzip_json(&ResourceList::of(&manifest.objects))?,
+        ),
         (keys.results(), gzip_json(&json!({"errors": {}, "warnings": {}}))?),
     ];
     // Empty lists say "no volumes"; a missing file would be read as "not known".
@@ -35,25 +37,67 @@ pub fn extra_files(keys: &Keys, manifest: &Manifest, log: &str) -> io::Result<Ve
     Ok(files)
 }
 
-/// `{"apps/v1/Deployment": ["shop/web"]}`, sorted.
-pub(super) fn resource_list(manifest: &Manifest) -> BTreeMap<String, Vec<String>> {
-    let mut list: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for entry in &manifest.objects {
-        let Some(path) = ObjectPath::parse(&entry.path) else {
-            continue;
-        };
-        let name = match path.namespace {
-            Some(namespace) => format!("{namespace}/{}", path.name),
-            None => path.name,
-        };
-        list.entry(format!("{}/{}", entry.api_version, entry.kind))
-            .or_default()
-            .push(name);
+/// `{"apps/v1/Deployment": ["shop/web"]}`, sorted, and written without being made: only positions are
+/// sorted.
+pub(super) struct ResourceList<'a> {
+    entries: &'a Entries,
+    order: Vec<usize>,
+}
+
+impl<'a> ResourceList<'a> {
+    pub(super) fn of(entries: &'a Entries) -> Self {
+        let mut order: Vec<usize> = (0..entries.len())
+            .filter(|at| entries.get(*at).is_some_and(|entry| entry.place().is_some()))
+            .collect();
+        order.sort_by(|a, b| match (entries.get(*a), entries.get(*b)) {
+            (Some(a), Some(b)) => by_kind_and_place(&a, &b),
+            (a, b) => a.is_some().cmp(&b.is_some()),
+        });
+        Self { entries, order }
     }
-    for names in list.values_mut() {
-        names.sort();
+
+    fn at(&self, positions: &[usize]) -> Vec<Listed<'a>> {
+        let entries = positions.iter().filter_map(|at| self.entries.get(*at));
+        entries.map(Listed).collect()
     }
-    list
+}
+
+fn by_kind_and_place(a: &Entry<'_>, b: &Entry<'_>) -> std::cmp::Ordering {
+    let kind = |entry: &Entry<'_>| format!("{}/{}", entry.api_version, entry.kind);
+    let same = (a.api_version, a.kind) == (b.api_version, b.kind);
+    let kinds = if same {
+        std::cmp::Ordering::Equal
+    } else {
+        kind(a).cmp(&kind(b))
+    };
+    kinds.then_with(|| place(a).order(&place(b)))
+}
+
+fn place<'a>(entry: &Entry<'a>) -> Place<'a> {
+    let (namespace, name) = entry.place().unwrap_or_default();
+    Place(namespace, name)
+}
+
+impl Serialize for ResourceList<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        let kind = |at: &usize| self.entries.get(*at).map(|entry| (entry.api_version, entry.kind));
+        for of_kind in self.order.chunk_by(|a, b| kind(a) == kind(b)) {
+            if let Some((api_version, kind)) = of_kind.first().and_then(kind) {
+                map.serialize_entry(&format!("{api_version}/{kind}"), &self.at(of_kind))?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// An entry as it is listed.
+struct Listed<'a>(Entry<'a>);
+
+impl Serialize for Listed<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&place(&self.0))
+    }
 }
 
 fn gzip_json(value: &impl Serialize) -> io::Result<Vec<u8>> {

@@ -17,6 +17,7 @@
 //! not finished. Velero writes its metadata before the content and has no such mark.
 
 mod blocks;
+mod entries;
 mod error;
 mod extras;
 mod foreign;
@@ -32,12 +33,13 @@ mod velero;
 mod verify;
 mod writer;
 
+pub use entries::{Entries, Entry};
 pub use error::{ArchiveError, WriteError};
 pub use extras::extra_files;
 pub use foreign::{BackupRecord, EXTRA_BYTES_MAX, Usable, listed, results, volumes};
 pub use layout::{BadName, Keys, backup_name, backup_of_key, moment_of_name};
 pub use limits::Limits;
-pub use manifest::{Entry, LeftOut, Manifest, ManifestError, Origin, Sum, Verified};
+pub use manifest::{LeftOut, Manifest, ManifestError, Origin, Sum, Verified};
 pub use reader::{Archived, Reader, Summary};
 pub use velero::velero_backup;
 pub use verify::{Wrong, verify};

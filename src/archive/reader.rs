@@ -25,7 +25,6 @@ use super::limits::EXTENSION_BYTES_MAX;
 use super::path::{Copy, ObjectPath, unsafe_path};
 use super::{ArchiveError, Limits, Sum, json};
 use crate::objects::{ObjectId, builtin};
-use crate::text::hex;
 
 /// One object of an archive.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,8 +37,8 @@ pub struct Archived {
     pub id: ObjectId,
     /// The object.
     pub object: Value,
-    /// Of the object's bytes as they are stored, in hex.
-    pub sha256: String,
+    /// Of the object's bytes as they are stored.
+    pub sha256: [u8; 32],
     /// Of the object's bytes.
     pub size: u64,
 }
@@ -290,7 +289,7 @@ impl<R: Read> Reader<R> {
             resource: parsed.resource,
             id,
             object,
-            sha256: hex(&sha256),
+            sha256,
             size: content.len() as u64,
         }))
     }

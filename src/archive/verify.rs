@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Read;
 
-use super::{Archived, Entry, Manifest, Reader, Summary};
+use super::{Archived, Entries, Manifest, Reader, Summary};
 
 /// One thing that is wrong with an archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub fn verify<R: Read>(archive: R, manifest: &Manifest) -> Result<Summary, Vec<W
 }
 
 struct Check<'a> {
-    entries: &'a [Entry],
+    entries: &'a Entries,
     /// So many came as they are in the manifest: the order there is that of the archive.
     in_step: usize,
     /// Made when the first one did not.
@@ -90,9 +90,13 @@ struct Check<'a> {
 
 /// Finds entries in an archive whose order is not the manifest's.
 struct Search<'a> {
-    expected: BTreeMap<&'a str, &'a Entry>,
-    by_sum: BTreeMap<&'a str, &'a str>,
-    found: BTreeSet<&'a str>,
+    entries: &'a Entries,
+    /// Positions by path.
+    expected: BTreeMap<String, usize>,
+    /// Positions by checksum.
+    by_sum: BTreeMap<&'a [u8; 32], usize>,
+    /// Positions.
+    found: BTreeSet<usize>,
 }
 
 impl<'a> Check<'a> {
@@ -107,9 +111,9 @@ impl<'a> Check<'a> {
 
     fn object(&mut self, archived: &Archived) {
         let next = self.entries.get(self.in_step).filter(|_| self.search.is_none());
-        if let Some(entry) = next.filter(|entry| entry.path == archived.path) {
+        if let Some(entry) = next.filter(|entry| entry.is_at(&archived.path)) {
             self.in_step += 1;
-            let equal = entry.sha256 == archived.sha256;
+            let equal = *entry.sha256 == archived.sha256;
             self.wrongs.extend((!equal).then(|| Wrong::Changed {
                 path: archived.path.clone(),
             }));
@@ -122,13 +126,12 @@ impl<'a> Check<'a> {
 
     fn finish(&mut self, summary: &Summary, manifest: &Manifest) {
         let search = &self.search;
-        let missing = self.entries.iter().skip(self.in_step).filter(|entry| {
-            let found = |search: &Search<'_>| search.found.contains(entry.path.as_str());
+        let missing = (self.in_step..self.entries.len()).filter(|at| {
+            let found = |search: &Search<'_>| search.found.contains(at);
             !search.as_ref().is_some_and(found)
         });
-        let wrongs = missing.map(|entry| Wrong::Missing {
-            path: entry.path.clone(),
-        });
+        let missing = missing.filter_map(|at| self.entries.get(at));
+        let wrongs = missing.map(|entry| Wrong::Missing { path: entry.path() });
         self.wrongs.extend(wrongs.take(WRONGS_MAX));
         self.wrongs.truncate(WRONGS_MAX);
         if self.wrongs.is_empty() && summary.archive != manifest.archive {
@@ -142,33 +145,30 @@ impl<'a> Check<'a> {
 
 impl<'a> Search<'a> {
     /// The first ones were found already.
-    fn after(entries: &'a [Entry], found: usize) -> Self {
-        let sums = entries.iter();
+    fn after(entries: &'a Entries, found: usize) -> Self {
+        let paths = entries.iter().map(|entry| entry.path());
         Self {
-            expected: entries.iter().map(|entry| (entry.path.as_str(), entry)).collect(),
-            by_sum: sums
-                .map(|entry| (entry.sha256.as_str(), entry.path.as_str()))
-                .collect(),
-            found: entries
-                .iter()
-                .take(found)
-                .map(|entry| entry.path.as_str())
-                .collect(),
+            entries,
+            expected: paths.zip(0..).collect(),
+            by_sum: entries.iter().map(|entry| entry.sha256).zip(0..).collect(),
+            found: (0..found).collect(),
         }
     }
 
     fn object(&mut self, archived: &Archived) -> Option<Wrong> {
         let path = archived.path.clone();
-        if let Some((known, entry)) = self.expected.get_key_value(archived.path.as_str()) {
-            self.found.insert(known);
-            return (entry.sha256 != archived.sha256).then_some(Wrong::Changed { path });
+        let entry = |at: &usize| self.entries.get(*at);
+        if let Some(&at) = self.expected.get(&archived.path) {
+            self.found.insert(at);
+            let equal = entry(&at).is_some_and(|entry| *entry.sha256 == archived.sha256);
+            return (!equal).then_some(Wrong::Changed { path });
         }
-        if let Some(from) = self.by_sum.get(archived.sha256.as_str()) {
-            self.found.insert(from);
-            let from = (*from).to_owned();
-            return Some(Wrong::Moved { from, to: path });
-        }
-        Some(Wrong::Added { path })
+        let Some(&at) = self.by_sum.get(&archived.sha256) else {
+            return Some(Wrong::Added { path });
+        };
+        self.found.insert(at);
+        let from = entry(&at).map(|entry| entry.path()).unwrap_or_default();
+        Some(Wrong::Moved { from, to: path })
     }
 }
 

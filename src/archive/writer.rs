@@ -22,15 +22,15 @@ use sha2::{Digest as _, Sha256};
 
 use super::header::{BLOCK, file};
 use super::path::{Copy, ObjectPath, fits, unsafe_path};
-use super::{Entry, Sum, WriteError};
+use super::{Entries, Sum, WriteError};
 use crate::objects::{ApiKind, ObjectId};
-use crate::text::{hex, sha256_hex};
+use crate::text::hex;
 
 /// What an archive holds, for its manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Contents {
     /// In the order of the archive.
-    pub entries: Vec<Entry>,
+    pub entries: Entries,
     /// The archive as it was written.
     pub archive: Sum,
 }
@@ -42,7 +42,7 @@ pub struct Writer<W: Write> {
     /// Kinds that came before the present one, by their resource.
     past: BTreeSet<String>,
     present: Present,
-    entries: Vec<Entry>,
+    entries: Entries,
 }
 
 /// The kind whose objects are being written.
@@ -75,7 +75,7 @@ impl<W: Write> Writer<W> {
             mtime: u64::try_from(time.as_second()).unwrap_or(0),
             past: BTreeSet::new(),
             present: Present::default(),
-            entries: Vec::new(),
+            entries: Entries::default(),
         };
         writer.entry("metadata/version", format!("{FORMAT}\n").as_bytes())?;
         Ok(writer)
@@ -112,13 +112,13 @@ impl<W: Write> Writer<W> {
         }
         self.entry(&path.to_string(), &body)?;
         self.entry(&preferred.to_string(), &body)?;
-        self.entries.push(Entry {
-            path: path.to_string(),
-            api_version: id.api_version,
-            kind: id.kind,
-            sha256: sha256_hex(&body),
-            size: body.len() as u64,
-        });
+        self.entries.push(
+            &path.to_string(),
+            &id.api_version,
+            &id.kind,
+            Sha256::digest(&body).into(),
+            body.len() as u64,
+        );
         if greatest {
             self.present.greatest = place;
         }
@@ -144,8 +144,8 @@ impl<W: Write> Writer<W> {
             return Ok(true);
         }
         let plain = path.to_string();
-        let of_kind = self.entries.get(self.present.from..).unwrap_or_default();
-        if of_kind.iter().any(|entry| entry.path == plain) {
+        let mut of_kind = self.entries.from(self.present.from);
+        if of_kind.any(|entry| entry.is_at(&plain)) {
             return Err(WriteError::Again {
                 path: plain,
                 why: "it came before",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, Confinement, Line, Meaning, Permission, Query, Sandbox, Selection, Symbol};
+use super::{Class, Confinement, Line, Lock, Meaning, Permission, Query, Sandbox, Selection, Symbol};
 
 /// One backup in Velero's bucket layout, with a checksummed manifest, read back before it is called
 /// verified.
@@ -20,6 +20,9 @@ pub struct BackupObjects {
     pub name_prefix: String,
     /// What to read.
     pub selection: Selection,
+    /// Everything that it writes is locked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<Lock>,
 }
 
 impl Meaning for BackupObjects {
@@ -32,7 +35,13 @@ impl Meaning for BackupObjects {
     }
 
     fn line(&self) -> Line {
-        let what = format!("{} into {}", self.selection.words(), self.store);
+        let lock = self.lock.map(|lock| format!(", {}", lock.words()));
+        let what = format!(
+            "{} into {}{}",
+            self.selection.words(),
+            self.store,
+            lock.unwrap_or_default()
+        );
         Line::new(Symbol::Create, &self.site, "backup", what)
     }
 

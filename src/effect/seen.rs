@@ -91,6 +91,9 @@ pub struct Counts {
     pub bytes: Option<u64>,
     /// Per kind of thing.
     pub of: BTreeMap<String, u64>,
+    /// What people should know of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// What would become of one object of a backup.

@@ -10,7 +10,7 @@ use super::json::{group, group_kind, list, name, pod_template, text};
 use super::references::{Key, bound_accounts, converter, namespace, references};
 
 /// Texts by number, each kept once: the names in a backup repeat a lot.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Names {
     numbers: BTreeMap<Arc<str>, u32>,
     texts: Vec<Arc<str>>,

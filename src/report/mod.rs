@@ -26,8 +26,8 @@ mod units;
 mod words;
 
 pub use backups::{
-    Pruning, StoreCards, backup_contents, backup_diff, backup_gone, backup_line, backup_list, backup_prune,
-    backup_verification,
+    Pruning, StoreCards, backup_contents, backup_diff, backup_gone, backup_line, backup_list, backup_lock,
+    backup_prune, backup_verification,
 };
 pub use document::{html, markdown};
 pub use draw::{mermaid, svg_graph};

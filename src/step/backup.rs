@@ -13,7 +13,11 @@ use serde::Deserialize;
 use super::params::{Role, StoreName};
 use super::select::{Cluster, KindName, Labels, NamespacePattern, check_labels, kinds, selectors, sorted};
 use super::{Observed, Refusal, Scene, Script, StepKind};
-use crate::effect::{BackupObjects, Effect, Selection};
+use crate::effect::{BackupObjects, Effect, Lock, Selection};
+use crate::text::Period;
+
+/// Ten years, as long as books are kept. A slip of the finger in a lock cannot be undone.
+const LOCK_MAX: Period = Period(3653 * 24 * 60 * 60 * 1000);
 
 /// The kind.
 #[derive(Debug)]
@@ -50,6 +54,10 @@ pub(super) struct Params {
     /// `none`.
     #[serde(default)]
     cluster: Cluster,
+    /// Locks everything that the backup writes, on an S3 bucket that was made with object lock. A locked
+    /// backup is not deleted and not pruned before its time. What the server says of the lock is checked
+    /// after writing; that it enforces it is for you to try.
+    lock: Option<Lock>,
 }
 
 impl Params {
@@ -82,11 +90,22 @@ impl StepKind for Backup {
                 namespaces: vec!["shop".to_owned()],
                 ..Selection::default()
             },
+            lock: None,
         })]
     }
 
     fn check(params: &Params) -> Result<(), String> {
-        check_labels(&params.labels)
+        check_labels(&params.labels)?;
+        match params.lock {
+            Some(lock) if lock.period.0 < 1000 => {
+                Err("a lock for less than a second keeps nothing".to_owned())
+            }
+            Some(lock) if lock.period > LOCK_MAX => Err(format!(
+                "a lock for {} is longer than ten years, and may be for ever",
+                lock.period
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn script(params: &Params, scene: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {
@@ -95,6 +114,7 @@ impl StepKind for Backup {
             store: params.to.0.clone(),
             name_prefix: scene.runbook.to_owned(),
             selection: params.selection(),
+            lock: params.lock,
         };
         Ok(Script {
             effects: vec![Effect::BackupObjects(effect)],

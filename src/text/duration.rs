@@ -56,3 +56,73 @@ impl fmt::Display for Millis {
             .try_for_each(|(n, unit)| write!(f, "{n}{unit}"))
     }
 }
+
+/// A time of days in milliseconds, written `30d`, or shorter ones as [`Millis`] are. A day is 24 hours: this
+/// is about age, not about a calendar.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String")]
+pub struct Period(pub u64);
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1000;
+
+impl std::str::FromStr for Period {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let refused = |_| format!("`{text}` is not a time; write it like 90d or 36h");
+        let Some(days) = text.strip_suffix('d') else {
+            return text
+                .parse::<Millis>()
+                .map(|millis| Self(millis.0))
+                .map_err(refused);
+        };
+        let days: Option<u64> = days.parse().ok();
+        days.and_then(|days| days.checked_mul(DAY_MS))
+            .map(Self)
+            .ok_or_else(|| refused(String::new()))
+    }
+}
+
+impl TryFrom<String> for Period {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Period> for String {
+    fn from(period: Period) -> Self {
+        period.to_string()
+    }
+}
+
+/// Whole days as days.
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 > 0 && self.0.is_multiple_of(DAY_MS) {
+            write!(f, "{}d", self.0 / DAY_MS)
+        } else {
+            Millis(self.0).fmt(f)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_read_as_they_are_written() {
+        for text in ["1d", "90d", "36h", "250ms"] {
+            assert_eq!(text.parse::<Period>().unwrap().to_string(), text);
+        }
+        for text in ["d", "-1d", "1.5d", "30", "1w", "999999999999999d"] {
+            let error = text.parse::<Period>().unwrap_err();
+            assert_eq!(error, format!("`{text}` is not a time; write it like 90d or 36h"));
+        }
+    }
+}

@@ -32,7 +32,7 @@ pub use conform::{Conform, Hooks};
 pub(crate) use conform::{format, noun, types};
 pub use de::from_node;
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
-pub use duration::Millis;
+pub use duration::{Millis, Period};
 pub use hash::{hex, sha256_hex};
 pub use name::is_name;
 pub use nearest::{closest, quote};

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use serde_json::Value;
 
-use super::port::{Answer, Applied, Cluster, Listed, Listing, PutMode, Store, Stored, Trial, Web};
+use super::port::{Answer, Applied, Cluster, Listed, Listing, Locked, PutMode, Store, Stored, Trial, Web};
 use crate::effect::{SiteSeen, WorldError};
 use crate::objects::ApiKind;
 use crate::runbook::{S3Store, Sealing};
@@ -227,6 +227,10 @@ impl Store for Unconnected {
     }
 
     fn delete<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
+        self.reason()
+    }
+
+    fn locked<'a>(&'a self, _: &'a str) -> Answer<'a, Locked> {
         self.reason()
     }
 

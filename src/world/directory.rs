@@ -22,7 +22,7 @@ use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use tokio::io::AsyncWriteExt as _;
 
-use super::port::{Answer, PutMode, Store, Stored};
+use super::port::{Answer, Locked, PutMode, Store, Stored};
 use crate::effect::{ErrorKind, WorldError};
 
 /// Names that begin with this are ours and are neither listed nor accepted as keys.
@@ -378,6 +378,11 @@ impl Store for DirectoryStore {
     fn delete<'a>(&'a self, key: &'a str) -> Answer<'a, ()> {
         let key = key.to_owned();
         Box::pin(blocking(self, move |store| store.remove(&key)))
+    }
+
+    /// Whoever may write to the folder may delete from it.
+    fn locked<'a>(&'a self, _: &'a str) -> Answer<'a, Locked> {
+        Box::pin(async { Ok(Locked::No) })
     }
 
     fn sibling(&self, suffix: &str) -> Arc<dyn Store> {

@@ -9,7 +9,7 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::effect::{SiteSeen, WorldError};
+use crate::effect::{ErrorKind, Firmness, SiteSeen, WorldError};
 use crate::objects::{ApiKind, LabelSelector};
 
 /// The result of a port's method.
@@ -123,6 +123,16 @@ pub enum Trial<'a> {
 /// second, and holds one page in memory at a time.
 pub const PAGE: usize = 500;
 
+/// Bytes of a page of more than one object: 500 pods have five or six MiB. An object may have several
+/// by itself, and 500 of those would not fit into memory.
+pub const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// The limit by which a page is asked for again that was too large: objects are as likely a little too
+/// large as very much, and each attempt costs [`PAGE_BYTES_MAX`].
+pub fn smaller(limit: usize) -> usize {
+    (limit / 8).max(1)
+}
+
 /// What is to be listed, and how much of it at once.
 #[derive(Clone, Debug)]
 pub struct Listing {
@@ -149,6 +159,9 @@ pub enum Listed {
         /// By which the next page is asked for; `None`: this was the last.
         next: Option<String>,
     },
+    /// The page has more than [`PAGE_BYTES_MAX`] and was not read to its end: it has to be asked for again
+    /// with a smaller limit. A page that may have one object only is never too large.
+    TooLarge,
     /// The server has forgotten the state that the first page showed: nothing of the listing so far
     /// may be used.
     Expired,
@@ -206,8 +219,24 @@ pub trait Store: Send + Sync {
         mode: PutMode,
     ) -> Answer<'a, u64>;
 
-    /// Deletes one object; a missing one is no error.
+    /// Deletes one object; a missing one is no error. Where versions are kept, a locked one is only hidden,
+    /// and the store says that it is gone.
     fn delete<'a>(&'a self, key: &'a str) -> Answer<'a, ()>;
+
+    /// What keeps this object from being deleted, in the store's own words; a missing one is `NotFound`, or
+    /// has none.
+    fn locked<'a>(&'a self, key: &'a str) -> Answer<'a, Locked>;
+
+    /// The same store, locking everything that it writes.
+    ///
+    /// # Errors
+    ///
+    /// `Rejected`: its objects cannot be locked.
+    fn locking(&self, retention: Retention) -> Result<std::sync::Arc<dyn Store>, WorldError> {
+        let message = format!("objects cannot be locked here ({})", retention.mode.word());
+        Err(WorldError::new(ErrorKind::Rejected, self.address(), message)
+            .hint("a lock takes an S3 bucket that was made with object lock"))
+    }
 
     /// The same store, writing and reading under a sibling of its prefix (`shop/` → `shop-<suffix>/`):
     /// Velero refuses foreign folders inside its own.
@@ -224,6 +253,28 @@ pub enum Secrecy {
         /// Whether this machine has a key that opens them.
         opens: bool,
     },
+}
+
+/// Until when an object cannot be deleted, and by whom not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// By whom.
+    pub mode: Firmness,
+    /// In whole seconds.
+    pub until: Timestamp,
+}
+
+/// What keeps an object from being deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Locked {
+    /// Nothing.
+    No,
+    /// A lock with an end.
+    Until(Retention),
+    /// A legal hold: until somebody lifts it.
+    Held,
+    /// The store does not say, and why.
+    Unknown(String),
 }
 
 /// What to do with an object that is already there.

@@ -26,7 +26,7 @@ use bytes::Bytes;
 use futures::io::{AsyncRead, AsyncReadExt as _, BufReader};
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
-use super::port::{Answer, PutMode, Secrecy, Store, Stored};
+use super::port::{Answer, Locked, PutMode, Retention, Secrecy, Store, Stored};
 use crate::effect::{ErrorKind, WorldError};
 use crate::runbook::Sealing;
 
@@ -170,6 +170,17 @@ impl Store for Sealed {
 
     fn delete<'a>(&'a self, key: &'a str) -> Answer<'a, ()> {
         Box::pin(async move { self.inner.delete(&(key.to_owned() + SUFFIX)).await })
+    }
+
+    fn locked<'a>(&'a self, key: &'a str) -> Answer<'a, Locked> {
+        Box::pin(async move { self.inner.locked(&(key.to_owned() + SUFFIX)).await })
+    }
+
+    fn locking(&self, retention: Retention) -> Result<Arc<dyn Store>, WorldError> {
+        Ok(Arc::new(Self {
+            inner: self.inner.locking(retention)?,
+            keys: self.keys.clone(),
+        }))
     }
 
     fn sibling(&self, suffix: &str) -> Arc<dyn Store> {

@@ -17,7 +17,8 @@ const UNFINISHED_H: i64 = 24;
 ///
 /// Refused are the only verified backup of its namespaces (another one is read to its end first), what
 /// may still be being written, and Velero's (that is `velero backup delete`). Who, when and why is kept
-/// in the store. What the store refuses to delete, for an object lock, is named, and the exit code is 3.
+/// in the store. Before anything goes, the store is asked for a lock on each object: if it says that one is
+/// locked, nothing is deleted. What it refuses nevertheless is named; in both cases the exit code is 3 or 5.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
@@ -100,6 +101,9 @@ async fn may_go(library: &Library, card: &Card, now: Timestamp) -> Result<(), Co
             "{name} is Velero's, and has data elsewhere that only Velero finds"
         ))
         .hint(format!("velero backup delete {name}")));
+    }
+    if card.locked == Some(true) {
+        return Err(refused(format!("{name} is {}", report::backup_lock(card))));
     }
     match &card.state {
         State::Verified { .. } | State::NotVerified => replaceable(library, card).await,

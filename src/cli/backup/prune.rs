@@ -9,7 +9,7 @@ use crate::archive::retention::{Aged, Decision, Rules, Unit, decide};
 use crate::cli::{CommandError, Exit, Settings, context, now, output, world};
 use crate::report::{self, Pruning};
 use crate::runbook::Sites;
-use crate::text::Millis;
+use crate::text::Period;
 use crate::world::library::{Card, Library, State, Verdict, Writer};
 use crate::world::{Gone, Keeper};
 
@@ -17,8 +17,9 @@ use crate::world::{Gone, Keeper};
 ///
 /// Backups are decided about by recovery unit: one cluster's same namespaces, and the same part of them.
 /// The newest verified one of each unit is always kept, and is read to its end before any other of its unit
-/// goes. Not touched are Velero's (their TTL decides) and whatever is not verified. Days and ISO weeks are
-/// UTC's. Exit code 3 if something that should go did not.
+/// goes. What the store says is locked is kept and not tried, whatever the rules say. Not touched are Velero's
+/// (their TTL decides) and whatever is not verified. Days and ISO weeks are UTC's. Exit code 3 if something
+/// that should go did not.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     /// The store [default: the only one of the inventory]
@@ -40,8 +41,8 @@ pub(in crate::cli) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 0)]
     keep_yearly: u32,
     /// Keep everything that is not older, such as 90d
-    #[arg(long, value_name = "TIME", value_parser = within)]
-    within: Option<Millis>,
+    #[arg(long, value_name = "TIME")]
+    within: Option<Period>,
     /// Only backups of exactly these namespaces
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     namespaces: Vec<String>,
@@ -54,18 +55,6 @@ pub(in crate::cli) struct Arguments {
     /// The decisions as JSON
     #[arg(long)]
     json: bool,
-}
-
-/// `90d`, or a duration as everywhere else. A day is 24 hours: this is about age, not about a calendar.
-fn within(text: &str) -> Result<Millis, String> {
-    const DAY_MS: u64 = 24 * 60 * 60 * 1000;
-    let Some(days) = text.strip_suffix('d') else {
-        return text.parse();
-    };
-    let days: Option<u64> = days.parse().ok();
-    days.and_then(|days| days.checked_mul(DAY_MS))
-        .map(Millis)
-        .ok_or_else(|| format!("`{text}` is not a time; write it like 90d or 36h"))
 }
 
 impl Arguments {
@@ -103,7 +92,8 @@ async fn prune(
     let store = super::store(&library, "--store", arguments.store.as_deref())?;
     let cards = library.list(store).await?;
     let (aged, left) = sort_out(&cards, &arguments.namespaces);
-    let decisions = decide(&aged, rules, now());
+    let mut decisions = decide(&aged, rules, now());
+    keep_locked(&mut decisions, &cards);
     if !arguments.json {
         let pruning = Pruning {
             store,
@@ -146,12 +136,24 @@ fn sort_out(cards: &[Card], namespaces: &[String]) -> (Vec<Aged>, BTreeMap<Strin
             }
             // Not asked about.
             Ok(_) => {}
+            Err(why) if card.locked == Some(true) => {
+                left.insert(card.name.clone(), format!("{why}; {}", report::backup_lock(card)));
+            }
             Err(why) => {
                 left.insert(card.name.clone(), why.to_owned());
             }
         }
     }
     (aged, left)
+}
+
+/// What is locked is not tried, and counts as kept: a delete would fail, or only hide it.
+fn keep_locked(decisions: &mut [Decision], cards: &[Card]) {
+    for one in decisions {
+        let card = cards.iter().find(|card| card.name == one.name);
+        let locked = card.filter(|card| card.locked == Some(true));
+        one.kept_by.extend(locked.map(report::backup_lock));
+    }
 }
 
 fn age(card: &Card) -> Result<Aged, &'static str> {

@@ -7,7 +7,7 @@ use crate::effect::WorldError;
 use crate::report::lines::{clean, ends, hang, text};
 use crate::report::table::table;
 use crate::report::units::{bytes, count};
-use crate::world::library::{Card, State, Writer};
+use crate::world::library::{Card, LockHeld, State, Writer};
 
 /// A store and what is in it, or why that is not known.
 #[derive(Debug)]
@@ -121,6 +121,21 @@ fn source(card: &Card) -> String {
     }
 }
 
+/// `locked until 2026-12-23 07:17 UTC (compliance)`, as the store says.
+pub fn lock(card: &Card) -> String {
+    match (card.locked, &card.lock) {
+        (_, Some(LockHeld::Until { at, mode })) => format!(
+            "locked until {} UTC ({})",
+            at.strftime("%Y-%m-%d %H:%M"),
+            mode.word()
+        ),
+        (_, Some(LockHeld::LegalHold)) => "locked by a legal hold".to_owned(),
+        (_, Some(LockHeld::NotKnown(why))) => format!("lock not known ({why})"),
+        (Some(false), None) => "not locked".to_owned(),
+        (Some(true) | None, None) => "lock not known".to_owned(),
+    }
+}
+
 /// Who can read it, and what keeps it: `read by lifeboat and Velero; lock not known; not encrypted`.
 pub(super) fn keeping(card: &Card) -> String {
     let readers = match (card.lifeboat_reads, card.velero_reads) {
@@ -134,7 +149,7 @@ pub(super) fn keeping(card: &Card) -> String {
         Some(false) => no.to_owned(),
         None => format!("{what} not known"),
     };
-    let lock = known("locked", "not locked", "lock", card.locked);
+    let lock = lock(card);
     let encrypted = known("encrypted", "not encrypted", "encryption", card.encrypted);
     format!("{readers}; {lock}; {encrypted}")
 }
@@ -180,6 +195,7 @@ mod tests {
             velero_reads: true,
             encrypted: Some(false),
             locked: None,
+            lock: None,
             written_at: None,
         }
     }

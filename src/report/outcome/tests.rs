@@ -126,6 +126,7 @@ fn a_backup_that_the_run_made_itself_loses_nothing() {
             store: "vault".into(),
             name_prefix: "shop".into(),
             selection: crate::effect::Selection::default(),
+            lock: None,
         },
     )];
     let mut tape = Tape::begin(plan, "shop-s-1");

@@ -211,7 +211,7 @@ fn preview(plan: &Plan, effect: &Effect) -> Vec<String> {
         Some(Seen::Restore(preview)) => restore(preview),
         Some(Seen::Object(object)) => vec![object_line(effect, object.is_some()).to_owned()],
         Some(Seen::Namespaces(names)) => namespaces(names),
-        Some(Seen::Counts(counts)) => vec![counts_line(counts)],
+        Some(Seen::Counts(counts)) => counts_lines(counts),
         Some(Seen::Manifests(objects)) => vec![count(objects.len(), "object")],
         Some(Seen::Workloads(workloads)) => workloads.iter().map(workload_line).collect(),
         Some(Seen::Site(_) | Seen::Store | Seen::Backup(_)) => Vec::new(),
@@ -303,12 +303,14 @@ fn namespaces(existing: &[String]) -> Vec<String> {
     vec![format!("exists already: {}", clean(&existing.join(", ")))]
 }
 
-fn counts_line(counts: &Counts) -> String {
+fn counts_lines(counts: &Counts) -> Vec<String> {
     let number = count(usize::try_from(counts.count).unwrap_or(usize::MAX), "object");
-    match counts.bytes {
+    let line = match counts.bytes {
         Some(size) => format!("{number}, {}", bytes(size)),
         None => format!("{number}, size unknown"),
-    }
+    };
+    let notes = counts.notes.iter().map(|note| format!("note: {}", clean(note)));
+    std::iter::once(line).chain(notes).collect()
 }
 
 fn workload_line(workload: &WorkloadSeen) -> String {

@@ -5,6 +5,8 @@
 //! - Taking a backup away begins with its manifest, the mark by which it counts: whatever happens after
 //!   that, nothing takes the rest for a backup. Then goes what Velero finds it by, and the bytes last. A
 //!   store that refuses the first step has lost nothing.
+//! - Before all of that, every object's lock is asked for: of a backup of which one object is locked,
+//!   nothing goes. A store that keeps versions would not even refuse: it would hide the locked object.
 //! - Who, when and why is written beside it before anything goes, and stays when all is gone: a backup that
 //!   is not there any more should not be a riddle.
 
@@ -14,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::World;
 use super::library::{Library, Verdict, Verification};
+use super::lock::kept;
 use crate::archive::{Keys, Sum, Verified};
 use crate::effect::{ErrorKind, WorldError};
 use crate::world::port::{PutMode, Store};
@@ -49,7 +52,8 @@ pub struct Gone {
     pub deleted: u64,
     /// What the store refused to delete, or lists still, and its words.
     pub remains: Vec<Remains>,
-    /// The first refusal was of the mark by which it counts: it is whole, and counts as before.
+    /// Something of it is locked, or the first refusal was of the mark by which it counts: it is whole, and
+    /// counts as before.
     pub untouched: bool,
 }
 
@@ -122,6 +126,15 @@ impl Keeper {
         let keys = Keys::of(name)
             .map_err(|error| WorldError::new(ErrorKind::Rejected, store.address(), error.to_string()))?;
         let order = in_order(&keys, listed(&*store, &keys).await?);
+        let kept = kept(&*store, &order, (self.world.now)()).await?;
+        if !kept.is_empty() {
+            return Ok(Gone {
+                name: name.clone(),
+                deleted: 0,
+                remains: kept.iter().map(|(key, why)| remains(key, why)).collect(),
+                untouched: true,
+            });
+        }
         let note = serde_json::to_vec_pretty(obituary)
             .map_err(|error| WorldError::new(ErrorKind::Internal, store.address(), error.to_string()))?;
         replace(&*store, &keys.deleted(), note).await?;

@@ -21,6 +21,7 @@ mod delete;
 mod job;
 mod keeper;
 pub mod library;
+mod lock;
 mod marks;
 mod observe;
 mod pace;

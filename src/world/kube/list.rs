@@ -18,7 +18,7 @@ use super::path;
 use super::wire::Wire;
 use crate::effect::{ErrorKind, WorldError};
 use crate::objects::ApiKind;
-use crate::world::port::{Listed, Listing, PAGE};
+use crate::world::port::{Listed, Listing, PAGE, PAGE_BYTES_MAX, smaller};
 
 /// How often a list may expire under its own pages before that is an error. A server remembers a state
 /// for five minutes, so one restart is rare and three mean that reading is too slow to ever end.
@@ -45,7 +45,10 @@ struct PageMetadata {
 /// One page.
 pub(super) async fn page(wire: &Wire, listing: &Listing, next: Option<&str>) -> Result<Listed, WorldError> {
     let call = call(listing, next);
-    let reply = wire.send(&call).await?;
+    let most = (listing.limit > 1).then_some(PAGE_BYTES_MAX);
+    let Some(reply) = wire.send_for(&call, most).await? else {
+        return Ok(Listed::TooLarge);
+    };
     if reply.status == StatusCode::GONE {
         return Ok(Listed::Expired);
     }
@@ -98,9 +101,15 @@ async fn try_all(wire: &Wire, listing: &Listing) -> Result<Option<Vec<Value>>, W
     let mut objects = Vec::new();
     let mut first: Option<String> = None;
     let mut from: Option<String> = None;
+    let mut listing = listing.clone();
     loop {
-        let Listed::Objects { items, version, next } = page(wire, listing, from.as_deref()).await? else {
-            return Ok(None);
+        let (items, version, next) = match page(wire, &listing, from.as_deref()).await? {
+            Listed::Objects { items, version, next } => (items, version, next),
+            Listed::TooLarge => {
+                listing.limit = smaller(listing.limit);
+                continue;
+            }
+            Listed::Expired => return Ok(None),
         };
         if *first.get_or_insert_with(|| version.clone()) != version {
             return Ok(None);

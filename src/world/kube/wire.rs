@@ -10,6 +10,7 @@
 
 use std::time::Duration;
 
+use bytes::BytesMut;
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use http_body_util::BodyExt;
@@ -52,22 +53,41 @@ impl Wire {
 
     /// Sends once. Every answer of a server is `Ok`; an error means that there was none.
     pub(super) async fn send(&self, call: &Call) -> Result<Reply, WorldError> {
+        let reply = self.send_for(call, None).await?;
+        // Without a bound there is always one.
+        reply.ok_or_else(|| self.error(ErrorKind::Internal, call.what()))
+    }
+
+    /// Sends once, for an answer of at most so many bytes; `None`: it had more.
+    pub(super) async fn send_for(
+        &self,
+        call: &Call,
+        most: Option<usize>,
+    ) -> Result<Option<Reply>, WorldError> {
         let request = call
             .request()
             .map_err(|error| self.error(ErrorKind::Internal, call.what()).caused_by(&error))?;
         tally::sent();
         let answer = self.client.send(request).await;
-        let (head, body) = answer.map_err(|error| self.unsent(call, &error))?.into_parts();
-        let body = body.collect().await.map_err(|error| self.unsent(call, &error))?;
-        Ok(Reply {
+        let (head, mut body) = answer.map_err(|error| self.unsent(call, &error))?.into_parts();
+        // In one buffer from the beginning: joined afterwards, a page would be in memory twice.
+        let mut bytes = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| self.unsent(call, &error))?;
+            bytes.extend_from_slice(frame.data_ref().map_or(&[], |data| data.as_ref()));
+            if most.is_some_and(|most| bytes.len() > most) {
+                return Ok(None);
+            }
+        }
+        Ok(Some(Reply {
             status: head.status,
             retry_after_ms: transport::retry_after_ms(
                 head.headers
                     .get(RETRY_AFTER)
                     .and_then(|value| value.to_str().ok()),
             ),
-            body: body.to_bytes(),
-        })
+            body: bytes.freeze(),
+        }))
     }
 
     /// Sends once and reads a 2xx as JSON; everything else is an error.

@@ -16,8 +16,11 @@
 //! - **Checksums stay on**: CRC32 on every write, checked on every read where the server has one.
 
 mod error;
+mod lock;
 mod put;
 
+#[cfg(test)]
+mod live_lock_tests;
 #[cfg(test)]
 mod live_tests;
 #[cfg(test)]
@@ -40,9 +43,10 @@ use aws_sdk_s3::primitives::{ByteStream, ByteStreamError, DateTime};
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
 use jiff::Timestamp;
+use tokio::sync::OnceCell;
 
 use self::error::Ask;
-use super::port::{Answer, PutMode, Store, Stored};
+use super::port::{Answer, Locked, PutMode, Retention, Store, Stored};
 use super::transport;
 use crate::effect::{ErrorKind, WorldError};
 use crate::runbook::S3Store;
@@ -73,6 +77,10 @@ pub struct Bucket {
     endpoint: String,
     /// Where the credentials come from, for people.
     credentials: String,
+    /// Everything that is written is locked.
+    retention: Option<Retention>,
+    /// Whether the bucket was made with object lock, once that was asked.
+    locks: Arc<OnceCell<bool>>,
 }
 
 impl Bucket {
@@ -106,6 +114,8 @@ impl Bucket {
             prefix: at.prefix.clone(),
             endpoint: at.endpoint.clone().unwrap_or_else(amazon),
             credentials,
+            retention: None,
+            locks: Arc::default(),
         }
     }
 
@@ -277,6 +287,17 @@ impl Store for Bucket {
 
     /// `shop/` becomes `shop-<suffix>/`. A store without a prefix is the whole bucket and has no
     /// siblings: there it is the folder `<suffix>/`.
+    fn locked<'a>(&'a self, key: &'a str) -> Answer<'a, Locked> {
+        Box::pin(async move { self.lock_of(&self.whole(key)).await })
+    }
+
+    fn locking(&self, retention: Retention) -> Result<Arc<dyn Store>, WorldError> {
+        Ok(Arc::new(Self {
+            retention: Some(retention),
+            ..self.clone()
+        }))
+    }
+
     fn sibling(&self, suffix: &str) -> Arc<dyn Store> {
         let prefix = match self.prefix.strip_suffix('/') {
             Some(own) => format!("{own}-{suffix}/"),

@@ -27,8 +27,10 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
-use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::primitives::{ByteStream, DateTime};
+use aws_sdk_s3::types::{
+    ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, ObjectLockMode as Asked,
+};
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt};
@@ -36,7 +38,7 @@ use tokio::task::JoinSet;
 
 use super::error::Ask;
 use super::{Bucket, CONNECT_LIMIT, UPLOAD_LIMIT};
-use crate::effect::{ErrorKind, WorldError};
+use crate::effect::{ErrorKind, Firmness, WorldError};
 use crate::world::port::PutMode;
 
 /// Bytes per part, and the longest object that is written in one request. S3's least is 5 MiB; a few
@@ -72,6 +74,8 @@ impl Bucket {
         let put = self.client.put_object().bucket(&self.name).key(key);
         let put = put
             .set_if_none_match(only_new(mode))
+            .set_object_lock_mode(self.lock_mode())
+            .set_object_lock_retain_until_date(self.lock_until())
             .checksum_algorithm(ChecksumAlgorithm::Crc32)
             .body(ByteStream::from(bytes))
             .customize()
@@ -119,10 +123,22 @@ impl Bucket {
         }
     }
 
-    async fn head(&self, key: &str) -> Result<HeadObjectOutput, WorldError> {
+    pub(super) async fn head(&self, key: &str) -> Result<HeadObjectOutput, WorldError> {
         let head = self.client.head_object().bucket(&self.name).key(key);
         let head = Box::pin(head.send()).await;
         head.map_err(|error| self.failed(Ask::read("head", key), &error))
+    }
+
+    fn lock_mode(&self) -> Option<Asked> {
+        self.retention.map(|retention| match retention.mode {
+            Firmness::Compliance => Asked::Compliance,
+            Firmness::Governance => Asked::Governance,
+        })
+    }
+
+    fn lock_until(&self) -> Option<DateTime> {
+        self.retention
+            .map(|retention| DateTime::from_secs(retention.until.as_second()))
     }
 
     async fn open(&self, key: &str) -> Result<Upload, WorldError> {
@@ -130,6 +146,8 @@ impl Bucket {
         let open = open
             .bucket(&self.name)
             .key(key)
+            .set_object_lock_mode(self.lock_mode())
+            .set_object_lock_retain_until_date(self.lock_until())
             .checksum_algorithm(ChecksumAlgorithm::Crc32);
         let opened = Box::pin(open.send()).await;
         // An open upload is invisible: whether the request arrived does not matter.

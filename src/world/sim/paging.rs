@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::state::{Key, State, hex_start};
 use crate::effect::{ErrorKind, WorldError};
-use crate::world::port::{Listed, Listing};
+use crate::world::port::{Listed, Listing, PAGE_BYTES_MAX};
 
 /// One page; its version and the name of the next one are made from everything that is listed.
 pub(super) fn page(
@@ -35,8 +35,12 @@ pub(super) fn page(
     let to = from.saturating_add(listing.limit.max(1));
     let shown = keys.iter().skip(from).take(to - from);
     let items = shown.filter_map(|key| state.show(key));
+    let items: Vec<Bytes> = items.map(|object| Bytes::from(object.to_string())).collect();
+    if listing.limit > 1 && items.iter().map(Bytes::len).sum::<usize>() > PAGE_BYTES_MAX {
+        return Ok(Listed::TooLarge);
+    }
     Ok(Listed::Objects {
-        items: items.map(|object| Bytes::from(object.to_string())).collect(),
+        items,
         next: (to < keys.len()).then(|| format!("{version}/{to}")),
         version,
     })

@@ -1,6 +1,7 @@
 //! An object store in memory.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
@@ -10,8 +11,8 @@ use jiff::Timestamp;
 use super::Pace;
 use super::clock::SimClock;
 use super::fault::{FaultError, Faults};
-use crate::effect::{ErrorKind, WorldError};
-use crate::world::port::{Answer, PutMode, Store, Stored};
+use crate::effect::{ErrorKind, Firmness, WorldError};
+use crate::world::port::{Answer, Locked, PutMode, Retention, Store, Stored};
 
 /// Bodies come in pieces, as from a network: whoever reads must not expect all of it at once.
 const PIECE: usize = 16 * 1024;
@@ -26,12 +27,16 @@ pub struct SimStore {
     pace: Pace,
     faults: Faults,
     objects: Arc<Mutex<BTreeMap<String, Object>>>,
+    /// What is written is locked.
+    retention: Option<Retention>,
+    forgetful: Arc<AtomicBool>,
 }
 
 #[derive(Clone, Debug)]
 struct Object {
     bytes: Bytes,
     modified: Timestamp,
+    retention: Option<Retention>,
 }
 
 impl SimStore {
@@ -43,6 +48,8 @@ impl SimStore {
             pace,
             faults,
             objects: Arc::default(),
+            retention: None,
+            forgetful: Arc::default(),
         }
     }
 
@@ -63,8 +70,22 @@ impl SimStore {
         let object = Object {
             bytes: bytes.into(),
             modified: self.clock.now(),
+            retention: self.retention.filter(|_| !self.forgetful.load(Ordering::Relaxed)),
         };
         self.lock().insert(self.full(key), object);
+    }
+
+    /// Locks an object, without a request.
+    pub fn freeze(&self, key: &str, until: Timestamp) {
+        let mode = Firmness::Governance;
+        if let Some(object) = self.lock().get_mut(&self.full(key)) {
+            object.retention = Some(Retention { mode, until });
+        }
+    }
+
+    /// From now on it takes locks and does not keep them, as some servers do.
+    pub fn forgets_locks(&self) {
+        self.forgetful.store(true, Ordering::Relaxed);
     }
 
     /// Takes an object away, without a request.
@@ -197,6 +218,23 @@ impl Store for SimStore {
         Box::pin(self.request("delete", key, || {
             self.lock().remove(&self.full(key));
             Ok(())
+        }))
+    }
+
+    fn locked<'a>(&'a self, key: &'a str) -> Answer<'a, Locked> {
+        Box::pin(self.request("locked", key, || {
+            let retention = self
+                .lock()
+                .get(&self.full(key))
+                .and_then(|object| object.retention);
+            Ok(retention.map_or(Locked::No, Locked::Until))
+        }))
+    }
+
+    fn locking(&self, retention: Retention) -> Result<Arc<dyn Store>, WorldError> {
+        Ok(Arc::new(Self {
+            retention: Some(retention),
+            ..self.clone()
         }))
     }
 

@@ -121,8 +121,9 @@ fn what_is_wrong_is_named() {
     assert_eq!(wrongs, [Wrong::Added { path: path("c") }]);
 
     // The same bytes at another place: only a path changes, which the object itself contradicts.
-    let mut moved = manifest.clone();
-    moved.objects[0].path = path("z");
+    let mut moved = serde_json::to_value(&manifest).unwrap();
+    moved["objects"][0]["path"] = path("z").into();
+    let moved = serde_json::from_value(moved).unwrap();
     let wrongs = verify(&write(few()).0[..], &moved).unwrap_err();
     let (from, to) = (path("z"), path("a"));
     assert_eq!(wrongs, [Wrong::Moved { from, to }]);

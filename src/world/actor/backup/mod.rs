@@ -6,6 +6,9 @@
 //!   written before that moment is in the backup: what RPO is counted from is never too good.
 //! - The manifest is written last: without it a backup does not count, so a crash in the middle leaves
 //!   bytes and no lie. Nothing is overwritten; a name that is taken ends the attempt.
+//! - A lock is put on with each write and not afterwards: there is no moment in which somebody could
+//!   delete what was just written. A server may take the words and not keep them, so at the end it is
+//!   asked for the lock of every object. Whether it holds, only a deletion would show.
 //! - A proof is written only after the store gave every byte back. A store that is sealed for others
 //!   gives nothing back here: its backups stay unverified until somebody with the key verifies them.
 
@@ -28,6 +31,7 @@ use sha2::{Digest as _, Sha256};
 use super::World;
 use super::bytes::{read_if_there, reading, write, writing};
 use super::catalog::{self, RECORD_BYTES_MAX};
+use super::lock::{confirm, retention};
 use super::marks::{KEY, annotation, counted};
 use super::pods::named;
 use crate::archive::{
@@ -35,7 +39,7 @@ use crate::archive::{
 };
 use crate::effect::{Attempt, BackupObjects, ErrorKind, Receipt, Resolution, WorldError};
 use crate::text::hex;
-use crate::world::port::{Secrecy, Store};
+use crate::world::port::{Retention, Secrecy, Store};
 use choose::choose;
 use pack::Packing;
 
@@ -52,8 +56,14 @@ impl World {
         attempt: &Attempt,
     ) -> Result<Receipt, WorldError> {
         let site = self.site(&effect.site)?;
-        let store = self.store(&effect.store)?;
+        let plain = self.store(&effect.store)?;
         let consistent_at = (self.now)();
+        let kept = effect.lock.as_ref().map(|lock| retention(lock, consistent_at));
+        let kept = kept.transpose()?;
+        let store = match kept {
+            Some(kept) => plain.locking(kept)?,
+            None => plain,
+        };
         let keys = backup_name(&effect.name_prefix, consistent_at)
             .map_err(|error| WorldError::new(ErrorKind::Rejected, &effect.store, error.to_string()))?;
         let identity = site.cluster.identity().await?;
@@ -90,12 +100,14 @@ impl World {
         let manifest = Arc::new(manifest);
         let stored = describe(&*store, &keys, &manifest, attempt).await?;
         if store.secrecy() == (Secrecy::Sealed { opens: false }) {
-            return Ok(unproved(&manifest));
+            let lock = locked(&*store, &keys, kept.as_ref()).await?;
+            return Ok(with(unproved(&manifest), lock));
         }
         let count = counted(manifest.objects.len(), "object");
         (attempt.progress)(format!("reading {count} back"));
         self.prove(&*store, &keys, &manifest, stored).await?;
-        Ok(receipt(&manifest))
+        let lock = locked(&*store, &keys, kept.as_ref()).await?;
+        Ok(with(receipt(&manifest), lock))
     }
 
     /// Reads all of it back and writes the proof; `stored` is the SHA-256 of the manifest as it was written.
@@ -141,7 +153,10 @@ impl World {
             if found.seen.verified_at.is_some()
                 && let Some(manifest) = &found.manifest
             {
-                return Ok(Resolution::Done(Box::new(receipt(manifest))));
+                let lock = effect.lock.as_ref();
+                let kept = lock.map(|lock| retention(lock, manifest.consistent_at));
+                let lock = locked(&*store, &found.keys, kept.transpose()?.as_ref()).await?;
+                return Ok(Resolution::Done(Box::new(with(receipt(manifest), lock))));
             }
         }
         Ok(Resolution::NotDone)
@@ -245,6 +260,32 @@ fn receipt(manifest: &Manifest) -> Receipt {
             .collect(),
         consistent_at: Some(manifest.consistent_at),
         ..Receipt::default()
+    }
+}
+
+/// Asks the store whether it keeps all of a backup as it was told to, and says until when.
+async fn locked(
+    store: &dyn Store,
+    keys: &Keys,
+    wanted: Option<&Retention>,
+) -> Result<Option<String>, WorldError> {
+    let Some(wanted) = wanted else { return Ok(None) };
+    let mut all = store.list(&keys.folder()).await?;
+    all.extend(store.list(&keys.own_folder()).await?);
+    let all: Vec<String> = all.into_iter().map(|entry| entry.key).collect();
+    confirm(store, &all, wanted).await?;
+    Ok(Some(format!(
+        "the store says that it keeps it until {} ({})",
+        wanted.until,
+        wanted.mode.word()
+    )))
+}
+
+fn with(receipt: Receipt, lock: Option<String>) -> Receipt {
+    let lock = lock.map(|lock| format!("; {lock}"));
+    Receipt {
+        summary: receipt.summary + &lock.unwrap_or_default(),
+        ..receipt
     }
 }
 

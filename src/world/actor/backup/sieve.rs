@@ -11,8 +11,8 @@ use serde_json::Value;
 use super::choose::{Chosen, Line};
 use crate::archive::LeftOut;
 use crate::effect::{ErrorKind, Selection, WorldError};
-use crate::objects::{ApiKind, ObjectId, Related, left_out_of_backup};
-use crate::world::actor::marks::text;
+use crate::objects::{ApiKind, ObjectId, Related, left_out_of_backup, names_veleros_hook};
+use crate::world::actor::marks::{counted, text};
 use crate::world::port::Listing;
 
 /// Takes what is meant, kind by kind.
@@ -31,6 +31,8 @@ pub(super) struct Sieve {
     left_out: BTreeSet<LeftOut>,
     site: String,
     pub(super) taken: usize,
+    /// Pods that name hooks for Velero.
+    hooked: usize,
 }
 
 /// What the sieve must know of a line.
@@ -65,6 +67,7 @@ impl Sieve {
             left_out: chosen.left_out.iter().cloned().collect(),
             site: site.to_owned(),
             taken: 0,
+            hooked: 0,
         }
     }
 
@@ -88,6 +91,7 @@ impl Sieve {
             if self.keeps(of, &object) {
                 self.related.note(&of.kind, &object);
                 self.taken += 1;
+                self.hooked += usize::from(names_veleros_hook(&object).is_some());
                 sink.take(&of.kind, object)?;
             }
         }
@@ -127,7 +131,13 @@ impl Sieve {
     }
 
     /// What was left out, sorted.
-    pub(super) fn left_out(self) -> Vec<LeftOut> {
+    pub(super) fn left_out(mut self) -> Vec<LeftOut> {
+        if self.hooked > 0 {
+            self.left_out.insert(LeftOut {
+                what: format!("Velero's hooks on {}", counted(self.hooked, "pod")),
+                why: "lifeboat does not run them, before or after a backup".to_owned(),
+            });
+        }
         self.left_out.into_iter().collect()
     }
 }

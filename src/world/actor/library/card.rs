@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::archive::{BackupRecord, Keys, Usable};
-use crate::effect::{ErrorKind, WorldError};
+use crate::effect::{ErrorKind, Firmness, WorldError};
 use crate::world::actor::bytes::read_if_there;
 use crate::world::actor::catalog::{self, Found, RECORD_BYTES_MAX};
+use crate::world::actor::lock::weakest;
 use crate::world::actor::pace::{Work, all};
-use crate::world::port::{Secrecy, Store, Stored};
+use crate::world::port::{Locked, Retention, Secrecy, Store, Stored};
 
 /// Backups looked at side by side.
 const IN_FLIGHT: usize = 8;
@@ -47,10 +48,30 @@ pub struct Card {
     pub velero_reads: bool,
     /// Whether lifeboat encrypted it; whether the store does is for the store to say.
     pub encrypted: Option<bool>,
-    /// Whether the store keeps it from being deleted.
+    /// Whether the store says that it keeps what a restore needs of it from being deleted.
     pub locked: Option<bool>,
+    /// How: until when, by what, or why that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lock: Option<Held>,
     /// When the newest of its files was written, as the store says.
     pub written_at: Option<Timestamp>,
+}
+
+/// What a store says of a lock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Held {
+    /// Until this moment, in this mode.
+    Until {
+        /// The end of the first of its locks.
+        at: Timestamp,
+        /// Who may lift it.
+        mode: Firmness,
+    },
+    /// By a legal hold: until somebody lifts it.
+    LegalHold,
+    /// It does not say, and why.
+    NotKnown(String),
 }
 
 /// A cluster as a backup names it.
@@ -117,13 +138,17 @@ pub enum State {
 }
 
 /// The cards of all backups of a store.
-pub(super) async fn all_cards(store: &dyn Store, name: &str) -> Result<Vec<Card>, WorldError> {
+pub(super) async fn all_cards(
+    store: &dyn Store,
+    name: &str,
+    now: Timestamp,
+) -> Result<Vec<Card>, WorldError> {
     let files = files(store).await?;
     let mut work: Vec<Work<'_, Card>> = Vec::with_capacity(files.len());
     for (backup, files) in &files {
-        work.push(Box::pin(
-            async move { Ok(card(store, name, backup, files).await) },
-        ));
+        work.push(Box::pin(async move {
+            Ok(card(store, name, backup, files, now).await)
+        }));
     }
     let mut cards = all(IN_FLIGHT, work).await?;
     cards.sort_by(|a, b| (a.consistent_at, &a.name).cmp(&(b.consistent_at, &b.name)));
@@ -135,7 +160,12 @@ pub(super) async fn all_cards(store: &dyn Store, name: &str) -> Result<Vec<Card>
 /// # Errors
 ///
 /// `NotFound`: there is nothing of this name. The store's.
-pub(super) async fn one(store: &dyn Store, store_name: &str, name: &str) -> Result<Card, WorldError> {
+pub(super) async fn one(
+    store: &dyn Store,
+    store_name: &str,
+    name: &str,
+    now: Timestamp,
+) -> Result<Card, WorldError> {
     let keys = Keys::of(name)
         .map_err(|error| WorldError::new(ErrorKind::Rejected, store.address(), error.to_string()))?;
     let mut files = store.list(&keys.folder()).await?;
@@ -146,7 +176,7 @@ pub(super) async fn one(store: &dyn Store, store_name: &str, name: &str) -> Resu
         return Err(WorldError::new(ErrorKind::NotFound, store.address(), message)
             .hint("lifeboat backups lists what there is"));
     }
-    Ok(card(store, store_name, name, &files).await)
+    Ok(card(store, store_name, name, &files, now).await)
 }
 
 /// The files of each backup by its name.
@@ -165,7 +195,7 @@ async fn files(store: &dyn Store) -> Result<BTreeMap<String, Vec<Stored>>, World
 }
 
 /// The card of one backup.
-async fn card(store: &dyn Store, store_name: &str, name: &str, files: &[Stored]) -> Card {
+async fn card(store: &dyn Store, store_name: &str, name: &str, files: &[Stored], now: Timestamp) -> Card {
     let mut card = blank(store_name, name, files);
     let record = match record(store, name).await {
         Ok(record) => record,
@@ -186,7 +216,21 @@ async fn card(store: &dyn Store, store_name: &str, name: &str, files: &[Stored])
     let sealed = store.secrecy() != Secrecy::Plain;
     card.encrypted = Some(sealed);
     card.velero_reads &= !sealed;
+    card.lock(weakest(store, &needed(name, files), now).await);
     card
+}
+
+/// The keys of what a restore needs: the archive, and what makes it a backup.
+fn needed(name: &str, files: &[Stored]) -> Vec<String> {
+    let Ok(keys) = Keys::of(name) else {
+        return Vec::new();
+    };
+    let there = |key: &String| files.iter().any(|file| file.key == *key);
+    let mark = [keys.manifest(), keys.velero_backup()].into_iter().find(there);
+    std::iter::once(keys.archive())
+        .filter(there)
+        .chain(mark)
+        .collect()
 }
 
 fn blank(store: &str, name: &str, files: &[Stored]) -> Card {
@@ -207,6 +251,7 @@ fn blank(store: &str, name: &str, files: &[Stored]) -> Card {
         velero_reads: false,
         encrypted: None,
         locked: None,
+        lock: None,
         written_at: files.iter().filter_map(|file| file.modified).max(),
     }
 }
@@ -227,6 +272,15 @@ async fn record(store: &dyn Store, name: &str) -> Result<Option<BackupRecord>, S
 }
 
 impl Card {
+    fn lock(&mut self, found: Locked) {
+        (self.locked, self.lock) = match found {
+            Locked::No => (Some(false), None),
+            Locked::Until(Retention { mode, until: at }) => (Some(true), Some(Held::Until { at, mode })),
+            Locked::Held => (Some(true), Some(Held::LegalHold)),
+            Locked::Unknown(why) => (None, Some(Held::NotKnown(why))),
+        };
+    }
+
     fn recorded(&mut self, record: &BackupRecord, files: &[Stored]) {
         let archive = Keys::of(&record.name).map(|keys| keys.archive());
         let there = files.iter().any(|file| Ok(&file.key) == archive.as_ref());

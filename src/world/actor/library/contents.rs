@@ -48,8 +48,9 @@ pub(super) async fn contents(
     store: &dyn Store,
     store_name: &str,
     name: &str,
+    now: Timestamp,
 ) -> Result<Contents, WorldError> {
-    let card = super::card::one(store, store_name, name).await?;
+    let card = super::card::one(store, store_name, name, now).await?;
     let keys = Keys::of(name)
         .map_err(|error| WorldError::new(ErrorKind::Rejected, store.address(), error.to_string()))?;
     let usable = !matches!(

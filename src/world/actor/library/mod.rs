@@ -15,7 +15,7 @@ mod contents;
 mod objects;
 mod verify;
 
-pub use card::{Card, Origin, State, Writer};
+pub use card::{Card, Held as LockHeld, Origin, State, Writer};
 pub use contents::Contents;
 pub use objects::{Held, Wanted};
 pub use verify::{Verdict, Verification};
@@ -54,7 +54,7 @@ impl Library {
     ///
     /// The store's: it could not be listed. What is wrong with one backup is on its card.
     pub async fn list(&self, store: &str) -> Result<Vec<Card>, WorldError> {
-        card::all_cards(&*self.world.store(store)?, store).await
+        card::all_cards(&*self.world.store(store)?, store, (self.world.now)()).await
     }
 
     /// What one backup says of itself.
@@ -63,7 +63,7 @@ impl Library {
     ///
     /// `NotFound`: there is nothing of this name. The store's.
     pub async fn show(&self, store: &str, name: &str) -> Result<Contents, WorldError> {
-        contents::contents(&*self.world.store(store)?, store, name).await
+        contents::contents(&*self.world.store(store)?, store, name, (self.world.now)()).await
     }
 
     /// Reads all of a backup and holds it against its manifest, object by object.

@@ -150,8 +150,8 @@ impl<'a> Survey<'a> {
             .map_or(archived.id.namespace.is_some(), |kind| kind.namespaced);
         match self.fitter.fit(&archived.resource, archived.object, namespaced) {
             Ok((object, notes)) => {
-                let sha256 = digest(&archived.sha256);
-                self.add(place, sha256, served.as_ref(), &object, notes).await?;
+                self.add(place, archived.sha256, served.as_ref(), &object, notes)
+                    .await?;
                 if misplaced {
                     self.refuse_misplaced(&archived.resource);
                 }
@@ -371,14 +371,4 @@ fn unserved(site: &Site<'_>, id: &ObjectId, effect: &RestoreObjects) -> String {
         ", and the backup does not bring its definition"
     };
     format!("{} serves no {} of {}{drill}", site.name, id.kind, id.api_version)
-}
-
-/// The bytes of a digest in hex.
-pub(super) fn digest(hex: &str) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    for (byte, at) in bytes.iter_mut().zip((0..hex.len()).step_by(2)) {
-        let pair = hex.get(at..at + 2).unwrap_or("");
-        *byte = u8::from_str_radix(pair, 16).unwrap_or(0);
-    }
-    bytes
 }

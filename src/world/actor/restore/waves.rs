@@ -21,7 +21,6 @@ use super::losses::{Failed, Losses, is_of_site};
 use super::make::{Maker, Outcome, SETTLE_LIMIT_MS};
 use super::prepare::Fitter;
 use super::stream::{Met, stream};
-use super::survey::digest;
 use crate::archive::Archived;
 use crate::effect::{ErrorKind, WorldError};
 use crate::objects::Made;
@@ -232,7 +231,7 @@ impl Waves<'_> {
             .entries
             .binary_search_by_key(&place, |entry| entry.place);
         let entry = at.ok().and_then(|at| Some((at, self.index.entries.get(at)?)));
-        let Some((at, _)) = entry.filter(|(_, entry)| entry.sha256 == digest(&archived.sha256)) else {
+        let Some((at, _)) = entry.filter(|(_, entry)| entry.sha256 == archived.sha256) else {
             return Err(self.changed(&archived.path));
         };
         let namespaced = self.index.id(at).namespace.is_some();

@@ -23,6 +23,7 @@ pub(super) fn backup() -> Effect {
         store: "vault".into(),
         name_prefix: "shop".into(),
         selection: selection(),
+        lock: None,
     })
 }
 

@@ -173,6 +173,7 @@ async fn live_a_restore_keeps_up_with_a_bare_loop() {
         store: "vault".into(),
         name_prefix: "load".into(),
         selection: selection.clone(),
+        lock: None,
     });
     let made = timed("backup", count, world.perform(&backup, &attempt()))
         .await

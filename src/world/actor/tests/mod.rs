@@ -12,6 +12,7 @@ mod kit;
 mod live;
 #[cfg(feature = "kube")]
 mod live_partly;
+mod locks;
 mod partly;
 mod recovery;
 mod restores;

@@ -346,3 +346,40 @@ async fn a_list_that_expires_under_its_pages_begins_anew_and_nothing_is_mixed() 
         "nothing is left of what was begun"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn hooks_for_velero_are_named_as_not_run_by_the_plan_and_by_the_manifest() {
+    let stage = with_namespaces(Stage::new(), &["web"]);
+    for name in ["db-0", "db-1"] {
+        let mut pod = object(
+            "v1",
+            "Pod",
+            Some("web"),
+            name,
+            &json!({"spec": {"containers": [{"name": "db", "image": "db:1"}]}}),
+        );
+        pod["metadata"]["annotations"] = json!({"pre.hook.backup.velero.io/command": "[\"sync\"]"});
+        stage.east().seed([&pod]).expect("seeded");
+    }
+    let selection = json!({"namespaces": ["web"]});
+    let query = Query::Inventory {
+        site: "east".into(),
+        selection: serde_json::from_value(selection.clone()).expect("a selection"),
+    };
+    let Seen::Counts(counts) = stage.read(query).await else {
+        panic!("counted")
+    };
+    assert_eq!(
+        counts.notes,
+        ["pods in web name hooks for Velero, which lifeboat does not run"]
+    );
+    let name = capture(&stage, selection).await;
+    let why = rule(&stage, &name, "Velero's hooks on 2 pods");
+    assert_eq!(why, "lifeboat does not run them, before or after a backup");
+}
+
+fn rule(stage: &Stage, name: &str, what: &str) -> String {
+    let all = manifest(stage, name).left_out;
+    let one = all.into_iter().find(|one| one.what == what);
+    one.expect("a rule").why
+}
