@@ -63,7 +63,7 @@ async fn list_all(cluster: &Arc<dyn Cluster>) -> usize {
 
 /// Objects of a kind, page after page; none of them is read.
 async fn count(cluster: Arc<dyn Cluster>, kind: ApiKind) -> usize {
-    let listing = Listing {
+    let mut listing = Listing {
         kind,
         namespace: None,
         labels: None,
@@ -79,6 +79,10 @@ async fn count(cluster: Arc<dyn Cluster>, kind: ApiKind) -> usize {
                 next = more;
             }
             Listed::Expired => (next, count) = (None, 0),
+            Listed::TooLarge => {
+                listing.limit = (listing.limit / 2).max(1);
+                continue;
+            }
         }
         if next.is_none() {
             return count;

@@ -42,6 +42,10 @@ fn body(length: usize) -> BoxStream<'static, Result<Bytes, WorldError>> {
     stream::iter([Ok(Bytes::from(vec![7; length]))]).boxed()
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a real server compares with the real time"
+)]
 fn in_an_hour() -> Timestamp {
     let now = Timestamp::try_from(std::time::SystemTime::now()).unwrap();
     let then = now + SignedDuration::from_hours(1);

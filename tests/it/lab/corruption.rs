@@ -178,11 +178,8 @@ fn mix_ups(vault: &Vault) -> Vec<Case> {
     let mut long = vault.file(&archive);
     long.push(0);
     let twice = vault.file(&archive).repeat(2);
-    let own = Manifest::from_bytes(&vault.file(&new.manifest())).unwrap();
     let mut renamed = Manifest::from_bytes(&vault.file(&old.manifest())).unwrap();
     new.name().clone_into(&mut renamed.backup);
-    let mut short = own;
-    short.objects.pop();
     let of_older = format!("it is of the backup {}", old.name());
     vec![
         Case::new(

@@ -106,7 +106,7 @@ async fn slices(site: &Site<'_>, namespace: &str, name: &str) -> Result<Vec<Valu
     let kind = builtin("EndpointSlice")
         .ok_or_else(|| site.error(ErrorKind::Internal, "endpoint slices are not built in"))?;
     let label = ("kubernetes.io/service-name".to_owned(), name.to_owned());
-    let listing = Listing {
+    let mut listing = Listing {
         kind: kind.clone(),
         namespace: Some(namespace.to_owned()),
         labels: Some(LabelSelector {
@@ -123,13 +123,15 @@ async fn slices(site: &Site<'_>, namespace: &str, name: &str) -> Result<Vec<Valu
             } => {
                 let parsed = items.iter().map(|item| Listing::object(&kind, item));
                 found.extend(parsed.filter_map(Result::ok));
+                if more.is_none() {
+                    return Ok(found);
+                }
                 next = more;
             }
             // The next look reads it again.
             Listed::Expired => return Ok(found),
-        }
-        if next.is_none() {
-            return Ok(found);
+            // Never said of a single object, so this ends.
+            Listed::TooLarge => listing.limit = (listing.limit / 2).max(1),
         }
     }
 }

@@ -138,6 +138,7 @@ async fn backed_up(world: &World, names: &[String]) -> RestoreObjects {
         store: "vault".into(),
         name_prefix: "partly".into(),
         selection: selection.clone(),
+        lock: None,
     });
     let made = world.perform(&backup, &attempt()).await.unwrap();
     RestoreObjects {
