@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::draft::Request;
-use super::{Part, Plan, PlannedStep, Warning, backups, codes, lacking, scope};
+use super::{Part, Plan, PlannedStep, Warning, codes, lacking, previews, scope};
 use crate::effect::{Effect, Fate, Query, RestorePreview, Seen, WorldError};
 use crate::runbook::{Runbook, Step};
 use crate::step::Observed;
-use crate::text::{Diagnostic, Diagnostics};
+use crate::text::{Diagnostic, Diagnostics, Span};
 
 /// How many objects an error names; the rest is counted.
 const NAMED: usize = 5;
@@ -33,18 +33,20 @@ pub(super) fn judge(request: &Request<'_>, mut plan: Plan, seen: &Observed) -> R
             .iter()
             .filter_map(|effect| restore_preview(effect, seen))
         {
-            refuse_restore(request, &written, &step.name, preview, &mut found);
             let span = written
                 .get(step.name.as_str())
                 .map_or(request.runbook.name.span, |step| step.name.span);
-            if let Some(diagnostic) = lacking::refused(&step.name, span, preview) {
-                found.push(diagnostic);
-            }
+            let refused = [
+                refuse_restore(&step.name, span, preview),
+                lacking::refused(&step.name, span, preview),
+            ];
+            refused.into_iter().flatten().for_each(|one| found.push(one));
         }
     }
-    plan.warnings = warnings(&plan, seen);
+    let restores: Vec<&RestorePreview> = previews(seen.iter().map(|(_, seen)| seen)).collect();
+    plan.warnings = warnings(&plan, &restores);
     plan.warnings.extend(passed_over(seen));
-    plan.warnings.extend(said(seen));
+    plan.warnings.extend(said(&restores));
     if found.has_errors() { Err(found) } else { Ok(plan) }
 }
 
@@ -120,23 +122,15 @@ fn restore_preview<'a>(effect: &Effect, seen: &'a Observed) -> Option<&'a Restor
 }
 
 /// Objects that must not or cannot be restored refuse the plan, by name.
-fn refuse_restore(
-    request: &Request<'_>,
-    written: &Written<'_>,
-    name: &str,
-    preview: &RestorePreview,
-    found: &mut Diagnostics,
-) {
+fn refuse_restore(name: &str, span: Span, preview: &RestorePreview) -> Option<Diagnostic> {
     let refused: Vec<_> = preview
         .fates
         .iter()
         .filter(|one| one.fate == Fate::Refuse)
         .collect();
     if refused.is_empty() {
-        return;
+        return None;
     }
-    let step = written.get(name);
-    let span = step.map_or(request.runbook.name.span, |step| step.name.span);
     let message = format!(
         "step `{name}` cannot restore {} of {} objects",
         refused.len(),
@@ -149,11 +143,11 @@ fn refuse_restore(
     if refused.len() > NAMED {
         diagnostic = diagnostic.help(format!("and {} more", refused.len() - NAMED));
     }
-    found.push(diagnostic.help("mend the standby, or leave these kinds out with `exclude`"));
+    Some(diagnostic.help("mend the standby, or leave these kinds out with `exclude`"))
 }
 
 /// What a person should know before saying yes.
-fn warnings(plan: &Plan, seen: &Observed) -> Vec<Warning> {
+fn warnings(plan: &Plan, restores: &[&RestorePreview]) -> Vec<Warning> {
     let mut warnings = Vec::new();
     if plan.sandbox.is_some() {
         warnings.push(warning(
@@ -162,7 +156,7 @@ fn warnings(plan: &Plan, seen: &Observed) -> Vec<Warning> {
             "make sure that the standby's network plugin enforces NetworkPolicy",
         ));
     }
-    for backup in backups(seen.iter().map(|(_, seen)| seen)) {
+    for backup in restores.iter().filter_map(|preview| preview.backup.as_ref()) {
         if backup.verified_at.is_none() {
             let message = format!(
                 "backup {} was never read back and compared with a manifest",
@@ -187,7 +181,7 @@ fn warnings(plan: &Plan, seen: &Observed) -> Vec<Warning> {
             ));
         }
     }
-    warnings.extend(lacking::warnings(seen));
+    warnings.extend(lacking::warnings(restores));
     if !plan
         .steps
         .iter()
@@ -215,12 +209,8 @@ fn warnings(plan: &Plan, seen: &Observed) -> Vec<Warning> {
 }
 
 /// What restores say of themselves as a whole.
-fn said(seen: &Observed) -> Vec<Warning> {
-    let previews = seen.iter().filter_map(|(_, seen)| match seen {
-        Seen::Restore(preview) => Some(preview),
-        _ => None,
-    });
-    let said = previews.flat_map(|preview| &preview.said);
+fn said(restores: &[&RestorePreview]) -> Vec<Warning> {
+    let said = restores.iter().flat_map(|preview| &preview.said);
     said.map(|words| {
         warning(
             codes::RESTORE_SAYS,

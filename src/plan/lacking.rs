@@ -1,8 +1,7 @@
 //! What a restore's target lacks, as errors and warnings of the plan.
 
-use super::{Warning, codes};
-use crate::effect::{Lack, RestorePreview, Seen};
-use crate::step::Observed;
+use super::{Warning, codes, judge};
+use crate::effect::{Lack, RestorePreview};
 use crate::text::{Diagnostic, Span};
 
 /// What a plan says one by one; the rest has one line. All of it is in the JSON.
@@ -26,20 +25,13 @@ pub(super) fn refused(name: &str, span: Span, preview: &RestorePreview) -> Optio
 }
 
 /// What keeps restored things from working.
-pub(super) fn warnings(seen: &Observed) -> Vec<Warning> {
-    let previews = seen.iter().filter_map(|(_, seen)| match seen {
-        Seen::Restore(preview) => Some(preview),
-        _ => None,
-    });
-    let lacks: Vec<&Lack> = previews
+pub(super) fn warnings(restores: &[&RestorePreview]) -> Vec<Warning> {
+    let lacks: Vec<&Lack> = restores
+        .iter()
         .flat_map(|preview| &preview.lacks)
         .filter(|lack| !lack.refuses)
         .collect();
-    let warning = |message: String, hint: &str| Warning {
-        code: codes::LACKING.to_owned(),
-        message,
-        hint: Some(hint.to_owned()),
-    };
+    let warning = |message: String, hint: &str| judge::warning(codes::LACKING, &message, hint);
     let shown = lacks.iter().take(SHOWN);
     let mut warnings: Vec<Warning> = shown.map(|lack| warning(lack.sentence(), &lack.hint)).collect();
     if lacks.len() > SHOWN {

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::effect::{BackupSeen, Effect, Query, Sandbox, Seen, SiteSeen};
+use crate::effect::{BackupSeen, Effect, Query, RestorePreview, Sandbox, Seen, SiteSeen};
 use crate::runbook::{Mode, Objectives, Owner, Policy};
 
 /// Everything that a run will do, and what that was decided from.
@@ -73,14 +73,15 @@ impl Plan {
 
     /// Backups that steps of this plan restore from, as they were seen.
     pub fn backups(&self) -> impl Iterator<Item = &BackupSeen> {
-        backups(self.sightings.iter().map(|sighting| &sighting.seen))
+        let seen = self.sightings.iter().map(|sighting| &sighting.seen);
+        previews(seen).filter_map(|preview| preview.backup.as_ref())
     }
 }
 
-/// Backups that something is restored from, among what was seen.
-fn backups<'a>(seen: impl Iterator<Item = &'a Seen>) -> impl Iterator<Item = &'a BackupSeen> {
+/// What restores would do, among what was seen.
+fn previews<'a>(seen: impl Iterator<Item = &'a Seen>) -> impl Iterator<Item = &'a RestorePreview> {
     seen.filter_map(|seen| match seen {
-        Seen::Restore(preview) => preview.backup.as_ref(),
+        Seen::Restore(preview) => Some(preview),
         _ => None,
     })
 }
