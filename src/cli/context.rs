@@ -87,13 +87,13 @@ fn check_text(name: &str, text: String, sites: Option<&Path>) -> Result<Checked,
     if let Some(sites) = sites {
         ids.push(sources.add(sites.display().to_string(), read(sites)?));
     }
-    let loaded = step::check(runbook::load(&sources, &ids, &step::kind_names(KINDS)), KINDS);
+    let (loaded, bound) = step::check(runbook::load(&sources, &ids, &step::kind_names(KINDS)), KINDS);
     Ok(Checked {
         sources,
         found: loaded.diagnostics,
         runbook: loaded.runbook,
         sites: loaded.sites,
-        bound: loaded.bound,
+        bound,
         origin: Origin {
             runbook: PathBuf::from(name),
             sites: sites.map(absolute),

@@ -186,8 +186,9 @@ fn plan_with(steps: &str, mode: Mode, table: &Table) -> Result<Plan, String> {
 fn steps_that_were_read_by_checking_give_the_plan_that_reading_them_again_gives() {
     let mut sources = Sources::default();
     let id = sources.add("shop.yaml", format!("{HEAD}{SHOP}"));
-    let checked = step::check(runbook::load(&sources, &[id], &kind_names(KINDS)), KINDS);
-    let (runbook, sites) = (checked.runbook.unwrap(), checked.sites.unwrap());
+    let loaded = runbook::load(&sources, &[id], &kind_names(KINDS));
+    let (checked, bound) = step::check(loaded, KINDS);
+    let (runbook, sites, bound) = (checked.runbook.unwrap(), checked.sites.unwrap(), bound.unwrap());
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let table = Table::of(3);
     for mode in Mode::ALL {
@@ -204,11 +205,10 @@ fn steps_that_were_read_by_checking_give_the_plan_that_reading_them_again_gives(
             };
             runtime.block_on(compile(&request, &table)).unwrap()
         };
-        let (again, kept) = (planned(None), planned(checked.bound.as_ref()));
+        let (again, kept) = (planned(None), planned(Some(&bound)));
         assert_eq!(again, kept, "{mode}");
     }
     let swapped = runbook::swapped(runbook.sites_by_role());
-    let bound = checked.bound.unwrap();
     assert!(
         !bound.is_with(&swapped, &runbook.sample_inputs()),
         "a failback has other sites"

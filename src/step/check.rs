@@ -2,21 +2,7 @@
 
 use super::Kind;
 use super::bind::{Bound, bind, bind_other_sites};
-use crate::runbook::{Loaded, Runbook, Sites, swapped};
-use crate::text::Diagnostics;
-
-/// What files say, and everything that is wrong with it.
-#[derive(Debug)]
-pub struct Checked {
-    /// The runbook, as far as it could be read.
-    pub runbook: Option<Runbook>,
-    /// The inventory, as far as it could be read.
-    pub sites: Option<Sites>,
-    /// Everything that is wrong with them, in the order of their places.
-    pub diagnostics: Diagnostics,
-    /// The steps with today's roles and sample inputs: who plans with the same need not read them again.
-    pub bound: Option<Bound>,
-}
+use crate::runbook::{Loaded, swapped};
 
 /// The names of step kinds.
 pub fn kind_names(kinds: &[Kind]) -> Vec<&'static str> {
@@ -24,16 +10,12 @@ pub fn kind_names(kinds: &[Kind]) -> Vec<&'static str> {
 }
 
 /// Adds what is wrong with the steps to what is wrong with the documents: with the roles as they are
-/// today, and as a failback would have them.
+/// today, and as a failback would have them. The steps with today's roles and sample inputs come along: who
+/// plans with the same need not read them again.
 #[must_use]
-pub fn check(loaded: Loaded, kinds: &[Kind]) -> Checked {
-    let mut checked = Checked {
-        runbook: loaded.runbook,
-        sites: loaded.sites,
-        diagnostics: loaded.diagnostics,
-        bound: None,
-    };
-    if let (Some(runbook), Some(sites)) = (&checked.runbook, &checked.sites) {
+pub fn check(mut loaded: Loaded, kinds: &[Kind]) -> (Loaded, Option<Bound>) {
+    let mut kept = None;
+    if let (Some(runbook), Some(sites)) = (&loaded.runbook, &loaded.sites) {
         let inputs = runbook.sample_inputs();
         let today = runbook.sites_by_role();
         let failback = swapped(today.clone());
@@ -43,12 +25,12 @@ pub fn check(loaded: Loaded, kinds: &[Kind]) -> Checked {
         } else {
             bind(runbook, sites, &failback, &inputs, kinds).1
         };
-        checked.bound = Some(bound);
-        checked.diagnostics.extend(more);
-        checked.diagnostics.extend(found);
-        checked.diagnostics.settle();
+        kept = Some(bound);
+        loaded.diagnostics.extend(more);
+        loaded.diagnostics.extend(found);
+        loaded.diagnostics.settle();
     }
-    checked
+    (loaded, kept)
 }
 
 #[cfg(test)]
@@ -82,7 +64,7 @@ spec:
         let mut sources = Sources::default();
         let id = sources.add("shop.yaml", format!("{HEAD}{step}\n"));
         let loaded = load(&sources, &[id], &kind_names(KINDS));
-        check(loaded, KINDS).diagnostics.render(&sources, false)
+        check(loaded, KINDS).0.diagnostics.render(&sources, false)
     }
 
     #[test]

@@ -28,7 +28,7 @@ mod testing;
 mod wait;
 
 pub use bind::{Bound, bind};
-pub use check::{Checked, check, kind_names};
+pub use check::{check, kind_names};
 pub use explain::explain;
 pub use kind::{Kind, Observed, Ready, Refusal, Scene, Script, StepKind};
 pub use schema::schema;

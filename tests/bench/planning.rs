@@ -6,7 +6,7 @@ use std::hint::black_box;
 use criterion::Criterion;
 use lifeboat::plan::{Plan, Request, compile};
 use lifeboat::runbook::{Loaded, Mode, Runbook, load};
-use lifeboat::step::{Checked, KINDS, check, kind_names};
+use lifeboat::step::{Bound, KINDS, check, kind_names};
 use lifeboat::text::{SourceId, Sources, yaml};
 
 use crate::document::{self, Known};
@@ -30,14 +30,14 @@ impl File {
         load(&self.sources, &[self.id], &kind_names(KINDS))
     }
 
-    fn check(&self) -> Checked {
+    fn check(&self) -> (Loaded, Option<Bound>) {
         let checked = check(self.load(), KINDS);
-        let found = &checked.diagnostics;
+        let found = &checked.0.diagnostics;
         assert!(found.is_empty(), "{}", found.render(&self.sources, false));
         checked
     }
 
-    fn plan(&self, checked: &Checked) -> Plan {
+    fn plan(&self, (checked, bound): &(Loaded, Option<Bound>)) -> Plan {
         let request = Request {
             runbook: checked.runbook.as_ref().unwrap(),
             sites: checked.sites.as_ref().unwrap(),
@@ -45,7 +45,7 @@ impl File {
             inputs: &BTreeMap::new(),
             id: "bench",
             kinds: KINDS,
-            bound: checked.bound.as_ref(),
+            bound: bound.as_ref(),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let plan = runtime.block_on(compile(&request, &Known));
