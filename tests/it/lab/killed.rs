@@ -6,7 +6,7 @@
     reason = "the seed and the moments are for people who look"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
@@ -18,6 +18,9 @@ use super::Lab;
 
 /// Of the load; 50 namespaces and what controllers add come on top.
 const OBJECTS: usize = 800;
+
+/// Changes that a restore has under way at most.
+const IN_FLIGHT: usize = 48;
 
 /// Kills that have to hit a living process.
 const KILLS: usize = 20;
@@ -133,8 +136,17 @@ fn kill_at(child: &mut Child, watch: &mut Watch, moment: usize, dice: &mut Dice)
     true
 }
 
-/// `kind namespace/name` → how often the API server made it for us; and all that we had deleted.
-fn made_and_deleted(lab: &Lab) -> (BTreeMap<String, usize>, Vec<String>) {
+/// What the API server did for us.
+#[derive(Default)]
+struct Deeds {
+    /// `kind namespace/name` → how often it was made.
+    made: BTreeMap<String, usize>,
+    /// Of requests that ended with their process, as the server's own errors: perhaps made.
+    cut: BTreeSet<String>,
+    deleted: Vec<String>,
+}
+
+fn deeds(lab: &Lab) -> Deeds {
     let west = lab.audit("west");
     let text = |event: &Value, pointer: &str| {
         event
@@ -143,23 +155,26 @@ fn made_and_deleted(lab: &Lab) -> (BTreeMap<String, usize>, Vec<String>) {
             .unwrap_or("")
             .to_owned()
     };
-    let mut made = BTreeMap::new();
-    let mut deleted = Vec::new();
+    let mut deeds = Deeds::default();
     for event in west.changes() {
         let code = event.pointer("/responseStatus/code").and_then(Value::as_u64);
-        let name = format!(
-            "{} {}/{}",
-            text(event, "/objectRef/resource"),
-            text(event, "/responseObject/metadata/namespace"),
-            text(event, "/responseObject/metadata/name")
-        );
+        let name = |object: &str| {
+            format!(
+                "{} {}/{}",
+                text(event, "/objectRef/resource"),
+                text(event, &format!("{object}/metadata/namespace")),
+                text(event, &format!("{object}/metadata/name"))
+            )
+        };
         if code == Some(201) {
-            *made.entry(name).or_default() += 1;
+            *deeds.made.entry(name("/responseObject")).or_default() += 1;
         } else if text(event, "/verb").starts_with("delete") {
-            deleted.push(super::audit::Log::line(event));
+            deeds.deleted.push(super::audit::Log::line(event));
+        } else if code >= Some(500) {
+            deeds.cut.insert(name("/requestObject"));
         }
     }
-    (made, deleted)
+    deeds
 }
 
 /// The load on `east`, and a backup of it. Gives back its namespaces and the backup's name.
@@ -231,10 +246,17 @@ fn a_restore_killed_twenty_times_makes_every_object_once() {
         "{KILLS} kills in {seconds:.1} s, changes answered by then: {}",
         told.join(", ")
     );
-    let (made, deleted) = made_and_deleted(&lab);
+    let Deeds { made, cut, deleted } = deeds(&lab);
+    println!("{} made, {} cut", made.len(), cut.len());
     let twice: Vec<_> = made.iter().filter(|(_, count)| **count > 1).collect();
     assert!(twice.is_empty(), "made twice: {twice:?}");
-    assert!(made.len() >= OBJECTS, "the oracle reads the wrong place");
+    let known: BTreeSet<&String> = made.keys().chain(&cut).collect();
+    assert!(
+        known.len() >= OBJECTS,
+        "the oracle reads the wrong place: {} made, cut: {cut:?}",
+        made.len()
+    );
+    assert!(cut.len() <= KILLS * IN_FLIGHT, "{} cut", cut.len());
     assert!(deleted.is_empty(), "{deleted:?}");
     let args = ["compare", "--left", "east", "--right", "west", "--json"];
     let compared = lab.tool(&[&args[..], &["--namespaces", &namespaces]].concat());
