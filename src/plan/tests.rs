@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use super::*;
 use crate::effect::*;
 use crate::objects::ObjectId;
-use crate::runbook::{self, OnFailure};
+use crate::runbook::{self, OnFailure, Runbook, Sites};
 use crate::step::{self, KINDS, kind_names};
-use crate::text::Sources;
+use crate::text::{Diagnostics, Sources};
 
 const HEAD: &str = r#"apiVersion: lifeboat.dev/v1alpha1
 kind: Sites
@@ -166,20 +166,27 @@ fn plan_with(steps: &str, mode: Mode, table: &Table) -> Result<Plan, String> {
     let loaded = runbook::load(&sources, &[id], &kind_names(KINDS));
     assert_eq!(loaded.diagnostics.render(&sources, false), "");
     let (runbook, sites) = (loaded.runbook.unwrap(), loaded.sites.unwrap());
-    let inputs = BTreeMap::new();
+    compiled(&runbook, &sites, mode, None, table).map_err(|found| found.render(&sources, false))
+}
+
+fn compiled(
+    runbook: &Runbook,
+    sites: &Sites,
+    mode: Mode,
+    bound: Option<&step::Bound>,
+    table: &Table,
+) -> Result<Plan, Diagnostics> {
     let request = Request {
-        runbook: &runbook,
-        sites: &sites,
+        runbook,
+        sites,
         mode,
-        inputs: &inputs,
+        inputs: &BTreeMap::new(),
         id: "4k2w",
         kinds: KINDS,
-        bound: None,
+        bound,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime
-        .block_on(compile(&request, table))
-        .map_err(|found| found.render(&sources, false))
+    runtime.block_on(compile(&request, table))
 }
 
 #[test]
@@ -189,22 +196,9 @@ fn steps_that_were_read_by_checking_give_the_plan_that_reading_them_again_gives(
     let loaded = runbook::load(&sources, &[id], &kind_names(KINDS));
     let (checked, bound) = step::check(loaded, KINDS);
     let (runbook, sites, bound) = (checked.runbook.unwrap(), checked.sites.unwrap(), bound.unwrap());
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let table = Table::of(3);
     for mode in Mode::ALL {
-        let inputs = BTreeMap::new();
-        let planned = |bound| {
-            let request = Request {
-                runbook: &runbook,
-                sites: &sites,
-                mode,
-                inputs: &inputs,
-                id: "4k2w",
-                kinds: KINDS,
-                bound,
-            };
-            runtime.block_on(compile(&request, &table)).unwrap()
-        };
+        let planned = |bound| compiled(&runbook, &sites, mode, bound, &table).unwrap();
         let (again, kept) = (planned(None), planned(Some(&bound)));
         assert_eq!(again, kept, "{mode}");
     }

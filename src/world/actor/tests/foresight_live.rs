@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::kit::{plain, restore};
-use super::live::{attempt, remove, west_with};
+use super::live::{attempt, remove, requests, west_with};
 use super::{kind, pass};
 use crate::effect::{
     Actor as _, Delete, Effect, Existing, Observer as _, Query, Rehearsal, Rehearsed, Rehearser as _,
@@ -26,20 +26,6 @@ async fn preview(world: &World, effect: &RestoreObjects) -> RestorePreview {
         Seen::Restore(preview) => preview,
         other => panic!("{other:?}"),
     }
-}
-
-/// Every request of our account, as the API server logged it.
-async fn requests(lab: &Lab) -> Vec<Value> {
-    pass(500).await;
-    let log = tokio::fs::read_to_string(lab.dir.join("west/audit.log"))
-        .await
-        .unwrap();
-    let lines = log
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines
-        .filter(|line| line.pointer("/user/username") == Some(&json!("lifeboat-lab")))
-        .collect()
 }
 
 /// What is there, each with what changes with every write.

@@ -105,6 +105,20 @@ pub(super) async fn remove(cluster: &dyn Cluster, names: &[String]) {
     }
 }
 
+/// Every request of our account to `west`, as the API server logged it.
+pub(super) async fn requests(lab: &Lab) -> Vec<Value> {
+    pass(500).await;
+    let log = tokio::fs::read_to_string(lab.dir.join("west/audit.log"))
+        .await
+        .unwrap();
+    let lines = log
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines
+        .filter(|line| line.pointer("/user/username") == Some(&json!("lifeboat-lab")))
+        .collect()
+}
+
 /// Requests of our user about these namespaces that the API server has logged. Other tests ask it too.
 async fn logged(lab: &Lab, names: &[String]) -> usize {
     pass(500).await;
@@ -126,6 +140,26 @@ pub(super) fn attempt() -> Attempt {
         effect: 0,
         number: 1,
         progress: Arc::new(|said| println!("  {said}")),
+    }
+}
+
+/// The restore of a backup of these namespaces that was made just now.
+pub(super) async fn backed_up(world: &World, prefix: &str, names: &[String]) -> RestoreObjects {
+    let selection = Selection {
+        namespaces: names.to_vec(),
+        ..Selection::default()
+    };
+    let backup = Effect::BackupObjects(BackupObjects {
+        site: "east".into(),
+        store: "vault".into(),
+        name_prefix: prefix.to_owned(),
+        selection: selection.clone(),
+        lock: None,
+    });
+    let made = world.perform(&backup, &attempt()).await.unwrap();
+    RestoreObjects {
+        selection,
+        ..plain(&made.outputs["backup"])
     }
 }
 
@@ -164,24 +198,7 @@ async fn live_a_restore_keeps_up_with_a_bare_loop() {
     measure_bare(&*west, count).await;
     let names = namespaces(&*east, "load").await;
     bare(&*east, &load(&names, count), 48).await;
-    let selection = Selection {
-        namespaces: names.clone(),
-        ..Selection::default()
-    };
-    let backup = Effect::BackupObjects(BackupObjects {
-        site: "east".into(),
-        store: "vault".into(),
-        name_prefix: "load".into(),
-        selection: selection.clone(),
-        lock: None,
-    });
-    let made = timed("backup", count, world.perform(&backup, &attempt()))
-        .await
-        .unwrap();
-    let effect = RestoreObjects {
-        selection,
-        ..plain(&made.outputs["backup"])
-    };
+    let effect = timed("backup", count, backed_up(&world, "load", &names)).await;
     let before = logged(&lab, &names).await;
     let attempt = attempt();
     let restored = timed(

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::kit::{plain, restore};
-use super::live::{attempt, bare, load, namespaces, open, remove, world_of};
+use super::kit::restore;
+use super::live::{attempt, backed_up, bare, load, namespaces, open, remove, requests, world_of};
 use super::{kind, pass};
-use crate::effect::{Actor as _, BackupObjects, Effect, ErrorKind, Existing, RestoreObjects, Selection};
+use crate::effect::{Actor as _, ErrorKind, Existing, RestoreObjects};
 use crate::world::World;
 use crate::world::lab::Lab;
 use crate::world::port::Cluster;
@@ -19,21 +19,14 @@ const OBJECTS: usize = 300;
 /// `<verb> <resource> <namespace>/<name>` of every change that our user asked `west` for in these
 /// namespaces.
 async fn changes(lab: &Lab, names: &[String]) -> Vec<String> {
-    pass(500).await;
-    let log = tokio::fs::read_to_string(lab.dir.join("west/audit.log"))
-        .await
-        .unwrap();
-    let entries = log
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let ours = entries.filter(|entry| {
+    let entries = requests(lab).await.into_iter();
+    let sent = entries.filter(|entry| {
         let namespace = entry["objectRef"]["namespace"].as_str().unwrap_or_default();
         let reads = ["get", "list", "watch"];
-        entry["user"]["username"] == "lifeboat-lab"
-            && names.iter().any(|name| name == namespace)
+        names.iter().any(|name| name == namespace)
             && !reads.contains(&entry["verb"].as_str().unwrap_or_default())
     });
-    ours.map(|entry| {
+    sent.map(|entry| {
         let part = |pointer| entry.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
         // A created object is named by what was sent.
         let name = match part("/objectRef/name") {
@@ -82,7 +75,7 @@ async fn live_a_retry_sends_changes_only_for_what_failed_or_was_not_begun() {
     east.create(&kind("Deployment"), &needing(first, secret))
         .await
         .unwrap();
-    let effect = backed_up(&world, &names).await;
+    let effect = backed_up(&world, "partly", &names).await;
 
     let quota = without_secrets(&*west, first).await;
     let attempt = attempt();
@@ -125,26 +118,6 @@ async fn live_a_retry_sends_changes_only_for_what_failed_or_was_not_begun() {
     updates_are_sent_once(&lab, (&world, &*west), effect, (first, secret)).await;
     remove(&*east, &names).await;
     remove(&*west, &names).await;
-}
-
-/// The restore of a backup of these namespaces that was made just now.
-async fn backed_up(world: &World, names: &[String]) -> RestoreObjects {
-    let selection = Selection {
-        namespaces: names.to_vec(),
-        ..Selection::default()
-    };
-    let backup = Effect::BackupObjects(BackupObjects {
-        site: "east".into(),
-        store: "vault".into(),
-        name_prefix: "partly".into(),
-        selection: selection.clone(),
-        lock: None,
-    });
-    let made = world.perform(&backup, &attempt()).await.unwrap();
-    RestoreObjects {
-        selection,
-        ..plain(&made.outputs["backup"])
-    }
 }
 
 /// A namespace in which the server refuses every Secret; gives back the quota that does it.
