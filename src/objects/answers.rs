@@ -14,6 +14,7 @@
 use serde_json::Value;
 
 use super::json::{group_kind, list, text};
+use super::references::{Key, converter, service};
 
 /// Namespace and name of a service.
 pub type ServiceName = (String, String);
@@ -23,9 +24,12 @@ pub fn must_answer(object: &Value) -> Vec<ServiceName> {
     let mut found: Vec<ServiceName> = match group_kind(object) {
         ("admissionregistration.k8s.io", _) => list(object, "/webhooks")
             .filter(|hook| text(hook, "/failurePolicy") != Some("Ignore"))
-            .filter_map(|hook| service(hook.pointer("/clientConfig/service")))
+            .filter_map(|hook| name_of(service(hook.pointer("/clientConfig/service"))?))
             .collect(),
-        ("apiregistration.k8s.io", _) => service(object.pointer("/spec/service")).into_iter().collect(),
+        ("apiregistration.k8s.io", _) => service(object.pointer("/spec/service"))
+            .and_then(name_of)
+            .into_iter()
+            .collect(),
         _ => Vec::new(),
     };
     found.sort();
@@ -36,17 +40,15 @@ pub fn must_answer(object: &Value) -> Vec<ServiceName> {
 /// The service that converts the custom resources of a definition between their versions, and the
 /// version that is stored, which is not converted.
 pub fn converts(definition: &Value) -> Option<(ServiceName, String)> {
-    let by_webhook = text(definition, "/spec/conversion/strategy") == Some("Webhook");
-    let reference = definition.pointer("/spec/conversion/webhook/clientConfig/service");
-    let service = service(reference.filter(|_| by_webhook))?;
+    let service = name_of(converter(definition)?)?;
     let stored = list(definition, "/spec/versions").find(|one| one["storage"] == true);
     let stored = stored.and_then(|version| text(version, "/name")).unwrap_or("");
     Some((service, stored.to_owned()))
 }
 
-fn service(reference: Option<&Value>) -> Option<ServiceName> {
-    let part = |pointer| text(reference?, pointer).filter(|text| !text.is_empty());
-    Some((part("/namespace")?.to_owned(), part("/name")?.to_owned()))
+/// A service without a namespace is nowhere.
+fn name_of(service: Key<'_>) -> Option<ServiceName> {
+    (!service.namespace.is_empty()).then(|| (service.namespace.to_owned(), service.name.to_owned()))
 }
 
 /// How many addresses of a service are ready, by its endpoint slices. One of which nothing is said is

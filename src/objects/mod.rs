@@ -59,7 +59,7 @@ pub use related::{RELATED, Related};
 pub use rename::{Namespaces, mentions, rename};
 pub use select::{DRILL_LABEL, kind_left_out, left_out_of_backup, left_out_of_restore};
 pub use strip::strip;
-pub use usage::{Amounts, Defaults, Demand, Usage, add as add_amounts, replicas};
+pub use usage::{Amounts, Defaults, Demand, Usage, add as add_amounts, pod_spec, replicas};
 pub use walls::{WALL_NAME, drill_namespace, wall};
 pub use wants::{DEFAULT_CLASS, wants};
 

@@ -8,7 +8,7 @@
 use serde_json::Value;
 
 use super::json::{list, name, text};
-use super::usage::{Amounts, Defaults, Demand, amounts};
+use super::usage::{Amounts, Defaults, Demand, amounts, complete};
 use super::{Quantity, Usage};
 
 /// One quota of a namespace: what it allows and what is used of it.
@@ -118,12 +118,8 @@ impl Limits {
     pub fn defaults(all: &[Self]) -> Defaults {
         let mut found = Defaults::default();
         for limits in all.iter().filter(|limits| limits.of == "Container") {
-            for (name, amount) in &limits.defaults.requests {
-                found.requests.entry(name.clone()).or_insert(*amount);
-            }
-            for (name, amount) in &limits.defaults.limits {
-                found.limits.entry(name.clone()).or_insert(*amount);
-            }
+            complete(&mut found.requests, &limits.defaults.requests);
+            complete(&mut found.limits, &limits.defaults.limits);
         }
         found
     }

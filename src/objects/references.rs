@@ -70,10 +70,10 @@ pub(super) fn references(object: &Value) -> Vec<Key<'_>> {
         }
         ("admissionregistration.k8s.io", _) => {
             for hook in list(object, "/webhooks") {
-                service(hook.pointer("/clientConfig/service"), &mut found);
+                found.extend(service(hook.pointer("/clientConfig/service")));
             }
         }
-        ("apiregistration.k8s.io", _) => service(object.pointer("/spec/service"), &mut found),
+        ("apiregistration.k8s.io", _) => found.extend(service(object.pointer("/spec/service"))),
         _ => {}
     }
     if let Some(spec) = pod_template(object).and_then(|at| object.pointer(&format!("{at}/spec"))) {
@@ -187,13 +187,17 @@ pub(super) fn bound_accounts(binding: &Value) -> impl Iterator<Item = Key<'_>> {
 pub(super) fn converter(definition: &Value) -> Option<Key<'_>> {
     let by_webhook = text(definition, "/spec/conversion/strategy") == Some("Webhook");
     let reference = definition.pointer("/spec/conversion/webhook/clientConfig/service");
-    let mut found = Vec::new();
-    service(reference.filter(|_| by_webhook), &mut found);
-    found.pop()
+    service(reference.filter(|_| by_webhook))
 }
 
-fn service<'a>(reference: Option<&'a Value>, found: &mut Vec<Key<'a>>) {
-    found.extend(reference.and_then(|one| named("Service", text(one, "/namespace")?, text(one, "/name"))));
+/// The service that a webhook or an API service refers to.
+pub(super) fn service(reference: Option<&Value>) -> Option<Key<'_>> {
+    let reference = reference?;
+    named(
+        "Service",
+        text(reference, "/namespace")?,
+        text(reference, "/name"),
+    )
 }
 
 fn named<'a>(kind: &'a str, ns: &'a str, name: Option<&'a str>) -> Option<Key<'a>> {

@@ -107,9 +107,13 @@ pub fn replicas(object: &Value) -> u64 {
     }
 }
 
+/// The spec of an object's pods, where it has any.
+pub fn pod_spec(object: &Value) -> Option<&Value> {
+    object.pointer(&format!("{}/spec", pod_template(object)?))
+}
+
 fn of_pods(object: &Value, count: u64, defaults: &Defaults) -> Amounts {
-    let spec = pod_template(object).and_then(|at| object.pointer(&format!("{at}/spec")));
-    let Some(spec) = spec else {
+    let Some(spec) = pod_spec(object) else {
         return Amounts::new();
     };
     let mut sum: Amounts = ["pods", "count/pods"]
@@ -209,7 +213,7 @@ impl Demand {
     }
 }
 
-fn complete(amounts: &mut Amounts, others: &Amounts) {
+pub(super) fn complete(amounts: &mut Amounts, others: &Amounts) {
     for (name, amount) in others {
         amounts.entry(name.clone()).or_insert(*amount);
     }

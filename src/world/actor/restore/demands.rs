@@ -65,16 +65,6 @@ impl Load {
         usage
     }
 
-    /// The spec of its pods.
-    pub(super) fn pods(&self) -> Option<&Value> {
-        let at = match self.id.kind.as_str() {
-            "Pod" => "/spec",
-            "CronJob" => "/spec/jobTemplate/spec/template/spec",
-            _ => "/spec/template/spec",
-        };
-        self.now.pointer(at)
-    }
-
     /// The server would refuse it itself, and not only its pods.
     pub(super) fn is_refused(&self) -> bool {
         self.before.is_none() && (is_pod(&self.id) || self.id.kind == "PersistentVolumeClaim")

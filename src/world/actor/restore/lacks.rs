@@ -18,7 +18,7 @@ use super::index::Index;
 use crate::effect::{Lack, RestoreObjects, WorldError};
 use crate::objects::{
     Amounts, DEFAULT_CLASS, Defaults, Excess, Handle, Limits, ObjectId, Quantity, Quota, Usage, add_amounts,
-    builtin,
+    builtin, pod_spec,
 };
 use crate::world::actor::marks::text;
 use crate::world::actor::site::Site;
@@ -375,7 +375,7 @@ fn outside(whole: &str, limits: &Limits, defaults: &Defaults, room: &Room) -> Op
     let mut users = Users::default();
     let (mut first, mut refuses) = (None, false);
     for load in &room.loads {
-        let pods = load.pods().and_then(|spec| limits.refuses_pod(spec, defaults));
+        let pods = pod_spec(&load.now).and_then(|spec| limits.refuses_pod(spec, defaults));
         let claim = (load.id.kind == "PersistentVolumeClaim")
             .then(|| limits.refuses_claim(&load.now))
             .flatten();
