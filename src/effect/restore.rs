@@ -101,20 +101,13 @@ impl RestoreObjects {
 
     /// Whether the plan showed that this object goes because it is not in the backup.
     pub fn may_prune(&self, uid: &str) -> bool {
-        let shown = self.shown.as_ref();
-        shown.is_some_and(|shown| shown.prune.binary_search_by(|one| one.as_str().cmp(uid)).is_ok())
+        self.shown.as_ref().is_some_and(|shown| has(&shown.prune, uid))
     }
 
     /// Whether this object may be deleted to be made again. Where nothing could be shown, the runbook's
     /// word is all there is: the object is in the backup, and was to be as it is there.
     pub fn may_replace(&self, uid: &str) -> bool {
-        let shown = self.shown.as_ref();
-        shown.is_none_or(|shown| {
-            shown
-                .replace
-                .binary_search_by(|one| one.as_str().cmp(uid))
-                .is_ok()
-        })
+        self.shown.as_ref().is_none_or(|shown| has(&shown.replace, uid))
     }
 
     /// The namespace at the site for a namespace of the backup.
@@ -124,6 +117,11 @@ impl RestoreObjects {
             .find(|(from, _)| from == name)
             .map_or(name, |(_, to)| to)
     }
+}
+
+/// Whether it is among sorted ones.
+fn has(sorted: &[String], uid: &str) -> bool {
+    sorted.binary_search_by(|one| one.as_str().cmp(uid)).is_ok()
 }
 
 impl Meaning for RestoreObjects {

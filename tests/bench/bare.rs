@@ -21,7 +21,7 @@ use lifeboat::archive::Reader;
 use lifeboat::effect::ErrorKind;
 use lifeboat::objects::{ApiKind, Namespaces, builtin, left_out_of_restore, rename, strip, take_owners};
 use lifeboat::world::connect;
-use lifeboat::world::port::{Cluster, Listed, Listing, PAGE};
+use lifeboat::world::port::{Cluster, Listed, Listing, PAGE, smaller};
 use serde_json::{Value, json};
 
 /// As many as a restore has.
@@ -80,7 +80,7 @@ async fn count(cluster: Arc<dyn Cluster>, kind: ApiKind) -> usize {
             }
             Listed::Expired => (next, count) = (None, 0),
             Listed::TooLarge => {
-                listing.limit = (listing.limit / 2).max(1);
+                listing.limit = smaller(listing.limit);
                 continue;
             }
         }

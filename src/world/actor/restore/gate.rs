@@ -25,7 +25,7 @@ use crate::text::Millis;
 use crate::world::actor::marks::text;
 use crate::world::actor::pace::{Look, until_limit};
 use crate::world::actor::site::Site;
-use crate::world::port::{Listed, Listing, PAGE};
+use crate::world::port::{Listed, Listing, PAGE, smaller};
 
 /// How long a service may take until it answers: an image is pulled and a program starts. A step that
 /// allows less ends earlier and says the same; a retry looks again.
@@ -131,7 +131,7 @@ async fn slices(site: &Site<'_>, namespace: &str, name: &str) -> Result<Vec<Valu
             // The next look reads it again.
             Listed::Expired => return Ok(found),
             // Never said of a single object, so this ends.
-            Listed::TooLarge => listing.limit = (listing.limit / 2).max(1),
+            Listed::TooLarge => listing.limit = smaller(listing.limit),
         }
     }
 }

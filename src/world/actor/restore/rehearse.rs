@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use futures::stream::{self as futures_stream, StreamExt as _, TryStreamExt as _};
+use futures::stream::{StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 
@@ -13,7 +13,7 @@ use super::find;
 use super::index::Index;
 use super::judge::{is_everywhere, take_status};
 use super::prepare::Fitter;
-use super::stream::{Met, stream};
+use super::stream::{Met, arriving, stream};
 use super::survey::survey;
 use crate::archive::Archived;
 use crate::effect::{Fate, Rehearsal, Rehearsed, RestoreObjects, WorldError, Would};
@@ -67,8 +67,7 @@ struct Asking<'a> {
 
 impl Asking<'_> {
     async fn all(&self, met: Receiver<Met>) -> Result<Vec<(usize, Rehearsed)>, WorldError> {
-        let arriving = futures_stream::unfold(met, |mut met| async move { Some((met.recv().await?, met)) });
-        let answers = arriving.map(|(place, archived)| self.one(place, archived));
+        let answers = arriving(met).map(|(place, archived)| self.one(place, archived));
         let answers = answers.buffer_unordered(IN_FLIGHT).boxed();
         let answers: Vec<Option<(usize, Rehearsed)>> = answers.try_collect().await?;
         Ok(answers.into_iter().flatten().collect())

@@ -6,6 +6,7 @@
 //! objects. A thread that did would stop the clock of the embedded world, which stands still while a
 //! thread works.
 
+use futures::stream::{self, Stream};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 
 use crate::archive::{ArchiveError, Archived, Reader, Summary};
@@ -15,6 +16,11 @@ use crate::world::port::Store;
 
 /// An object and which one of the archive it is, counted from 0. The same archive always counts alike.
 pub(super) type Met = (usize, Archived);
+
+/// Objects as they arrive.
+pub(super) fn arriving(met: Receiver<Met>) -> impl Stream<Item = Met> {
+    stream::unfold(met, |mut met| async move { Some((met.recv().await?, met)) })
+}
 
 /// Objects that are read at once, and may wait to be taken: parsing them takes a millisecond, so to
 /// hand them over costs nothing.

@@ -12,15 +12,14 @@
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use futures::stream::{self as futures_stream, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
+use futures::stream::{self as futures_stream, BoxStream, StreamExt as _, TryStreamExt as _};
 use serde_json::Value;
-use tokio::sync::mpsc::Receiver;
 
 use super::index::{Hold, Index};
 use super::losses::{Failed, Losses, is_of_site};
 use super::make::{Maker, Outcome, SETTLE_LIMIT_MS};
 use super::prepare::Fitter;
-use super::stream::{Met, stream};
+use super::stream::{arriving, stream};
 use crate::archive::Archived;
 use crate::effect::{ErrorKind, WorldError};
 use crate::objects::Made;
@@ -325,10 +324,6 @@ impl Waves<'_> {
 
 /// Group and kind of custom resources.
 type Brought = (String, String);
-
-fn arriving(met: Receiver<Met>) -> impl Stream<Item = Met> {
-    futures_stream::unfold(met, |mut met| async move { Some((met.recv().await?, met)) })
-}
 
 impl Done {
     /// Counts one outcome; gives back a failure. In a drill everything that is applied is in namespaces
