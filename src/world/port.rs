@@ -264,6 +264,13 @@ pub struct Retention {
     pub until: Timestamp,
 }
 
+/// `2026-12-23T07:17:49Z (compliance)`.
+impl std::fmt::Display for Retention {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.until, self.mode.word())
+    }
+}
+
 /// What keeps an object from being deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Locked {

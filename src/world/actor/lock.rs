@@ -54,10 +54,7 @@ pub(super) async fn kept(
     for (key, lock) in locks(store, keys).await? {
         match lock {
             Locked::Until(retention) if retention.until > now => {
-                kept.push((
-                    key,
-                    format!("locked until {} ({})", retention.until, retention.mode.word()),
-                ));
+                kept.push((key, format!("locked until {retention}")));
             }
             Locked::Held => kept.push((key, "locked by a legal hold".to_owned())),
             Locked::Until(_) | Locked::No | Locked::Unknown(_) => {}
@@ -103,15 +100,13 @@ pub(super) async fn confirm(
     for (key, lock) in locks(store, keys).await? {
         let why = match lock {
             Locked::Until(found) if found.mode == wanted.mode && found.until >= wanted.until => continue,
-            Locked::Until(found) => format!("only until {} ({})", found.until, found.mode.word()),
+            Locked::Until(found) => format!("only until {found}"),
             Locked::Held => "by a legal hold, which can be lifted".to_owned(),
             Locked::No => "not at all".to_owned(),
             Locked::Unknown(why) => format!("nobody knows how: {why}"),
         };
         let message = format!(
-            "{key} was written with a lock until {} ({}), and the store says that it keeps it: {why}",
-            wanted.until,
-            wanted.mode.word()
+            "{key} was written with a lock until {wanted}, and the store says that it keeps it: {why}"
         );
         return Err(WorldError::new(ErrorKind::Damaged, store.address(), message));
     }

@@ -10,7 +10,7 @@
 //! - What is answered is the server's word. That it also keeps it shows only when somebody tries to
 //!   delete.
 
-use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::head_object::HeadObjectOutput;
 use aws_sdk_s3::types::{
     ObjectLockEnabled, ObjectLockLegalHoldStatus, ObjectLockMode as Shown,
@@ -62,10 +62,7 @@ impl Bucket {
                         .and_then(|lock| lock.object_lock_enabled);
                     enabled == Some(ObjectLockEnabled::Enabled)
                 }
-                Err(error) => !error
-                    .as_service_error()
-                    .and_then(ProvideErrorMetadata::code)
-                    .is_some_and(is_none),
+                Err(error) => !says_none(&error),
             }
         };
         *self.locks.get_or_init(|| ask).await
@@ -75,14 +72,7 @@ impl Bucket {
         let got = self.client.get_object_retention().bucket(&self.name).key(key);
         let got = match Box::pin(got.send()).await {
             Ok(got) => got.retention,
-            Err(error)
-                if error
-                    .as_service_error()
-                    .and_then(ProvideErrorMetadata::code)
-                    .is_some_and(is_none) =>
-            {
-                return Ok(None);
-            }
+            Err(error) if says_none(&error) => return Ok(None),
             Err(error) => return Err(self.failed(Ask::read("look for the lock of", key), &error)),
         };
         let Some(got) = got else { return Ok(None) };
@@ -105,14 +95,7 @@ impl Bucket {
                 let status = got.legal_hold.and_then(|hold| hold.status);
                 Ok((status == Some(ObjectLockLegalHoldStatus::On)).then_some(()))
             }
-            Err(error)
-                if error
-                    .as_service_error()
-                    .and_then(ProvideErrorMetadata::code)
-                    .is_some_and(is_none) =>
-            {
-                Ok(None)
-            }
+            Err(error) if says_none(&error) => Ok(None),
             Err(error) => Err(self.failed(Ask::read("look for a legal hold of", key), &error)),
         }
     }
@@ -147,6 +130,8 @@ fn unknown<T>(answer: Result<Option<T>, WorldError>) -> Result<Known<T>, WorldEr
     }
 }
 
-fn is_none(code: &str) -> bool {
-    NONE.contains(&code)
+/// Whether the server answered that there is no lock.
+fn says_none<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> bool {
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+    code.is_some_and(|code| NONE.contains(&code))
 }

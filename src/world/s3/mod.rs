@@ -285,8 +285,6 @@ impl Store for Bucket {
         Box::pin(self.remove(key))
     }
 
-    /// `shop/` becomes `shop-<suffix>/`. A store without a prefix is the whole bucket and has no
-    /// siblings: there it is the folder `<suffix>/`.
     fn locked<'a>(&'a self, key: &'a str) -> Answer<'a, Locked> {
         Box::pin(async move { self.lock_of(&self.whole(key)).await })
     }
@@ -298,6 +296,8 @@ impl Store for Bucket {
         }))
     }
 
+    /// `shop/` becomes `shop-<suffix>/`. A store without a prefix is the whole bucket and has no
+    /// siblings: there it is the folder `<suffix>/`.
     fn sibling(&self, suffix: &str) -> Arc<dyn Store> {
         let prefix = match self.prefix.strip_suffix('/') {
             Some(own) => format!("{own}-{suffix}/"),

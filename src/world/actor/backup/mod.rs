@@ -274,11 +274,7 @@ async fn locked(
     all.extend(store.list(&keys.own_folder()).await?);
     let all: Vec<String> = all.into_iter().map(|entry| entry.key).collect();
     confirm(store, &all, wanted).await?;
-    Ok(Some(format!(
-        "the store says that it keeps it until {} ({})",
-        wanted.until,
-        wanted.mode.word()
-    )))
+    Ok(Some(format!("the store says that it keeps it until {wanted}")))
 }
 
 fn with(receipt: Receipt, lock: Option<String>) -> Receipt {
