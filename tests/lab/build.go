@@ -100,6 +100,10 @@ func buildMissing(ctx context.Context, missing []recipe, cache string, say func(
 			return err
 		}
 	}
+	// Kept while something is missing, because the programs share most of their packages.
+	if err := os.RemoveAll(goCache(cache)); err != nil {
+		return err
+	}
 	say(fmt.Sprintf("Built everything in %s, into %s.", took(began), cache))
 	return nil
 }
@@ -115,11 +119,11 @@ func build(ctx context.Context, golang string, r recipe, cache string, say func(
 	}
 	defer os.RemoveAll(made)
 	args := append([]string{"build", "-o", filepath.Join(made, r.name)}, r.flags...)
-	if _, err := runGo(ctx, golang, r.folder, append(args, r.main)...); err != nil {
+	if _, err := runGo(ctx, golang, r.folder, cache, append(args, r.main)...); err != nil {
 		return fmt.Errorf("building %s: %w", r.name, err)
 	}
 	if r.name == kwok {
-		if err := copyStages(ctx, golang, r, made); err != nil {
+		if err := copyStages(ctx, golang, r, cache, made); err != nil {
 			return fmt.Errorf("copying the stages of kwok: %w", err)
 		}
 	}
@@ -135,10 +139,10 @@ func build(ctx context.Context, golang string, r recipe, cache string, say func(
 
 // runGo runs the go command in the folder of a pin, deaf to what the caller's own Go
 // settings say about modules and flags: the digest knows nothing of those.
-func runGo(ctx context.Context, golang, folder string, args ...string) (string, error) {
+func runGo(ctx context.Context, golang, folder, cache string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, golang, args...)
 	cmd.Dir = folder
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "PWD="+folder)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOWORK=off", "PWD="+folder, "GOCACHE="+goCache(cache))
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	if err := cmd.Run(); err != nil {
@@ -147,13 +151,17 @@ func runGo(ctx context.Context, golang, folder string, args ...string) (string, 
 	return strings.TrimSpace(out.String()), nil
 }
 
+// goCache is where Go keeps compiled packages while programs are missing: 7 GB that nothing needs
+// once they are built, and that would fill the disk of a small machine if they stayed in Go's own.
+func goCache(cache string) string { return filepath.Join(cache, "go-build") }
+
 // stageFolders are the behaviours that kwok plays; without stages it does nothing.
 var stageFolders = []string{"node/fast", "node/heartbeat-with-lease", "pod/fast", "volume/fast"}
 
 // copyStages puts kwok's own stage files beside the binary, so that starting a lab needs
 // neither Go nor the module cache.
-func copyStages(ctx context.Context, golang string, r recipe, to string) error {
-	module, err := runGo(ctx, golang, r.folder, "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok")
+func copyStages(ctx context.Context, golang string, r recipe, cache, to string) error {
+	module, err := runGo(ctx, golang, r.folder, cache, "list", "-m", "-f", "{{.Dir}}", "sigs.k8s.io/kwok")
 	if err != nil {
 		return err
 	}
