@@ -20,9 +20,8 @@
 
 use serde_json::Value;
 
-use super::json::{
-    CONTAINER_LISTS, group_kind, is_true, list, list_mut, map_mut, pod_template, remove, text,
-};
+use super::json::{CONTAINER_LISTS, group_kind, list, list_mut, map_mut, pod_template, remove, text};
+use super::node::{self, Power};
 use super::outside::{custom_kind_note, kind_acts_outside, mark_acts_outside};
 use super::rename::{Namespaces, mentions};
 
@@ -249,29 +248,10 @@ const CONFINED_VOLUMES: &[&str] = &[
     "secret",
 ];
 
-/// What the Pod Security level `baseline` lets a container add. The drill's namespaces enforce it.
-const BASELINE_CAPABILITIES: &[&str] = &[
-    "AUDIT_WRITE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "MKNOD",
-    "NET_BIND_SERVICE",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYS_CHROOT",
-];
-
 /// How a pod would get past the walls of its namespace; `None`: it would not.
 fn reaches_node(pods: &Value) -> Option<String> {
-    for key in ["hostNetwork", "hostPID", "hostIPC"] {
-        if is_true(pods, &format!("/{key}")) {
-            return Some(format!("its pods would share the node ({key})"));
-        }
+    if let Some(key) = node::shared(pods) {
+        return Some(format!("its pods would share the node ({key})"));
     }
     for volume in list(pods, "/volumes") {
         let mut types = volume
@@ -285,25 +265,12 @@ fn reaches_node(pods: &Value) -> Option<String> {
             ));
         }
     }
-    if is_true(pods, "/securityContext/windowsOptions/hostProcess") {
-        return Some("its pods would run on the node itself (hostProcess)".into());
-    }
-    CONTAINER_LISTS
-        .iter()
-        .flat_map(|containers| list(pods, containers))
-        .find_map(privileged)
-}
-
-fn privileged(container: &Value) -> Option<String> {
-    if is_true(container, "/securityContext/privileged")
-        || is_true(container, "/securityContext/windowsOptions/hostProcess")
-    {
-        return Some("its pods would be privileged on the node".into());
-    }
-    list(container, "/securityContext/capabilities/add")
-        .filter_map(Value::as_str)
-        .find(|capability| !BASELINE_CAPABILITIES.contains(capability))
-        .map(|capability| format!("its pods ask for {capability}, which a drill's namespace refuses"))
+    node::power(pods).map(|power| match power {
+        Power::Process => "its pods would run on the node itself (hostProcess)".into(),
+        Power::Privileged => "its pods would be privileged on the node".into(),
+        Power::Capability(name) => format!("its pods ask for {name}, which a drill's namespace refuses"),
+        Power::Proc => "its pods ask for all of /proc, which a drill's namespace refuses".into(),
+    })
 }
 
 #[cfg(test)]

@@ -8,18 +8,23 @@
 //!   mean listing every kind that a cluster has, for what `cluster: all` says in one word.
 //! - A binding counts where it names an account, or all accounts of a captured namespace. One for all
 //!   accounts of the cluster (`system:serviceaccounts`) says nothing about these.
+//! - A webhook and an API service count where a service of a captured namespace answers for them: without
+//!   them an operator that was restored does nothing.
+//! - What an aggregated role gathers by labels does not count: its cluster fills it again.
+//! - A backup asks for the kinds in order; in an archive they come in the order of their names. So a
+//!   restore notes candidates and decides at the end ([`Candidates`]).
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::json::{group, kind, list, name, text};
+use super::json::{group, group_kind, kind, list, name, text};
 use super::references::{Key, bound_accounts, references};
 use super::{ApiKind, builtin};
 
 /// Group and kind of what can be related, in the order in which it has to be asked: a binding names
 /// its role, a volume its class.
-pub const RELATED: [(&str, &str); 8] = [
+pub const RELATED: [(&str, &str); 11] = [
     ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
     ("rbac.authorization.k8s.io", "ClusterRole"),
     ("", "PersistentVolume"),
@@ -28,6 +33,9 @@ pub const RELATED: [(&str, &str); 8] = [
     ("node.k8s.io", "RuntimeClass"),
     ("scheduling.k8s.io", "PriorityClass"),
     ("storage.k8s.io", "StorageClass"),
+    ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
+    ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
+    ("apiregistration.k8s.io", "APIService"),
 ];
 
 /// What captured objects name outside of their namespaces.
@@ -77,6 +85,10 @@ impl Related {
         match kind(object) {
             "ClusterRoleBinding" => self.binds(object),
             "CustomResourceDefinition" => self.custom.contains(name(object)),
+            "MutatingWebhookConfiguration" | "ValidatingWebhookConfiguration" | "APIService" => {
+                let mut services = services(object);
+                services.any(|namespace| self.namespaces.contains(namespace))
+            }
             _ => self.named.contains(&(at, name(object).to_owned())),
         }
     }
@@ -93,6 +105,79 @@ impl Related {
                     .is_some_and(|namespace| self.namespaces.contains(namespace))
         };
         bound_accounts(binding).any(account) || list(binding, "/subjects").any(of_namespace)
+    }
+}
+
+/// Namespaces of the services that answer for a webhook configuration or an API service.
+fn services(object: &Value) -> impl Iterator<Item = &str> {
+    let hooks = list(object, "/webhooks").filter_map(|hook| text(hook, "/clientConfig/service/namespace"));
+    hooks.chain(text(object, "/spec/service/namespace"))
+}
+
+/// Cluster-scoped objects that may turn out to be related, each with a number of its caller's.
+#[derive(Debug, Default)]
+pub struct Candidates {
+    related: Related,
+    waiting: Vec<(usize, Gist)>,
+}
+
+/// What has to be known of a candidate, without the rest: definitions are large.
+#[derive(Debug)]
+pub struct Gist(Value);
+
+impl Candidates {
+    /// Whether objects of this kind can be related to others at all.
+    pub fn may_be(object: &Value) -> bool {
+        let (group, kind) = group_kind(object);
+        number(group, kind).is_some()
+    }
+
+    /// Notes what a chosen object names.
+    pub fn note(&mut self, of: &ApiKind, object: &Value) {
+        self.related.note(of, object);
+    }
+
+    /// An object that counts only if others name it.
+    pub fn wait(&mut self, number: usize, object: Gist) {
+        self.waiting.push((number, object));
+    }
+
+    /// The numbers of those that nothing names, directly or through others of them.
+    pub fn unnamed(mut self) -> BTreeSet<usize> {
+        loop {
+            let (named, left): (Vec<_>, Vec<_>) = std::mem::take(&mut self.waiting)
+                .into_iter()
+                .partition(|(_, object)| self.related.names(&object.0));
+            self.waiting = left;
+            if named.is_empty() {
+                break;
+            }
+            for (_, Gist(object)) in named {
+                // A kind that every cluster has; as a custom one it would name a definition.
+                if let Some(of) = builtin(kind(&object)) {
+                    self.related.note(&of, &object);
+                }
+            }
+        }
+        self.waiting.into_iter().map(|(number, _)| number).collect()
+    }
+}
+
+impl Gist {
+    /// What [`Related`] reads of an object.
+    pub fn of(object: &Value) -> Self {
+        let hooks: Vec<Value> = list(object, "/webhooks")
+            .filter_map(|hook| hook.pointer("/clientConfig/service"))
+            .map(|service| json!({ "clientConfig": { "service": service } }))
+            .collect();
+        let part = |pointer: &str| object.pointer(pointer).cloned().unwrap_or_default();
+        Self(json!({
+            "apiVersion": part("/apiVersion"), "kind": part("/kind"),
+            "metadata": { "name": name(object) },
+            "roleRef": part("/roleRef"), "subjects": part("/subjects"),
+            "spec": { "service": part("/spec/service") },
+            "webhooks": hooks,
+        }))
     }
 }
 
@@ -195,5 +280,59 @@ mod tests {
         );
         related.note(&builtin("ClusterRoleBinding").unwrap(), &ours);
         assert!(related.names(&role("reader")));
+    }
+
+    fn service_of(namespace: &str) -> Value {
+        json!({"name": "hook", "namespace": namespace})
+    }
+
+    #[test]
+    fn what_a_captured_service_answers_for_is_related() {
+        let related =
+            noted(&[json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})]);
+        let hooks = |kind: &str, namespace: &str| {
+            json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": "h"}, "webhooks": [
+                {"clientConfig": {"url": "https://elsewhere.example"}}, {"clientConfig": {"service": service_of(namespace)}}]})
+        };
+        let api = |namespace: &str| {
+            json!({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1.x"},
+                "spec": {"service": service_of(namespace)}})
+        };
+        for kind in ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"] {
+            assert!(
+                related.names(&hooks(kind, "shop")) && !related.names(&hooks(kind, "bank")),
+                "{kind}"
+            );
+        }
+        assert!(related.names(&api("shop")) && !related.names(&api("bank")));
+        let local = json!({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1."}, "spec": {}});
+        assert!(!related.names(&local));
+    }
+
+    #[test]
+    fn candidates_are_decided_at_the_end_in_whatever_order_they_came() {
+        let account = json!({"kind": "ServiceAccount", "name": "web", "namespace": "shop"});
+        let rbac = "rbac.authorization.k8s.io/v1";
+        let waiting = [
+            named(rbac, "ClusterRole", "reader"),
+            named(rbac, "ClusterRole", "idle"),
+            binding("ours", "reader", &account),
+            binding("theirs", "idle", &json!({"kind": "User", "name": "eve"})),
+            json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "coupons.shop.example.com"}}),
+        ];
+        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "web", "namespace": "shop"}});
+        for backwards in [false, true] {
+            let mut candidates = Candidates::default();
+            let mut order: Vec<usize> = (0..waiting.len()).collect();
+            if backwards {
+                order.reverse();
+            }
+            for number in order {
+                candidates.wait(number, Gist::of(&waiting[number]));
+            }
+            candidates.note(&builtin("ServiceAccount").unwrap(), &account);
+            assert_eq!(candidates.unnamed(), BTreeSet::from([1, 3, 4]));
+        }
+        assert!(Candidates::may_be(&waiting[0]) && !Candidates::may_be(&account));
     }
 }

@@ -143,8 +143,15 @@ fn of_the_cluster(object: &Value) -> Option<&'static str> {
         ("", "Service") => (label(object, "provider") == Some("kubernetes")
             && label(object, "component") == Some("apiserver"))
         .then_some(own),
-        ("rbac.authorization.k8s.io", _) => {
-            (label(object, "kubernetes.io/bootstrapping") == Some("rbac-defaults")).then_some(own)
+        ("discovery.k8s.io", "EndpointSlice") => (name(object) == "kubernetes"
+            && text(object, "/metadata/namespace") == Some("default"))
+        .then_some(own),
+        ("rbac.authorization.k8s.io", kind) => {
+            // The prefix is Kubernetes' own; what brings a cluster up (kubeadm, a cloud) does not always
+            // set the label.
+            let of_system = kind.starts_with("Cluster") && name(object).starts_with("system:");
+            let by_server = label(object, "kubernetes.io/bootstrapping") == Some("rbac-defaults");
+            (of_system || by_server).then_some(own)
         }
         ("scheduling.k8s.io", "PriorityClass") => name(object).starts_with("system-").then_some(own),
         ("apiregistration.k8s.io", "APIService") => {
@@ -152,9 +159,10 @@ fn of_the_cluster(object: &Value) -> Option<&'static str> {
                 .is_some()
                 .then_some(own)
         }
-        ("flowcontrol.apiserver.k8s.io", _) => annotation(object, "apf.kubernetes.io/autoupdate-spec")
-            .is_some()
-            .then_some(own),
+        // With `false` a person has taken it over.
+        ("flowcontrol.apiserver.k8s.io", _) => {
+            (annotation(object, "apf.kubernetes.io/autoupdate-spec") == Some("true")).then_some(own)
+        }
         _ => None,
     }
 }
@@ -337,5 +345,50 @@ mod tests {
         assert!(kind_left_out("leases.coordination.k8s.io").is_some());
         assert_eq!(kind_left_out("leases.example.com"), None);
         assert_eq!(kind_left_out("schedules.velero.io"), None);
+    }
+
+    #[test]
+    fn what_every_cluster_makes_for_itself_is_not_brought_from_another() {
+        let rbac = "rbac.authorization.k8s.io/v1";
+        let labelled = |of: Value| json!({"metadata": {"labels": of}});
+        let annotated =
+            |value: &str| json!({"metadata": {"annotations": {"apf.kubernetes.io/autoupdate-spec": value}}});
+        let flow = |name: &str| object("flowcontrol.apiserver.k8s.io/v1", "FlowSchema", name);
+        let slice = |namespace: &str| {
+            let slice = object("discovery.k8s.io/v1", "EndpointSlice", "kubernetes");
+            merged(slice, json!({"metadata": {"namespace": namespace}}))
+        };
+        for own in [
+            object(rbac, "ClusterRole", "system:coredns"),
+            object(rbac, "ClusterRoleBinding", "system:node"),
+            merged(
+                object(rbac, "ClusterRole", "edit"),
+                labelled(json!({"kubernetes.io/bootstrapping": "rbac-defaults"})),
+            ),
+            object("scheduling.k8s.io/v1", "PriorityClass", "system-node-critical"),
+            merged(flow("exempt"), annotated("true")),
+            object("v1", "Namespace", "kube-system"),
+            object("v1", "PersistentVolume", "pv-1"),
+            object("storage.k8s.io/v1", "VolumeAttachment", "a"),
+            object("certificates.k8s.io/v1", "CertificateSigningRequest", "c"),
+            merged(
+                object("apiregistration.k8s.io/v1", "APIService", "v1."),
+                labelled(json!({"kube-aggregator.kubernetes.io/automanaged": "onstart"})),
+            ),
+            slice("default"),
+        ] {
+            assert!(left_out_of_restore(&own).is_some(), "{own}");
+        }
+        for brought in [
+            object(rbac, "ClusterRole", "shop-reader"),
+            object(rbac, "Role", "system:of-a-person"),
+            object("scheduling.k8s.io/v1", "PriorityClass", "high"),
+            flow("ours"),
+            merged(flow("exempt"), annotated("false")),
+            object("apiregistration.k8s.io/v1", "APIService", "v1.metrics.example"),
+            slice("shop"),
+        ] {
+            assert_eq!(left_out_of_restore(&brought), None, "{brought}");
+        }
     }
 }

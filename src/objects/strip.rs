@@ -116,6 +116,10 @@ fn strip_kind(object: &mut Value) {
         ("apps", "StatefulSet") => stateful_set(object),
         ("batch", "CronJob") => remove_null(object, "/spec/jobTemplate/metadata", "creationTimestamp"),
         ("batch", "Job") => job(object),
+        // A controller fills an aggregated role from those that it finds at the target.
+        ("rbac.authorization.k8s.io", "ClusterRole") if object.get("aggregationRule").is_some() => {
+            remove(object, "", "rules");
+        }
         _ => {}
     }
 }

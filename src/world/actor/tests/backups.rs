@@ -30,7 +30,7 @@ async fn a_backup_is_read_back_and_says_what_it_holds() {
     ");
     let found = seen(&stage, BackupName::LatestVerified).await.expect("one");
     assert_eq!(found.consistent_at, receipt.consistent_at.expect("a moment"));
-    assert_eq!(found.consistent_at.to_string(), "2026-11-22T22:00:01.014Z");
+    assert_eq!(found.consistent_at.to_string(), "2026-11-22T22:00:01.016Z");
     assert!(found.verified_at.expect("verified") > found.consistent_at);
     insta::assert_snapshot!(format!("{:?}", found.objects), @r#"{"": 2, "shop": 20}"#);
     insta::assert_snapshot!(format!("{counts:?}"), @r#"Counts { count: 15, bytes: None, of: {"campaigns.shop.example": 1, "configmaps": 1, "cronjobs.batch": 1, "customresourcedefinitions.apiextensions.k8s.io": 1, "deployments.apps": 1, "ingresses.networking.k8s.io": 1, "namespaces": 1, "persistentvolumeclaims": 1, "rolebindings.rbac.authorization.k8s.io": 1, "roles.rbac.authorization.k8s.io": 1, "secrets": 1, "serviceaccounts": 1, "services": 2, "statefulsets.apps": 1}, notes: [] }"#);
