@@ -81,6 +81,10 @@ pub struct Manifest {
     /// out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub narrowed: Vec<String>,
+    /// The patterns by which namespaces were asked for, `*` say: whoever wants to restore by a pattern must
+    /// know that all of what it stands for was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub patterns: Vec<String>,
 }
 
 /// The format of the envelope and of what is in it.
@@ -318,6 +322,7 @@ mod tests {
                 size: 9,
             },
             narrowed: Vec::new(),
+            patterns: Vec::new(),
         }
     }
 

@@ -72,11 +72,30 @@ impl OneStep<'_> {
     }
 }
 
-/// A runbook's name from the namespaces that it is about: `shop`, `bank-shop`.
+/// `--cluster`: which objects outside of namespaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Cluster {
+    Related,
+    All,
+    None,
+}
+
+impl Cluster {
+    /// The word in a runbook.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::Related => "related",
+            Self::All => "all",
+            Self::None => "none",
+        }
+    }
+}
+
+/// A runbook's name from the namespaces that it is about: `shop`, `bank-shop`; `*` becomes `all`.
 pub(super) fn name(prefix: &str, namespaces: &[String]) -> String {
     let mut sorted: Vec<&str> = namespaces.iter().map(String::as_str).collect();
     sorted.sort_unstable();
-    let whole = format!("{prefix}{}", sorted.join("-"));
+    let whole = format!("{prefix}{}", sorted.join("-").replace('*', "all"));
     let cut: String = whole.chars().take(Runbook::NAME_MAX).collect();
     cut.trim_end_matches('-').to_owned()
 }
@@ -128,6 +147,7 @@ mod tests {
     fn a_name_is_never_longer_than_a_runbooks_may_be() {
         let names = ["b", "a"].map(str::to_owned);
         assert_eq!(name("restore-", &names), "restore-a-b");
+        assert_eq!(name("restore-", &["*".to_owned()]), "restore-all");
         let long = name("", &["x".repeat(38), "y".repeat(30)]);
         assert_eq!(long.len(), 40);
         let edge = name("", &["x".repeat(39), "y".repeat(30)]);

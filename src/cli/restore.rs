@@ -1,10 +1,13 @@
 //! `lifeboat restore`: one restore, as a run.
 
-use serde_json::json;
+use std::str::FromStr;
 
-use super::generated::{self, OneStep};
+use serde_json::{Value, json};
+
+use super::generated::{self, Cluster, OneStep};
 use super::start::{self, Question};
 use super::{CommandError, Exit, Settings, backup, context, launch, output, plan, planning, rehearse, world};
+use crate::objects::Risk;
 use crate::plan::{Digest, Plan};
 use crate::report;
 use crate::runbook::{Mode, Sites};
@@ -27,7 +30,7 @@ pub(super) struct Arguments {
     /// The site to write
     #[arg(long, value_name = "SITE")]
     to: String,
-    /// Namespaces to restore [default: those that the backup was made of]
+    /// Namespaces to restore, as names or patterns ("*") [default: those that the backup was made of]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     namespaces: Vec<String>,
     /// Kinds to leave out, as plural.group
@@ -36,6 +39,13 @@ pub(super) struct Arguments {
     /// Objects that are already there and differ: leave them, or apply the backup's
     #[arg(long, value_name = "WHAT", default_value = "keep")]
     existing: Existing,
+    /// Objects outside of namespaces: what the others name and is missing, everything, or nothing
+    #[arg(long, value_name = "WHAT", default_value = "related")]
+    cluster: Cluster,
+    /// A risk to take, for objects as Kind/name or Kind/namespace/name (`*`: any letters); without a name: for
+    /// all of them. `lifeboat explain restore` lists the risks
+    #[arg(long, value_name = "RISK[:NAME]")]
+    allow: Vec<Allowed>,
     /// Refuse unless the plan has this digest (or begins with it)
     #[arg(long, value_name = "DIGEST")]
     plan: Option<String>,
@@ -70,6 +80,47 @@ impl Existing {
     }
 }
 
+/// `--allow`: a risk, and the object that it is taken for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Allowed {
+    risk: Risk,
+    object: String,
+}
+
+impl FromStr for Allowed {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // Names of roles have colons of their own.
+        let (risk, object) = text.split_once(':').unwrap_or((text, "*"));
+        let risk = Risk::of(risk).ok_or_else(|| {
+            let known = Risk::ALL.map(Risk::word).join(", ");
+            format!("there is no risk `{risk}`; the risks are {known}")
+        })?;
+        Ok(Self {
+            risk,
+            object: object.to_owned(),
+        })
+    }
+}
+
+/// What a person who types a command gives as reason. The command itself is in the run's record.
+const TYPED: &str = "allowed on the command line";
+
+/// Allowances as a runbook has them, one for each risk.
+fn allow(all: &[Allowed]) -> Vec<Value> {
+    let of = |risk: Risk| -> Vec<&str> {
+        let named = all.iter().filter(|one| one.risk == risk);
+        named.map(|one| one.object.as_str()).collect()
+    };
+    Risk::ALL
+        .into_iter()
+        .map(|risk| (risk, of(risk)))
+        .filter(|(_, objects)| !objects.is_empty())
+        .map(|(risk, objects)| json!({"risk": risk.word(), "objects": objects, "because": TYPED}))
+        .collect()
+}
+
 impl Arguments {
     /// The command that performs exactly this plan, or refuses.
     fn again(&self, from: &str, plan: &Plan, target: &str) -> String {
@@ -78,12 +129,21 @@ impl Arguments {
             self.backup, self.to
         )];
         for (option, names) in [("--namespaces", &self.namespaces), ("--exclude", &self.exclude)] {
-            if !names.is_empty() {
-                words.push(format!("{option} {}", names.join(",")));
+            let names = names.join(",");
+            if names.contains('*') {
+                words.push(format!("{option} '{names}'"));
+            } else if !names.is_empty() {
+                words.push(format!("{option} {names}"));
             }
         }
         if self.existing != Existing::Keep {
             words.push(format!("--existing {}", self.existing.word()));
+        }
+        if self.cluster != Cluster::Related {
+            words.push(format!("--cluster {}", self.cluster.word()));
+        }
+        for one in &self.allow {
+            words.push(format!("--allow '{}:{}'", one.risk.word(), one.object));
         }
         words.push(format!(
             "--plan {} --confirm \"{target}\"",
@@ -107,6 +167,12 @@ async fn restore(arguments: &Arguments, settings: &Settings) -> Result<Exit, Com
     });
     if !arguments.exclude.is_empty() {
         step["exclude"] = json!(arguments.exclude);
+    }
+    if arguments.cluster != Cluster::Related {
+        step["cluster"] = json!(arguments.cluster.word());
+    }
+    if !arguments.allow.is_empty() {
+        step["allow"] = allow(&arguments.allow).into();
     }
     let runbook = OneStep {
         name: &generated::name("restore-", &namespaces),
@@ -156,7 +222,7 @@ async fn source(arguments: &Arguments, sites: &Sites) -> Result<(String, Vec<Str
     let card = library.show(from, name).await?.card;
     match card.namespaces {
         Some(names) if !names.is_empty() => Ok((from.to_owned(), names)),
-        Some(_) => Err(unnamed(format!("backup {name} is of all namespaces"))),
+        Some(_) => Ok((from.to_owned(), vec!["*".to_owned()])),
         None => Err(unnamed(format!("backup {name} does not say its namespaces"))),
     }
 }

@@ -43,10 +43,12 @@ pub use probe::{HttpExpect, Probe, Target};
 pub use query::Query;
 pub use receipt::{Actor, Attempt, Observer, Progress, Receipt, Resolution};
 pub use rehearsal::{Rehearsal, Rehearsed, Rehearser, Would};
-pub use restore::{BackupName, Before, Existing, PRUNE_MAX, RestoreObjects};
+pub use restore::{Allowance, BackupName, Before, Existing, PRUNE_MAX, RestoreObjects};
 pub use sandbox::{CloseSandbox, OpenSandbox};
 pub use scale::Scale;
-pub use seen::{BackupSeen, Counts, EQUAL, Fate, FateOf, RestorePreview, Seen, SiteSeen, WorkloadSeen};
+pub use seen::{
+    BackupSeen, Counts, EQUAL, Fate, FateOf, RestorePreview, Seen, SiteSeen, Taken, WorkloadSeen,
+};
 pub use selection::{ClusterScoped, Mismatch, Selection};
 pub use shown::Shown;
 pub use wait::{Await, Condition};

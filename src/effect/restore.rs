@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Class, Confinement, Line, Meaning, Permission, Query, Sandbox, Selection, Shown, Symbol};
-use crate::objects::Named;
+use super::{
+    Class, ClusterScoped, Confinement, Line, Meaning, Permission, Query, Sandbox, Selection, Shown, Symbol,
+};
+use crate::objects::{Named, Risk, glob, is_glob};
 use crate::text::Text;
 
 /// Which backup is meant.
@@ -45,6 +47,28 @@ impl Existing {
 /// a wrong backup or namespace shows in more.
 pub const PRUNE_MAX: u32 = 10;
 
+/// A risk that a runbook takes, for objects that it names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Allowance {
+    /// Which one.
+    pub risk: Risk,
+    /// Objects as they are named in the backup, `Kind/name` or `Kind/namespace/name`, each letter exactly
+    /// or with `*`.
+    pub objects: Vec<String>,
+    /// A person's reason.
+    pub because: String,
+}
+
+impl Allowance {
+    /// Whether it is about this risk of this object.
+    pub fn covers(&self, risk: Risk, object: &str) -> bool {
+        self.risk == risk && self.objects.iter().any(|one| glob(one, object))
+    }
+}
+
+/// So many namespaces are named in a line; the rest is a number.
+const PLACES_NAMED: usize = 8;
+
 /// Restores objects in waves that follow from the objects themselves. The whole archive is compared
 /// with its manifest before the first write.
 ///
@@ -82,6 +106,12 @@ pub struct RestoreObjects {
     /// Objects that come before others, beyond what they name themselves; namespaces as in the backup.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub order: Vec<Before>,
+    /// Which objects outside of namespaces. A plan that does not say it is of a time when there were none.
+    #[serde(default = "none", skip_serializing_if = "is_none")]
+    pub cluster: ClusterScoped,
+    /// Risks that are taken.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub allow: Vec<Allowance>,
 }
 
 /// An object that comes before another one.
@@ -91,6 +121,15 @@ pub struct Before {
     pub first: Named,
     /// What comes then.
     pub then: Named,
+}
+
+const fn none() -> ClusterScoped {
+    ClusterScoped::None
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_none(cluster: &ClusterScoped) -> bool {
+    *cluster == ClusterScoped::None
 }
 
 impl RestoreObjects {
@@ -108,6 +147,20 @@ impl RestoreObjects {
     /// word is all there is: the object is in the backup, and was to be as it is there.
     pub fn may_replace(&self, uid: &str) -> bool {
         self.shown.as_ref().is_none_or(|shown| has(&shown.replace, uid))
+    }
+
+    /// The namespaces at the site, as a fragment for people.
+    fn places(&self) -> String {
+        let all = &self.selection.namespaces;
+        let named = all
+            .iter()
+            .take(PLACES_NAMED)
+            .map(|name| self.target_namespace(name));
+        let named = named.collect::<Vec<_>>().join(", ");
+        match all.len().saturating_sub(PLACES_NAMED) {
+            0 => named,
+            more => format!("{named} and {more} more"),
+        }
     }
 
     /// The namespace at the site for a namespace of the backup.
@@ -138,13 +191,11 @@ impl Meaning for RestoreObjects {
     }
 
     fn line(&self) -> Line {
-        let places: Vec<_> = self
-            .selection
-            .namespaces
-            .iter()
-            .map(|name| self.target_namespace(name))
-            .collect();
-        let mut what = format!("{} from {} into {}", self.backup, self.store, places.join(", "));
+        let mut what = format!("{} from {} into {}", self.backup, self.store, self.places());
+        match self.cluster {
+            ClusterScoped::None | ClusterScoped::Related => {}
+            ClusterScoped::All => what.push_str(", with everything outside of namespaces"),
+        }
         match self.existing {
             Existing::Keep | Existing::Update => {}
             Existing::Replace => what.push_str(", replacing what differs"),
@@ -187,7 +238,17 @@ impl Meaning for RestoreObjects {
         if self.site != sandbox.site {
             return sandbox.elsewhere(&self.site);
         }
+        if let Some(pattern) = self.selection.namespaces.iter().find(|name| is_glob(name)) {
+            return Confinement::Refused {
+                why: format!(
+                    "which namespaces `{pattern}` stands for is not known before the backup is read"
+                ),
+                hint: "name the namespaces, or restore a backup of lifeboat's, which says what it holds"
+                    .into(),
+            };
+        }
         self.confined = true;
+        self.cluster = ClusterScoped::None;
         self.namespaces = sandbox.namespaces.clone().into_iter().collect();
         let mut notes: Vec<String> = sandbox
             .namespaces

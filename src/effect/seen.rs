@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Lack, Shown, Work, WorldError};
-use crate::objects::ObjectId;
+use crate::objects::{ObjectId, Risk};
 
 /// The answer to a [`super::Query`]; its variant follows from the question.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -164,6 +164,19 @@ impl FateOf {
     }
 }
 
+/// A risk that a restore takes because its runbook says so.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Which one.
+    pub risk: Risk,
+    /// The object as it would be named at the target.
+    pub id: ObjectId,
+    /// What it would be able to do.
+    pub why: String,
+    /// A person's reason.
+    pub because: String,
+}
+
 /// What a restore would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestorePreview {
@@ -183,6 +196,12 @@ pub struct RestorePreview {
     /// What people should know of the restore as a whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub said: Vec<String>,
+    /// Risks that it takes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taken: Vec<Taken>,
+    /// Allowances of the runbook that nothing in the backup needs, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub idle_allowances: Vec<String>,
 }
 
 impl RestorePreview {

@@ -3,6 +3,8 @@
 //! Pure: a backup asks it about what a site has, a restore about what an archive has, so both mean the
 //! same by the same words. What no backup holds at all is in `objects::select`.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -75,6 +77,44 @@ impl Selection {
     pub fn takes_namespace(&self, name: &str) -> bool {
         let among = |patterns: &[String]| patterns.iter().any(|one| glob(one, name));
         among(&self.namespaces) && !among(&self.exclude_namespaces)
+    }
+
+    /// Whether a restore means a namespace. A pattern does not stand for one of Kubernetes itself
+    /// (`kube-system` …): every cluster has its own, and a person who wants to write into them says so.
+    pub fn restores_namespace(&self, name: &str) -> bool {
+        let named = || self.namespaces.iter().any(|one| one == name);
+        self.takes_namespace(name) && (!name.starts_with("kube-") || named())
+    }
+
+    /// Those of the namespaces that are patterns.
+    pub fn patterns(&self) -> Vec<String> {
+        let patterns = self.namespaces.iter().filter(|one| is_glob(one));
+        patterns.cloned().collect()
+    }
+
+    /// The same selection with the names that its patterns stand for, of these namespaces. A pattern that
+    /// stands for none of them stays, so that it is missed later.
+    #[must_use]
+    pub fn pinned<'a>(&self, there: impl Iterator<Item = &'a str> + Clone) -> Self {
+        let mut names = BTreeSet::new();
+        for pattern in &self.namespaces {
+            let before = names.len();
+            let meant = there
+                .clone()
+                .filter(|name| is_glob(pattern) && glob(pattern, name));
+            names.extend(
+                meant
+                    .filter(|name| self.restores_namespace(name))
+                    .map(str::to_owned),
+            );
+            if names.len() == before {
+                names.insert(pattern.clone());
+            }
+        }
+        Self {
+            namespaces: names.into_iter().collect(),
+            ..self.clone()
+        }
     }
 
     /// Why a kind (`plural.group`) is not meant; `None`: it is.
@@ -225,6 +265,22 @@ mod tests {
         assert_eq!(
             wrong(json!({"namespaces": ["shop"], "excludeNamespaces": ["s*"]})).what,
             "`excludeNamespaces` leaves no namespace"
+        );
+    }
+
+    #[test]
+    fn a_restore_by_pattern_leaves_the_namespaces_of_kubernetes_alone() {
+        let all = selection(json!({"namespaces": ["*"], "excludeNamespaces": ["tmp-*"]}));
+        let there = ["shop", "kube-system", "tmp-1", "default"];
+        assert!(all.takes_namespace("kube-system"), "a backup does");
+        assert_eq!(all.pinned(there.into_iter()).namespaces, ["default", "shop"]);
+        let named = selection(json!({"namespaces": ["kube-system", "s*", "web-*"]}));
+        assert!(named.restores_namespace("kube-system"));
+        let pinned = named.pinned(there.into_iter()).namespaces;
+        assert_eq!(
+            pinned,
+            ["kube-system", "shop", "web-*"],
+            "what stands for nothing is kept"
         );
     }
 

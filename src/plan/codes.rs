@@ -29,4 +29,5 @@ codes! {
     LACKING = "P107": "The target lacks something that what is restored needs to work.";
     NOT_SHOWN = "P108": "A step prunes by a backup that is still to be made: what would go cannot be shown, so nothing does.";
     RESTORE_SAYS = "P109": "What a restore step asks for does not fit the backup, or only in part.";
+    IDLE_ALLOWANCE = "P110": "A restore allows what nothing in the backup needs.";
 }

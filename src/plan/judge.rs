@@ -47,6 +47,7 @@ pub(super) fn judge(request: &Request<'_>, mut plan: Plan, seen: &Observed) -> R
     plan.warnings = warnings(&plan, &restores);
     plan.warnings.extend(passed_over(seen));
     plan.warnings.extend(said(&restores));
+    plan.warnings.extend(idle_allowances(&plan, seen));
     if found.has_errors() { Err(found) } else { Ok(plan) }
 }
 
@@ -143,7 +144,9 @@ fn refuse_restore(name: &str, span: Span, preview: &RestorePreview) -> Option<Di
     if refused.len() > NAMED {
         diagnostic = diagnostic.help(format!("and {} more", refused.len() - NAMED));
     }
-    Some(diagnostic.help("mend the standby, or leave these kinds out with `exclude`"))
+    Some(diagnostic.help(
+        "mend the standby, name in `allow` what may give power, or leave these kinds out with `exclude`",
+    ))
 }
 
 /// What a person should know before saying yes.
@@ -242,6 +245,27 @@ fn passed_over(seen: &Observed) -> Vec<Warning> {
         })
     });
     lines.collect()
+}
+
+/// What a runbook allows and nothing in the backup needs.
+fn idle_allowances(plan: &Plan, seen: &Observed) -> Vec<Warning> {
+    let done = plan.steps.iter().filter(|step| step.part == Part::Done);
+    let idle = done.flat_map(|step| {
+        let previews = step
+            .effects
+            .iter()
+            .filter_map(|effect| restore_preview(effect, seen));
+        previews.flat_map(|preview| preview.idle_allowances.iter().map(|one| (&step.name, one)))
+    });
+    idle.map(|(step, one)| {
+        let message = format!("step `{step}` allows {one}, and nothing in the backup needs it");
+        warning(
+            codes::IDLE_ALLOWANCE,
+            &message,
+            "correct the names, or take the allowance out: it would let in what comes later",
+        )
+    })
+    .collect()
 }
 
 pub(super) fn warning(code: &str, message: &str, hint: &str) -> Warning {

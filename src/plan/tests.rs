@@ -390,7 +390,7 @@ fn objects_that_cannot_be_restored_refuse_the_plan_by_name() {
         refused: true,
         ..Table::of(3)
     };
-    insta::assert_snapshot!(plan_with(SHOP, Mode::Failover, &table).unwrap_err(), @r"
+    insta::assert_snapshot!(plan_with(SHOP, Mode::Failover, &table).unwrap_err(), @"
     error[P012]: step `restore` cannot restore 1 of 1 objects
       --> shop.yaml:29:13
        |
@@ -398,7 +398,7 @@ fn objects_that_cannot_be_restored_refuse_the_plan_by_name() {
        |             ^^^^^^^ this step
        |
        = help: Deployment shop/web: its kind is not served
-       = help: mend the standby, or leave these kinds out with `exclude`
+       = help: mend the standby, name in `allow` what may give power, or leave these kinds out with `exclude`
 
     1 error in 1 file.
     ");

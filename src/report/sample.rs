@@ -79,6 +79,8 @@ fn restore(confined: bool) -> RestoreObjects {
         status: Vec::new(),
         shown: None,
         order: Vec::new(),
+        cluster: ClusterScoped::None,
+        allow: Vec::new(),
     }
 }
 
@@ -140,10 +142,7 @@ fn preview(create: usize, update: usize, skip: usize) -> RestorePreview {
             .into_iter()
             .flat_map(|(fate, n)| (0..n).map(move |at| one(fate, at)))
             .collect(),
-        lacks: Vec::new(),
-        work: None,
-        shown: Shown::default(),
-        said: Vec::new(),
+        ..RestorePreview::default()
     }
 }
 

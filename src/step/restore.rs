@@ -1,12 +1,24 @@
 //! `restore`: make a site's objects from a backup.
+//!
+//! ## Why cluster-scoped objects are restored as `related` by default
+//!
+//! An application without its priority class is refused, and without its storage class it waits for ever:
+//! a restore that leaves them out says "done" over something that does not run. What keeps the default safe:
+//! only what is missing is made, and what is there is never changed, because others use it too; what gives
+//! power needs an allowance by name; and a drill makes nothing outside of its namespaces. `all` is for a
+//! cluster that is built again from nothing, and is never meant by accident.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::params::{NamespaceName, Role, StoreName};
-use super::select::{KindName, Labels, check_labels, kinds, selectors, sorted};
+use super::params::{Role, StoreName};
+use super::select::{
+    Allow, Cluster, KindName, Labels, NamespacePattern, allowances, check_labels, kinds, selectors, sorted,
+};
 use super::{Observed, Refusal, Scene, Script, StepKind};
-use crate::effect::{BackupName, Before, Effect, Existing, Query, RestoreObjects, Seen, Selection};
+use crate::effect::{
+    BackupName, BackupSeen, Before, ClusterScoped, Effect, Existing, Query, RestoreObjects, Seen, Selection,
+};
 use crate::objects::Named;
 use crate::text::Text;
 
@@ -26,9 +38,14 @@ pub(super) struct Params {
     /// makes a backup in this store, `latest-verified` is that one.
     #[serde(default = "latest_verified")]
     backup: Text,
-    /// Namespaces to restore, each with everything in it.
+    /// Namespaces to restore, each with everything in it: names, or patterns such as `shop-*` and `*`. A
+    /// pattern never stands for a namespace `kube-…`: those have to be named. By a pattern, `latest` and
+    /// `latest-verified` mean a backup that was made by the same pattern or of `*`.
     #[schemars(length(min = 1))]
-    namespaces: Vec<NamespaceName>,
+    namespaces: Vec<NamespacePattern>,
+    /// Namespaces to leave out of those: names or patterns.
+    #[serde(default, rename = "excludeNamespaces")]
+    exclude_namespaces: Vec<NamespacePattern>,
     /// Kinds to leave out, as `plural.group`.
     #[serde(default)]
     exclude: Vec<KindName>,
@@ -56,6 +73,18 @@ pub(super) struct Params {
     /// says the same: `ConfigMap/settings, Job/migrate`.
     #[serde(default)]
     order: Vec<Rule>,
+    /// Which objects outside of namespaces. `related`: what the restored objects name (classes, roles of their
+    /// accounts, webhooks and API services that their services answer), and only what is missing: what is
+    /// there is used by others too and stays as it is. `all`: everything that the backup holds, and what is
+    /// there is treated by `existing`. `none`. Namespaces and the definitions of custom kinds that are needed
+    /// come along in any case. Never restored: what every cluster makes or has for itself (nodes, leases,
+    /// events, `system:` roles, `system-` priorities …), and PersistentVolumes, because volume data is not
+    /// copied and two clusters must not write to one disk. In a drill: none.
+    #[serde(default)]
+    cluster: Cluster,
+    /// Objects that give somebody power are refused unless they are named here, with the risk and a reason.
+    #[serde(default)]
+    allow: Vec<Allow>,
 }
 
 /// One object before another one.
@@ -138,6 +167,8 @@ impl StepKind for Restore {
             status: Vec::new(),
             shown: None,
             order: Vec::new(),
+            cluster: ClusterScoped::Related,
+            allow: Vec::new(),
         })]
     }
 
@@ -151,11 +182,12 @@ impl StepKind for Restore {
     }
 
     fn script(params: &Params, scene: &Scene<'_>, seen: &Observed) -> Result<Script, Refusal> {
+        let (backup, selection) = params.chosen(scene, seen)?;
         let effect = RestoreObjects {
             site: params.site.0.clone(),
             store: params.from.0.clone(),
-            backup: params.chosen(scene, seen)?,
-            selection: params.selection(),
+            backup,
+            selection,
             existing: match params.existing {
                 OnExisting::Keep => Existing::Keep,
                 OnExisting::Update => Existing::Update,
@@ -168,6 +200,8 @@ impl StepKind for Restore {
             status: kinds(&params.status),
             shown: None,
             order: params.order.iter().map(Rule::meant).collect(),
+            cluster: params.cluster.meant(),
+            allow: allowances(&params.allow),
         };
         Ok(Script {
             effects: vec![Effect::RestoreObjects(effect)],
@@ -178,8 +212,10 @@ impl StepKind for Restore {
 
 impl Params {
     fn selection(&self) -> Selection {
+        let names = |all: &[NamespacePattern]| sorted(all.iter().map(|one| one.0.clone()));
         Selection {
-            namespaces: sorted(self.namespaces.iter().map(|one| one.0.clone())),
+            namespaces: names(&self.namespaces),
+            exclude_namespaces: names(&self.exclude_namespaces),
             exclude: kinds(&self.exclude),
             kinds: kinds(&self.kinds),
             labels: selectors(&self.labels),
@@ -202,10 +238,11 @@ impl Params {
         })
     }
 
-    /// The name that the plan pins.
-    fn chosen(&self, scene: &Scene<'_>, seen: &Observed) -> Result<Text, Refusal> {
+    /// The name that the plan pins, and of which namespaces: where the backup says what it holds, the plan
+    /// has their names and no pattern.
+    fn chosen(&self, scene: &Scene<'_>, seen: &Observed) -> Result<(Text, Selection), Refusal> {
         let Some(question) = self.question() else {
-            return Ok(self.backup.clone());
+            return Ok((self.backup.clone(), self.selection()));
         };
         let named = matches!(
             &question,
@@ -215,12 +252,17 @@ impl Params {
             }
         );
         if let (false, Some(step)) = (named, scene.backups.get(&self.from.0)) {
-            return Ok(Text::output(step, "backup"));
+            return Ok((Text::output(step, "backup"), self.selection()));
         }
         match seen.get(&question)? {
-            Seen::Backup(Some(found)) => Ok(Text::known(&found.name)),
+            Seen::Backup(Some(found)) => Ok((Text::known(&found.name), self.pinned(found))),
             _ => Err(self.nothing()),
         }
+    }
+
+    fn pinned(&self, found: &BackupSeen) -> Selection {
+        let there = found.objects.keys().map(String::as_str);
+        self.selection().pinned(there.filter(|name| !name.is_empty()))
     }
 
     fn nothing(&self) -> Refusal {

@@ -7,8 +7,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::effect::ClusterScoped;
-use crate::objects::{LabelOperator, LabelRequirement, LabelSelector, is_namespace_pattern, is_resource};
+use crate::effect::{Allowance, ClusterScoped};
+use crate::objects::{
+    LabelOperator, LabelRequirement, LabelSelector, Risk, is_namespace_pattern, is_resource,
+};
 
 /// The name of a namespace, or a pattern: `shop-*`, `*`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -101,6 +103,113 @@ impl Cluster {
             Self::None => ClusterScoped::None,
         }
     }
+}
+
+/// Risks that a step takes, for objects that it names.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Allow {
+    /// Which risk.
+    risk: RiskName,
+    /// Objects as they are named in the backup, as `Kind/name` (`ClusterRole/shop-admin`) or
+    /// `Kind/namespace/name` (`DaemonSet/shop/agent`); `*` stands for any letters.
+    #[schemars(length(min = 1))]
+    objects: Vec<AllowedName>,
+    /// Why, in words that a person who reads the plan can judge.
+    because: Reason,
+}
+
+/// A risk that an object of a backup may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum RiskName {
+    /// Rights in the whole cluster: a ClusterRole, a ClusterRoleBinding.
+    ClusterRbac,
+    /// A Role with `*`, or with a step to more rights (`escalate`, `bind`, `impersonate`, tokens of accounts);
+    /// a RoleBinding to `cluster-admin`.
+    WideRoles,
+    /// A RoleBinding for users, groups, or accounts of namespaces that are not restored.
+    OutsideSubjects,
+    /// Admission webhooks and policies: they see, refuse or rewrite what others do.
+    Admission,
+    /// An APIService: a service answers for a part of the API.
+    ApiServices,
+    /// A definition of a custom kind with a conversion webhook.
+    Conversion,
+    /// Pods that reach their node: privileged, host network, process or IPC namespace, `hostPath`, added
+    /// capabilities beyond Pod Security `baseline`.
+    NodeAccess,
+    /// A Secret into which the cluster writes a lasting token of an account.
+    Tokens,
+    /// A namespace whose Pod Security label allows more than the one that is there.
+    PodSecurity,
+}
+
+impl RiskName {
+    const fn meant(self) -> Risk {
+        match self {
+            Self::ClusterRbac => Risk::ClusterRbac,
+            Self::WideRoles => Risk::WideRoles,
+            Self::OutsideSubjects => Risk::OutsideSubjects,
+            Self::Admission => Risk::Admission,
+            Self::ApiServices => Risk::ApiServices,
+            Self::Conversion => Risk::Conversion,
+            Self::NodeAccess => Risk::NodeAccess,
+            Self::Tokens => Risk::Tokens,
+            Self::PodSecurity => Risk::PodSecurity,
+        }
+    }
+}
+
+/// An object as `Kind/name` or `Kind/namespace/name`, with `*` for any letters.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub(super) struct AllowedName(String);
+
+impl TryFrom<String> for AllowedName {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let parts = text.split('/').filter(|part| !part.is_empty()).count();
+        let slashes = text.matches('/').count();
+        // A kind begins with a capital letter: `clusterrole/x` would be about nothing.
+        let kind = text.starts_with(|first: char| first == '*' || first.is_ascii_uppercase());
+        if text == "*" || kind && (1..=2).contains(&slashes) && parts == slashes + 1 {
+            Ok(Self(text))
+        } else {
+            Err(format!(
+                "`{text}` names no object: write it like ClusterRole/shop-admin or Role/shop/web, with `*` for any letters"
+            ))
+        }
+    }
+}
+
+/// A reason that says something.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(try_from = "String")]
+#[schemars(with = "String")]
+pub(super) struct Reason(String);
+
+impl TryFrom<String> for Reason {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        if text.trim().is_empty() {
+            Err("a risk is not taken without a reason".into())
+        } else {
+            Ok(Self(text.trim().to_owned()))
+        }
+    }
+}
+
+/// What is allowed, as the effect has it. Two allowances of one risk stay two: each has its reason.
+pub(super) fn allowances(allow: &[Allow]) -> Vec<Allowance> {
+    sorted(allow.iter().map(|one| Allowance {
+        risk: one.risk.meant(),
+        objects: sorted(one.objects.iter().map(|name| name.0.clone())),
+        because: one.because.0.clone(),
+    }))
 }
 
 /// The first mistake in these selectors.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cli::generated::{self, OneStep};
+use crate::cli::generated::{self, Cluster, OneStep};
 use crate::cli::{CommandError, Exit, Settings, context, launch, planning, world};
 use crate::runbook::Mode;
 
@@ -27,6 +27,9 @@ pub(in crate::cli) struct Arguments {
     /// Kinds to leave out, as plural.group
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     exclude: Vec<String>,
+    /// Objects outside of namespaces: what the others name, everything, or nothing
+    #[arg(long, value_name = "WHAT", default_value = "related")]
+    cluster: Cluster,
     /// What the backup's name begins with [default: its namespaces]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -52,6 +55,9 @@ async fn create(arguments: &Arguments, settings: &Settings) -> Result<Exit, Comm
     let mut step = json!({"site": SOURCE, "namespaces": arguments.namespaces, "to": arguments.to});
     if !arguments.exclude.is_empty() {
         step["exclude"] = json!(arguments.exclude);
+    }
+    if arguments.cluster != Cluster::Related {
+        step["cluster"] = json!(arguments.cluster.word());
     }
     let runbook = OneStep {
         name: &name,

@@ -1,6 +1,6 @@
 //! The table of a plan: one row per effect, under the name of its step, in waves.
 
-use crate::effect::{Counts, Effect, FateOf, Line, RestorePreview, Seen, Work, WorkloadSeen};
+use crate::effect::{Counts, Effect, FateOf, Line, RestorePreview, Seen, Taken, Work, WorkloadSeen};
 use crate::plan::{Part, Plan, PlannedStep};
 use crate::report::forecast::{Estimates, seen};
 use crate::report::graph::Shape;
@@ -233,6 +233,8 @@ fn restore(preview: &RestorePreview) -> Vec<String> {
     for word in ["refuse", "prune", "replace", "conflict", "keep", "skip", "update"] {
         out.extend(objects(preview, word));
     }
+    // What gives power is shown, each of it.
+    out.extend(preview.taken.iter().map(allowed));
     out
 }
 
@@ -263,6 +265,17 @@ fn work(work: &Work) -> String {
             work.requests()
         ),
     }
+}
+
+fn allowed(taken: &Taken) -> String {
+    let (id, why, because) = (taken.id.to_string(), &taken.why, &taken.because);
+    format!(
+        "allow {} ({}): {}, because: {}",
+        clean(&id),
+        taken.risk.word(),
+        clean(why),
+        clean(because)
+    )
 }
 
 /// The objects of a fate that people want to see by name.

@@ -22,6 +22,7 @@ use crate::archive::{
     BackupRecord, EXTRA_BYTES_MAX, Keys, Manifest, Usable, Verified, moment_of_name, results,
 };
 use crate::effect::{BackupName, BackupSeen, ErrorKind, Seen, WorldError};
+use crate::objects::{glob, is_glob};
 use crate::world::port::{Secrecy, Store};
 
 /// As much metadata as Velero reads of one file: a manifest of two million objects is smaller.
@@ -46,8 +47,17 @@ pub(super) struct Found {
 }
 
 impl Found {
-    fn holds(&self, namespaces: &[String]) -> bool {
-        self.namespaces.is_empty() || namespaces.iter().all(|one| self.namespaces.contains(one))
+    /// Whether something of each of these namespaces is in it. Of many backups only one that was made of
+    /// all that a pattern stands for is meant by the pattern; one that a person names is meant as it is.
+    fn holds(&self, namespaces: &[String], named: bool) -> bool {
+        let asked = self.manifest.as_ref().map_or(&[][..], |made| &made.patterns);
+        let has = |one: &String| {
+            if is_glob(one) && !named {
+                return asked.iter().any(|pattern| pattern == one || pattern == "*");
+            }
+            self.namespaces.iter().any(|name| glob(one, name))
+        };
+        self.namespaces.is_empty() || namespaces.iter().all(has)
     }
 }
 
@@ -60,7 +70,9 @@ impl World {
     ) -> Result<Seen, WorldError> {
         let store = self.store(store)?;
         let found = match backup {
-            BackupName::Named(name) => open(&*store, name).await?.filter(|found| found.holds(namespaces)),
+            BackupName::Named(name) => open(&*store, name)
+                .await?
+                .filter(|found| found.holds(namespaces, true)),
             BackupName::Latest => newest(&*store, namespaces, false).await?,
             BackupName::LatestVerified => newest(&*store, namespaces, true).await?,
         };
@@ -121,7 +133,7 @@ async fn ours(store: &dyn Store, keys: Keys, stored: &[u8]) -> Result<Found, Wor
             .filter(|proof| proof.proves(&manifest, stored))
             .map(|proof| proof.verified_at),
         writer: "lifeboat".into(),
-        objects: manifest.count_namespaces(),
+        objects: counts(&manifest),
         archive_sha256: Some(manifest.archive.sha256.clone()),
         errors: Vec::new(),
         passed_over: Vec::new(),
@@ -133,6 +145,15 @@ async fn ours(store: &dyn Store, keys: Keys, stored: &[u8]) -> Result<Found, Wor
         manifest: Some(manifest),
         partial: false,
     })
+}
+
+/// Objects per namespace, with those of which nothing but themselves was captured.
+fn counts(manifest: &Manifest) -> BTreeMap<String, u64> {
+    let mut counts = manifest.count_namespaces();
+    for name in &manifest.namespaces {
+        counts.entry(name.clone()).or_default();
+    }
+    counts
 }
 
 /// A backup that Velero made.
@@ -194,7 +215,7 @@ pub(super) async fn newest(
     for name in by_age(store).await? {
         match open(store, &name).await {
             Ok(Some(mut found)) => {
-                if !found.holds(namespaces) {
+                if !found.holds(namespaces, false) {
                     continue;
                 }
                 match unfit(&found, verified) {

@@ -156,6 +156,11 @@ fn hints(place: &Place<'_>, call: &Call, kind: ErrorKind, message: &str) -> Vec<
     let kubectl = place.kubectl;
     let hint = match kind {
         ErrorKind::Unauthenticated => format!("ask the server who you are: `{kubectl} auth whoami`"),
+        ErrorKind::Forbidden if grants_more(message) => format!(
+            "the API server lets nobody give rights that he does not have, except with the verbs `escalate` (on roles) and `bind` \
+             (on bindings), which lifeboat does not ask for: have a cluster administrator make this object, or give this identity \
+             the rights that it hands on; `{kubectl} auth whoami` says who it is"
+        ),
         ErrorKind::Forbidden => format!("ask what is granted: `{kubectl} auth can-i {}`", call.what()),
         ErrorKind::NotYet => "wait until the namespace is gone, or use another one".to_owned(),
         ErrorKind::WrongTarget => {
@@ -169,6 +174,12 @@ fn hints(place: &Place<'_>, call: &Call, kind: ErrorKind, message: &str) -> Vec<
         _ => return Vec::new(),
     };
     vec![hint]
+}
+
+/// The API server's own wall against escalation, in its words.
+fn grants_more(message: &str) -> bool {
+    message.contains("attempting to grant RBAC permissions not currently held")
+        || message.contains("must have cluster-admin privileges to use an aggregationRule")
 }
 
 /// The login of the kubeconfig failed, so nothing was sent.

@@ -75,6 +75,7 @@ fn manifest(contents: Contents) -> Manifest {
         left_out: Vec::new(),
         archive: contents.archive,
         narrowed: Vec::new(),
+        patterns: Vec::new(),
     }
 }
 

@@ -96,6 +96,7 @@ impl World {
             left_out,
             archive: contents.archive,
             narrowed: effect.selection.narrowed(),
+            patterns: effect.selection.patterns(),
         };
         let manifest = Arc::new(manifest);
         let stored = describe(&*store, &keys, &manifest, attempt).await?;

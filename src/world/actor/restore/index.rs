@@ -9,8 +9,8 @@ use super::demands::Demands;
 use super::owners::Owner;
 use super::prune::Stranger;
 use crate::archive::Sum;
-use crate::effect::{Fate, FateOf, Shown, Work};
-use crate::objects::{Handle, Made, Names, ObjectId, Order, ServiceName};
+use crate::effect::{Fate, FateOf, Shown, Taken, Work};
+use crate::objects::{Handle, Made, Names, ObjectId, Order, Risk, ServiceName};
 
 /// All objects of one restore.
 #[derive(Default)]
@@ -52,6 +52,21 @@ pub(super) struct Index {
     pub(super) status: u64,
     /// What they ask of the target; only while planning.
     pub(super) demands: Demands,
+    /// The namespaces of the restore, as they are named in the backup.
+    pub(super) namespaces: BTreeSet<String>,
+    /// Risks that are taken.
+    pub(super) took: Vec<Took>,
+    /// Allowances that nothing needs.
+    pub(super) idle_allowances: Vec<String>,
+}
+
+/// One risk that is taken with one object.
+pub(super) struct Took {
+    /// Position among the entries.
+    pub(super) at: usize,
+    pub(super) risk: Risk,
+    pub(super) why: String,
+    pub(super) because: String,
 }
 
 /// One object.
@@ -103,6 +118,26 @@ impl Index {
 
     pub(super) fn fate(&self, at: usize) -> Option<Fate> {
         self.entries.get(at).map(|entry| entry.fate)
+    }
+
+    /// It must not be made; what else was to become of it does not matter any more.
+    pub(super) fn refuse(&mut self, at: usize, why: &str) {
+        let why = self.names.number(why);
+        if let Some(entry) = self.entries.get_mut(at) {
+            (entry.fate, entry.why) = (Fate::Refuse, why);
+        }
+    }
+
+    /// The risks that are taken, in the order of the archive.
+    pub(super) fn taken(&self) -> Vec<Taken> {
+        let took = self.took.iter();
+        took.map(|one| Taken {
+            risk: one.risk,
+            id: self.id(one.at),
+            why: one.why.clone(),
+            because: one.because.clone(),
+        })
+        .collect()
     }
 
     /// Positions in the order of restoring.

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::index::Live;
 use super::replace::is_replaceable;
-use crate::effect::{Attempt, EQUAL, Existing, Fate, RestoreObjects, WorldError};
+use crate::effect::{Attempt, ClusterScoped, EQUAL, Existing, Fate, RestoreObjects, WorldError};
 use crate::objects::{ApiKind, ObjectId, difference, strip, take_owners};
 use crate::world::actor::marks::{has_key, is_going, text, uid};
 use crate::world::actor::site::Site;
@@ -156,6 +156,13 @@ pub(super) fn take_status(object: &mut Value) -> Option<Value> {
     object.as_object_mut()?.remove("status")
 }
 
+/// Whether an object is there for all namespaces. Definitions are too, and have always been treated by
+/// `existing`: without its new version a custom resource cannot be made.
+fn is_shared(object: &Value) -> bool {
+    let of_all = text(object, "/metadata/namespace").is_empty();
+    of_all && !matches!(text(object, "/kind"), "Namespace" | "CustomResourceDefinition")
+}
+
 /// An object that is there already. `attempt` is `None` while planning.
 pub(super) fn meet(
     desired: &Value,
@@ -193,6 +200,12 @@ pub(super) fn meet(
     let mut desired = desired.clone();
     take_owners(&mut desired);
     take_status(&mut desired);
+    if effect.cluster == ClusterScoped::Related && is_shared(&desired) {
+        let there = difference(&desired, &strip(live.clone()));
+        let differs =
+            there.map(|place| format!("differs at {place}, and others use it: it is left as it is"));
+        return judged(Fate::Keep, differs.unwrap_or_else(|| EQUAL.into()));
+    }
     match (difference(&desired, &strip(live.clone())), effect.existing) {
         (None, _) => judged(Fate::Keep, EQUAL.into()),
         (Some(place), _) if effect.confined => judged(Fate::Update, format!("differs at {place}")),

@@ -6,6 +6,7 @@
 //!   made refuses the restore; only then is the first object made.
 //! - A repeated attempt finds by its key what an earlier one made, and counts it as made.
 
+mod danger;
 mod declared;
 mod demands;
 mod gate;
@@ -94,10 +95,12 @@ impl World {
         Ok(Seen::Restore(RestorePreview {
             backup: Some(found.seen),
             fates: index.fates(),
+            taken: index.taken(),
             lacks,
             work: Some(index.work(reads)),
             shown: index.shown(),
             said: index.said.clone(),
+            idle_allowances: index.idle_allowances,
         }))
     }
 }
@@ -177,13 +180,18 @@ fn receipt(found: &Found, summed: bool, index: &Index, mut done: Done) -> Receip
 fn warnings(found: &Found, summed: bool, index: &Index) -> Vec<String> {
     let mut warnings: Vec<String> = found.seen.errors.clone();
     warnings.extend(index.said.iter().cloned());
+    let idle = index.idle_allowances.iter();
+    warnings.extend(idle.map(|one| format!("nothing in the backup needs the allowance {one}")));
     if !summed {
         warnings.push(format!(
             "nobody recorded checksums of {}: that it is what was written is not known",
             found.seen.name
         ));
     }
-    for (at, _) in index.entries.iter().enumerate() {
+    // Not of candidates that turned out to be none of the restore.
+    let mut restored: Vec<usize> = index.ordered().collect();
+    restored.sort_unstable();
+    for at in restored {
         let notes = index.notes.get(&at).into_iter().flatten();
         warnings.extend(notes.map(|note| format!("{}: {note}", index.id(at))));
         if index.fate(at) == Some(Fate::Keep) && index.why(at).starts_with("differs") {

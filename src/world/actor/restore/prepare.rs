@@ -8,29 +8,41 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::archive::Archived;
-use crate::effect::{RestoreObjects, Selection};
-use crate::objects::{Confined, Namespaces, confine, left_out_of_restore, owners, rename, strip};
+use crate::effect::{ClusterScoped, RestoreObjects, Selection};
+use crate::objects::{Candidates, Confined, Namespaces, confine, left_out_of_restore, owners, rename, strip};
 use crate::world::actor::marks::{text, unmark};
 
 /// The resource of definitions of custom kinds.
 pub(super) const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
 
-/// Whether an object of the archive is part of what is to be restored.
-pub(super) fn is_chosen(archived: &Archived, selection: &Selection) -> bool {
+/// Whether an object of the archive is part of what is to be restored, or may turn out to be.
+pub(super) fn is_chosen(archived: &Archived, selection: &Selection, cluster: ClusterScoped) -> bool {
     if selection.exclude.contains(&archived.resource) {
         return false;
     }
     match (archived.resource.as_str(), &archived.id.namespace) {
-        ("namespaces", None) => selection.takes_namespace(&archived.id.name),
+        ("namespaces", None) => selection.restores_namespace(&archived.id.name),
         // Which of them are needed shows when all objects are known.
         (DEFINITIONS, None) => true,
-        (_, Some(namespace)) => {
-            selection.takes_namespace(namespace)
-                && selection.leaves_kind_out(&archived.resource).is_none()
-                && selection.takes_labels(&archived.object)
-        }
-        (_, None) => false,
+        (_, Some(namespace)) => selection.restores_namespace(namespace) && is_asked_for(archived, selection),
+        (_, None) => match cluster {
+            ClusterScoped::None => false,
+            ClusterScoped::Related => Candidates::may_be(&archived.object),
+            ClusterScoped::All => Candidates::may_be(&archived.object) || is_asked_for(archived, selection),
+        },
     }
+}
+
+/// By its kind and its labels.
+fn is_asked_for(archived: &Archived, selection: &Selection) -> bool {
+    selection.leaves_kind_out(&archived.resource).is_none() && selection.takes_labels(&archived.object)
+}
+
+/// Whether a chosen object outside of namespaces is only meant if others name it.
+pub(super) fn is_candidate(archived: &Archived, effect: &RestoreObjects) -> bool {
+    archived.id.namespace.is_none()
+        && archived.resource != "namespaces"
+        && !(effect.cluster == ClusterScoped::All && is_asked_for(archived, &effect.selection))
 }
 
 /// Fits objects into the target of one restore.

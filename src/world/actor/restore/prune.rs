@@ -58,7 +58,7 @@ pub(super) async fn find(
         ));
     }
     let mut found = Vec::new();
-    for name in &effect.selection.namespaces {
+    for name in &index.namespaces {
         let namespace = effect.target_namespace(name);
         if site.get(&ObjectId::namespace(namespace)).await?.is_none() {
             continue;

@@ -17,16 +17,19 @@ use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 
 use super::Written;
+use super::danger::{Dangers, Told};
 use super::declared;
 use super::index::{Entry, Index};
 use super::judge::{Judged, Looker};
 use super::owners::{Owner, link};
-use super::prepare::{DEFINITIONS, Fitter, is_chosen};
+use super::prepare::{DEFINITIONS, Fitter, is_candidate, is_chosen};
 use super::prune;
 use super::stream::{Met, stream};
 use crate::archive::Archived;
 use crate::effect::{Attempt, ErrorKind, Existing, Fate, RestoreObjects, WorldError};
-use crate::objects::{ApiKind, ObjectId, Outline, Wish, converts, losers, outline_order};
+use crate::objects::{
+    ApiKind, Candidates, Gist, ObjectId, Outline, Wish, converts, glob, losers, outline_order,
+};
 use crate::world::actor::backup::compare;
 use crate::world::actor::catalog::{self, Found};
 use crate::world::actor::marks::text;
@@ -47,8 +50,8 @@ pub(super) async fn survey(
     attempt: Option<&Attempt>,
 ) -> Result<Index, WorldError> {
     let archive = found.keys.archive();
-    let selection = effect.selection.clone();
-    let chosen = move |_, archived: &Archived| is_chosen(archived, &selection);
+    let (selection, cluster) = (effect.selection.clone(), effect.cluster);
+    let chosen = move |_, archived: &Archived| is_chosen(archived, &selection, cluster);
     let survey = Survey::new(site, effect, attempt);
     let (summary, survey) = stream(store, &archive, chosen, |met| survey.take_all(met)).await?;
     if written.is_some_and(|written| written.archive != summary.archive) {
@@ -103,6 +106,33 @@ struct Survey<'a> {
     unserved: Vec<usize>,
     /// What people want to come before what.
     wishes: Vec<Wish>,
+    /// Cluster-scoped objects that may be related, by the numbers of [`Known`].
+    candidates: Candidates,
+    dangers: Dangers,
+}
+
+/// Which object of the index a candidate is, as one number.
+#[derive(Clone, Copy)]
+enum Known {
+    Entry(usize),
+    Skipped(usize),
+}
+
+impl Known {
+    const fn number(self) -> usize {
+        match self {
+            Self::Entry(at) => 2 * at,
+            Self::Skipped(at) => 2 * at + 1,
+        }
+    }
+
+    const fn of(number: usize) -> Self {
+        if number.is_multiple_of(2) {
+            Self::Entry(number / 2)
+        } else {
+            Self::Skipped(number / 2)
+        }
+    }
 }
 
 impl<'a> Survey<'a> {
@@ -124,6 +154,8 @@ impl<'a> Survey<'a> {
             namespaces: BTreeSet::new(),
             unserved: Vec::new(),
             wishes: declared::of_effect(effect),
+            candidates: Candidates::default(),
+            dangers: Dangers::default(),
         }
     }
 
@@ -145,35 +177,43 @@ impl<'a> Survey<'a> {
         let misplaced = served
             .as_ref()
             .is_some_and(|kind| kind.resource() != archived.resource);
-        let namespaced = served
-            .as_ref()
-            .map_or(archived.id.namespace.is_some(), |kind| kind.namespaced);
-        match self.fitter.fit(&archived.resource, archived.object, namespaced) {
+        let in_namespace = archived.id.namespace.is_some();
+        let namespaced = served.as_ref().map_or(in_namespace, |kind| kind.namespaced);
+        let candidate = is_candidate(&archived, self.effect);
+        let gist = candidate.then(|| Gist::of(&archived.object));
+        let told = Told::of(&archived.id, &archived.object);
+        if !candidate {
+            self.candidates.note(&kind_of(&archived), &archived.object);
+        }
+        let resource = archived.resource;
+        let fitted = self.fitter.fit(&resource, archived.object, namespaced);
+        let met = match fitted {
             Ok((object, notes)) => {
-                self.add(place, archived.sha256, served.as_ref(), &object, notes)
+                let at = self.index.entries.len();
+                self.add(place, archived.sha256, served.as_ref(), &object, notes, told)
                     .await?;
+                // What was chosen went by the archive's word for the kind, which is not the site's.
                 if misplaced {
-                    self.refuse_misplaced(&archived.resource);
+                    let why = format!("the archive has it among {resource}, where it does not belong");
+                    self.index.refuse(at, &why);
+                } else if in_namespace != namespaced {
+                    let wrong = "the backup and the site do not agree whether its kind is in namespaces";
+                    self.index.refuse(at, wrong);
                 }
-                Ok(())
+                Known::Entry(at)
             }
             Err((object, why)) => {
+                let at = self.index.skipped.len();
                 self.index
                     .skipped
                     .extend(ObjectId::of(&object).map(|id| (id, why)));
-                Ok(())
+                Known::Skipped(at)
             }
+        };
+        if let Some(gist) = gist {
+            self.candidates.wait(met.number(), gist);
         }
-    }
-
-    /// What was chosen went by the archive's word for the kind, which is not the site's: refused is the
-    /// object that was just added.
-    fn refuse_misplaced(&mut self, resource: &str) {
-        let why = format!("the archive has it among {resource}, where it does not belong");
-        let why = self.index.names.number(&why);
-        if let Some(entry) = self.index.entries.last_mut() {
-            (entry.fate, entry.why) = (Fate::Refuse, why);
-        }
+        Ok(())
     }
 
     fn note_names(&mut self, archived: &Archived) {
@@ -212,6 +252,7 @@ impl<'a> Survey<'a> {
         kind: Option<&ApiKind>,
         object: &Value,
         notes: Vec<String>,
+        told: Told,
     ) -> Result<(), WorldError> {
         let Some(id) = ObjectId::of(object) else {
             return Ok(());
@@ -228,6 +269,9 @@ impl<'a> Survey<'a> {
             let (demands, names) = (&mut self.index.demands, &mut self.index.names);
             demands.note(kind, &id, object, &judged, names);
         }
+        let changes = judged.fate != Fate::Keep || judged.live.as_ref().is_some_and(|live| live.ours);
+        self.dangers
+            .note(at, told, object, judged.object.as_ref(), changes);
         let owners = Owner::all_of(object, judged.object.as_ref(), &mut self.index.names);
         if !owners.is_empty() {
             self.index.owners.insert(at, owners);
@@ -287,7 +331,8 @@ impl<'a> Survey<'a> {
     /// A namespace of which the backup has nothing is a mistake, and not an empty restore.
     fn refuse_nothing(&self, store: &dyn Store, found: &Found) -> Result<(), WorldError> {
         let wanted = &self.effect.selection.namespaces;
-        let missing = wanted.iter().find(|name| !self.namespaces.contains(*name));
+        let is_there = |pattern: &str| self.namespaces.iter().any(|name| glob(pattern, name));
+        let missing = wanted.iter().find(|pattern| !is_there(pattern));
         missing.map_or(Ok(()), |name| {
             let message = format!("backup {} holds nothing of namespace {name}", found.seen.name);
             Err(WorldError::new(ErrorKind::NotFound, store.address(), message))
@@ -300,7 +345,7 @@ impl<'a> Survey<'a> {
         let pairs = declared::pairs(&self.wishes, &mut self.index);
         let mut order = outline_order(&self.outlines, &self.index.names, &pairs);
         declared::say_circles(&pairs, &order, &mut self.index);
-        let idle: BTreeSet<usize> = self.idle_definitions();
+        let idle = self.idle();
         for wave in &mut order.waves {
             wave.retain(|at| !idle.contains(at));
         }
@@ -314,16 +359,30 @@ impl<'a> Survey<'a> {
         }
         self.index.order = order;
         self.index.demands.found(&self.looker.there());
+        let dangers = std::mem::take(&mut self.dangers);
+        dangers.decide(&mut self.index, self.effect, &idle, &self.namespaces);
+        self.index.namespaces = self.namespaces;
         self.index.skipped.sort();
         self.index
     }
 
-    /// Definitions are named `<plural>.<group>`; those that no object of the restore needs are left
-    /// alone.
-    fn idle_definitions(&self) -> BTreeSet<usize> {
-        let definitions = self.index.brought.keys().copied();
-        let needed = |at: &usize| self.resources.contains(&self.index.id(*at).name);
-        definitions.filter(|at| !needed(at)).collect()
+    /// Candidates that no object of the restore names are left alone: entries of the index, given back, and
+    /// what would have been said to be skipped.
+    fn idle(&mut self) -> BTreeSet<usize> {
+        let (mut entries, mut skipped) = (BTreeSet::new(), BTreeSet::new());
+        for number in std::mem::take(&mut self.candidates).unnamed() {
+            match Known::of(number) {
+                Known::Entry(at) => entries.insert(at),
+                Known::Skipped(at) => skipped.insert(at),
+            };
+        }
+        let all = std::mem::take(&mut self.index.skipped);
+        let kept = all
+            .into_iter()
+            .enumerate()
+            .filter(|(at, _)| !skipped.contains(at));
+        self.index.skipped = kept.map(|(_, one)| one).collect();
+        entries
     }
 
     /// Kinds that the restore itself brings will be served by then.
@@ -358,6 +417,22 @@ fn unmet(effect: &RestoreObjects, resources: &BTreeSet<String>) -> Vec<String> {
     unmet
         .map(|name| format!("no {name} is restored, so no status of one"))
         .collect()
+}
+
+/// The kind of an archived object, as the archive names it.
+fn kind_of(archived: &Archived) -> ApiKind {
+    let (plural, group) = archived
+        .resource
+        .split_once('.')
+        .unwrap_or((&archived.resource, ""));
+    let version = archived.id.api_version.rsplit('/').next().unwrap_or_default();
+    ApiKind {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        kind: archived.id.kind.clone(),
+        plural: plural.to_owned(),
+        namespaced: archived.id.namespace.is_some(),
+    }
 }
 
 fn is_definition(id: &ObjectId) -> bool {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::archive::Keys;
 use crate::effect::{
-    BackupName, BackupObjects, BackupSeen, Existing, RestoreObjects, RestorePreview, Selection,
+    BackupName, BackupObjects, BackupSeen, ClusterScoped, Existing, RestoreObjects, RestorePreview, Selection,
 };
 use crate::objects::Made;
 use crate::text::Text;
@@ -40,6 +40,8 @@ pub(super) fn plain(name: &str) -> RestoreObjects {
         status: Vec::new(),
         shown: None,
         order: Vec::new(),
+        cluster: ClusterScoped::None,
+        allow: Vec::new(),
     }
 }
 

@@ -13,6 +13,7 @@ mod live;
 #[cfg(feature = "kube")]
 mod live_partly;
 mod locks;
+mod outside;
 mod partly;
 mod recovery;
 mod restores;

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::kit::*;
 use super::*;
-use crate::effect::{Before, RestoreObjects};
-use crate::objects::{AFTER, Named};
+use crate::effect::{Allowance, Before, RestoreObjects};
+use crate::objects::{AFTER, Named, Risk};
 
 /// Two applications that share a namespace and nothing else: an autoscaler needs a workload, which needs
 /// its settings.
@@ -292,7 +292,15 @@ async fn a_custom_resource_waits_for_the_service_that_converts_it() {
         "endpoints": [{ "addresses": ["10.0.0.1"] }],
     });
     let appear = || stage.west().seed([&slice]).expect("seeded");
-    while_waiting(stage.done("restore", restore(plain(&name))), 20_000, appear).await;
+    let effect = RestoreObjects {
+        allow: vec![Allowance {
+            risk: Risk::Conversion,
+            objects: vec!["CustomResourceDefinition/campaigns.shop.example".into()],
+            because: "the shop converts its campaigns".into(),
+        }],
+        ..plain(&name)
+    };
+    while_waiting(stage.done("restore", restore(effect)), 20_000, appear).await;
     assert!(place(&stage, "deployments.apps", "web") < place(&stage, "campaigns.shop.example", "winter"));
     let took = begin.elapsed().as_millis();
     assert!((20_000..21_000).contains(&took), "{took}");
