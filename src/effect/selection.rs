@@ -95,21 +95,20 @@ impl Selection {
     /// The same selection with the names that its patterns stand for, of these namespaces. A pattern that
     /// stands for none of them stays, so that it is missed later.
     #[must_use]
-    pub fn pinned<'a>(&self, there: impl Iterator<Item = &'a str> + Clone) -> Self {
+    pub fn pinned(&self, there: &[&str]) -> Self {
         let mut names = BTreeSet::new();
         for pattern in &self.namespaces {
-            let before = names.len();
-            let meant = there
-                .clone()
-                .filter(|name| is_glob(pattern) && glob(pattern, name));
-            names.extend(
-                meant
-                    .filter(|name| self.restores_namespace(name))
-                    .map(str::to_owned),
-            );
-            if names.len() == before {
+            let stands_for =
+                |name: &&&str| is_glob(pattern) && glob(pattern, name) && self.restores_namespace(name);
+            let meant: Vec<String> = there
+                .iter()
+                .filter(stands_for)
+                .map(|name| (*name).to_owned())
+                .collect();
+            if meant.is_empty() {
                 names.insert(pattern.clone());
             }
+            names.extend(meant);
         }
         Self {
             namespaces: names.into_iter().collect(),
@@ -273,10 +272,10 @@ mod tests {
         let all = selection(json!({"namespaces": ["*"], "excludeNamespaces": ["tmp-*"]}));
         let there = ["shop", "kube-system", "tmp-1", "default"];
         assert!(all.takes_namespace("kube-system"), "a backup does");
-        assert_eq!(all.pinned(there.into_iter()).namespaces, ["default", "shop"]);
+        assert_eq!(all.pinned(&there).namespaces, ["default", "shop"]);
         let named = selection(json!({"namespaces": ["kube-system", "s*", "web-*"]}));
         assert!(named.restores_namespace("kube-system"));
-        let pinned = named.pinned(there.into_iter()).namespaces;
+        let pinned = named.pinned(&there).namespaces;
         assert_eq!(
             pinned,
             ["kube-system", "shop", "web-*"],

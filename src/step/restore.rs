@@ -73,13 +73,13 @@ pub(super) struct Params {
     /// says the same: `ConfigMap/settings, Job/migrate`.
     #[serde(default)]
     order: Vec<Rule>,
-    /// Which objects outside of namespaces. `related`: what the restored objects name (classes, roles of their
-    /// accounts, webhooks and API services that their services answer), and only what is missing: what is
-    /// there is used by others too and stays as it is. `all`: everything that the backup holds, and what is
-    /// there is treated by `existing`. `none`. Namespaces and the definitions of custom kinds that are needed
-    /// come along in any case. Never restored: what every cluster makes or has for itself (nodes, leases,
-    /// events, `system:` roles, `system-` priorities …), and PersistentVolumes, because volume data is not
-    /// copied and two clusters must not write to one disk. In a drill: none.
+    /// Which objects outside of namespaces. `related`, the default: what the restored objects name (classes,
+    /// roles of their accounts, webhooks and API services that their services answer), and only what is
+    /// missing: what is there is used by others too and stays as it is. `all`: everything that the backup
+    /// holds, and what is there is treated by `existing`. `none`. Namespaces and the definitions of custom
+    /// kinds that are needed come along in any case. Never restored: what every cluster makes or has for
+    /// itself (nodes, leases, events, `system:` roles, `system-` priorities …), and persistent volumes,
+    /// because volume data is not copied and two clusters must not write to one disk. In a drill: none.
     #[serde(default)]
     cluster: Cluster,
     /// Objects that give somebody power are refused unless they are named here, with the risk and a reason.
@@ -261,8 +261,9 @@ impl Params {
     }
 
     fn pinned(&self, found: &BackupSeen) -> Selection {
-        let there = found.objects.keys().map(String::as_str);
-        self.selection().pinned(there.filter(|name| !name.is_empty()))
+        let names = found.objects.keys().map(String::as_str);
+        let there: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
+        self.selection().pinned(&there)
     }
 
     fn nothing(&self) -> Refusal {

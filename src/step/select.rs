@@ -123,7 +123,7 @@ pub(super) struct Allow {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum RiskName {
-    /// Rights in the whole cluster: a ClusterRole, a ClusterRoleBinding.
+    /// Rights in the whole cluster: a `ClusterRole`, a `ClusterRoleBinding`.
     ClusterRbac,
     /// A Role with `*`, or with a step to more rights (`escalate`, `bind`, `impersonate`, tokens of accounts);
     /// a RoleBinding to `cluster-admin`.
@@ -132,7 +132,7 @@ pub(super) enum RiskName {
     OutsideSubjects,
     /// Admission webhooks and policies: they see, refuse or rewrite what others do.
     Admission,
-    /// An APIService: a service answers for a part of the API.
+    /// An `APIService`: a service answers for a part of the API.
     ApiServices,
     /// A definition of a custom kind with a conversion webhook.
     Conversion,

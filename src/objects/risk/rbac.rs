@@ -83,7 +83,7 @@ pub enum Subject {
     Other(String),
 }
 
-/// Who gets rights by a RoleBinding; of other objects: nobody. (A ClusterRoleBinding is a risk whoever
+/// Who gets rights by a RoleBinding; of other objects: nobody. (A `ClusterRoleBinding` is a risk whoever
 /// gets the rights.)
 pub fn subjects(object: &Value) -> Vec<Subject> {
     if super::group_kind(object) != (RBAC, "RoleBinding") {

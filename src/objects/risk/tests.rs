@@ -55,7 +55,14 @@ fn found(object: &Value) -> Vec<Risk> {
 
 /// Objects that give power, each of exactly one risk.
 fn dangers() -> Vec<(Risk, Value)> {
-    let of = |risk: Risk, objects: Vec<Value>| objects.into_iter().map(move |one| (risk, one));
+    [rights(), of_the_api(), on_the_node()].concat()
+}
+
+fn of(risk: Risk, objects: Vec<Value>) -> impl Iterator<Item = (Risk, Value)> {
+    objects.into_iter().map(move |one| (risk, one))
+}
+
+fn rights() -> Vec<(Risk, Value)> {
     let nobody = json!([]);
     let mut all: Vec<(Risk, Value)> = Vec::new();
     all.extend(of(
@@ -87,6 +94,11 @@ fn dangers() -> Vec<(Risk, Value)> {
             binding(("ClusterRole", "cluster-admin"), &nobody),
         ],
     ));
+    all
+}
+
+fn of_the_api() -> Vec<(Risk, Value)> {
+    let mut all: Vec<(Risk, Value)> = Vec::new();
     let hooks = "admissionregistration.k8s.io/v1";
     all.extend(of(
         Risk::Admission,
@@ -117,9 +129,28 @@ fn dangers() -> Vec<(Risk, Value)> {
             json!({"spec": {"conversion": {"strategy": "Webhook"}}}),
         ),
     ));
+    all.extend(of(
+        Risk::Tokens,
+        vec![
+            object(
+                "v1",
+                "Secret",
+                json!({"type": "kubernetes.io/service-account-token"}),
+            ),
+            object("v1", "Secret", json!({"type": "bootstrap.kubernetes.io/token"})),
+        ],
+    ));
+    all.extend(of(
+        Risk::PodSecurity,
+        vec![namespace("privileged"), namespace("privilged")],
+    ));
+    all
+}
+
+fn on_the_node() -> Vec<(Risk, Value)> {
     let template = |version: &str, kind: &str, place: Value| object(version, kind, json!({"spec": place}));
     let shares = json!({"spec": {"hostPID": true, "containers": []}});
-    all.extend(of(
+    let all = of(
         Risk::NodeAccess,
         vec![
             pod(json!({"hostNetwork": true})),
@@ -150,23 +181,8 @@ fn dangers() -> Vec<(Risk, Value)> {
             template("rollouts.example/v1", "Rollout", json!({"template": shares})),
             object("v1", "PodTemplate", json!({"template": shares})),
         ],
-    ));
-    all.extend(of(
-        Risk::Tokens,
-        vec![
-            object(
-                "v1",
-                "Secret",
-                json!({"type": "kubernetes.io/service-account-token"}),
-            ),
-            object("v1", "Secret", json!({"type": "bootstrap.kubernetes.io/token"})),
-        ],
-    ));
-    all.extend(of(
-        Risk::PodSecurity,
-        vec![namespace("privileged"), namespace("privilged")],
-    ));
-    all
+    );
+    all.collect()
 }
 
 #[test]

@@ -156,7 +156,7 @@ fn hints(place: &Place<'_>, call: &Call, kind: ErrorKind, message: &str) -> Vec<
     let kubectl = place.kubectl;
     let hint = match kind {
         ErrorKind::Unauthenticated => format!("ask the server who you are: `{kubectl} auth whoami`"),
-        ErrorKind::Forbidden if grants_more(message) => format!(
+        _ if grants_more(message) => format!(
             "the API server lets nobody give rights that he does not have, except with the verbs `escalate` (on roles) and `bind` \
              (on bindings), which lifeboat does not ask for: have a cluster administrator make this object, or give this identity \
              the rights that it hands on; `{kubectl} auth whoami` says who it is"
@@ -252,6 +252,14 @@ mod tests {
             error(&Method::POST, 403, &status("Forbidden", said)).kind,
             ErrorKind::Rejected
         );
+    }
+
+    #[test]
+    fn a_role_that_gives_more_than_we_have_says_whose_wall_that_is() {
+        let said = r#"clusterroles.rbac.authorization.k8s.io "a" is forbidden: user "weak" is attempting to grant RBAC permissions not currently held: {APIGroups:[""], Resources:["nodes"], Verbs:["delete"]}"#;
+        let error = error(&Method::POST, 403, &status("Forbidden", said));
+        assert_eq!(error.kind, ErrorKind::Rejected);
+        insta::assert_snapshot!(error.hints.join("\n"), @"the API server lets nobody give rights that he does not have, except with the verbs `escalate` (on roles) and `bind` (on bindings), which lifeboat does not ask for: have a cluster administrator make this object, or give this identity the rights that it hands on; `kubectl --context prod-east auth whoami` says who it is");
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod corruption;
 mod drill;
 mod killed;
 mod velero;
+mod whole;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

@@ -120,6 +120,7 @@ async fn backed_up(stage: &Stage, objects: &[Value], selection: Value) -> String
     stage.east().seed(objects).expect("seeded");
     pass(1000).await;
     let effect = Effect::BackupObjects(BackupObjects {
+        lock: None,
         site: "east".into(),
         store: "vault".into(),
         name_prefix: "shop".into(),
