@@ -33,7 +33,7 @@ pub enum Seen {
     /// To `Manifests`: the objects, in the order of the files' names and of the text.
     Manifests(Vec<serde_json::Value>),
     /// To `Restore`.
-    Restore(RestorePreview),
+    Restore(Box<RestorePreview>),
     /// The world did not answer. Plans show it; it is not the same as "not there".
     Unanswered(WorldError),
 }

@@ -81,7 +81,7 @@ impl Plan {
 /// What restores would do, among what was seen.
 fn previews<'a>(seen: impl Iterator<Item = &'a Seen>) -> impl Iterator<Item = &'a RestorePreview> {
     seen.filter_map(|seen| match seen {
-        Seen::Restore(preview) => Some(preview),
+        Seen::Restore(preview) => Some(&**preview),
         _ => None,
     })
 }

@@ -52,9 +52,9 @@ fn same(then: &Seen, now: &Seen) -> bool {
             let now = RestorePreview {
                 lacks: Vec::new(),
                 work: None,
-                ..now.clone()
+                ..RestorePreview::clone(now)
             };
-            *then == now
+            **then == now
         }
         _ => then == now,
     }

@@ -102,7 +102,7 @@ impl Table {
             }]),
             Query::Namespaces { .. } => Seen::Namespaces(Vec::new()),
             Query::Backup { .. } => Seen::Backup(Some(backup())),
-            Query::Restore(effect) => Seen::Restore(RestorePreview {
+            Query::Restore(effect) => Seen::Restore(Box::new(RestorePreview {
                 backup: effect.backup.as_known().map(|_| backup()),
                 shown: Shown {
                     prune: vec!["uid-of-a-stranger".into()],
@@ -120,7 +120,7 @@ impl Table {
                     takes_from: Vec::new(),
                 }],
                 ..RestorePreview::default()
-            }),
+            })),
             Query::Inventory { .. } | Query::Prefix { .. } => Seen::Counts(Counts::default()),
             Query::Store { .. } => Seen::Store,
             Query::Object { .. } => Seen::Object(None),

@@ -230,7 +230,7 @@ pub(crate) fn failover() -> Plan {
     let mut plan = base(Mode::Failover, steps);
     plan.sightings = vec![Sighting {
         query: Query::Restore(Box::new(restore(false))),
-        seen: Seen::Restore(preview(31, 2, 0)),
+        seen: Seen::Restore(preview(31, 2, 0).into()),
     }];
     plan
 }
@@ -291,7 +291,7 @@ pub(crate) fn drill() -> Plan {
         },
         Sighting {
             query: Query::Restore(Box::new(restore(true))),
-            seen: Seen::Restore(preview(31, 0, 2)),
+            seen: Seen::Restore(preview(31, 0, 2).into()),
         },
     ];
     plan.sandbox = Some(sandbox);

@@ -7,9 +7,7 @@ use std::fmt::Write as _;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use lifeboat::effect::{
-    BackupSeen, Observer, Query, RestorePreview, Seen, SiteSeen, WorkloadSeen, WorldError,
-};
+use lifeboat::effect::{BackupSeen, Observer, Query, Seen, SiteSeen, WorkloadSeen, WorldError};
 use lifeboat::objects::ObjectId;
 
 /// How many applications.
@@ -145,7 +143,7 @@ fn answer(query: &Query) -> Seen {
         }]),
         Query::Object { .. } => Seen::Object(Some(serde_json::json!({"spec": {"suspend": false}}))),
         Query::Backup { namespaces, .. } => Seen::Backup(Some(backup(namespaces))),
-        Query::Restore(_) => Seen::Restore(RestorePreview::default()),
+        Query::Restore(_) => Seen::Restore(Box::default()),
         _ => Seen::Store,
     }
 }

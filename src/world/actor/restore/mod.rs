@@ -83,7 +83,7 @@ impl World {
 
     pub(super) async fn see_restore(&self, effect: &RestoreObjects) -> Result<Seen, WorldError> {
         let Some(name) = effect.backup.as_known() else {
-            return Ok(Seen::Restore(RestorePreview::default()));
+            return Ok(Seen::Restore(Box::default()));
         };
         let site = self.site(&effect.site)?;
         let store = self.store(&effect.store)?;
@@ -92,7 +92,7 @@ impl World {
         let (index, reads) = tally::counted(looking).await;
         let mut index = index?;
         let lacks = lacks::find(&site, effect, &mut index).await?;
-        Ok(Seen::Restore(RestorePreview {
+        Ok(Seen::Restore(Box::new(RestorePreview {
             backup: Some(found.seen),
             fates: index.fates(),
             taken: index.taken(),
@@ -101,7 +101,7 @@ impl World {
             shown: index.shown(),
             said: index.said.clone(),
             idle_allowances: index.idle_allowances,
-        }))
+        })))
     }
 }
 

@@ -23,7 +23,7 @@ async fn preview(world: &World, effect: &RestoreObjects) -> RestorePreview {
         .await
         .unwrap()
     {
-        Seen::Restore(preview) => preview,
+        Seen::Restore(preview) => *preview,
         other => panic!("{other:?}"),
     }
 }

@@ -94,7 +94,7 @@ pub(super) async fn seen(stage: &Stage, backup: BackupName) -> Option<BackupSeen
 
 pub(super) async fn preview(stage: &Stage, effect: RestoreObjects) -> RestorePreview {
     match stage.read(Query::Restore(Box::new(effect))).await {
-        Seen::Restore(preview) => preview,
+        Seen::Restore(preview) => *preview,
         other => panic!("{other:?}"),
     }
 }

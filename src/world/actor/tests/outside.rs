@@ -48,6 +48,11 @@ fn binding(kind: &str, namespace: Option<&str>, name: &str, role: (&str, &str), 
     )
 }
 
+fn priority(name: &str, value: u32) -> Value {
+    let more = json!({ "value": value });
+    object("scheduling.k8s.io/v1", "PriorityClass", None, name, &more)
+}
+
 /// Classes that `web` names and others that it does not, and rights of its account `runner`.
 fn platform() -> Vec<Value> {
     let class = |name: &str| {
@@ -57,15 +62,6 @@ fn platform() -> Vec<Value> {
             None,
             name,
             &json!({ "provisioner": "x" }),
-        )
-    };
-    let priority = |name: &str, value: u32| {
-        object(
-            "scheduling.k8s.io/v1",
-            "PriorityClass",
-            None,
-            name,
-            &json!({ "value": value }),
         )
     };
     let role = |name: &str| object(RBAC, "ClusterRole", None, name, &json!({ "rules": [] }));
@@ -199,22 +195,8 @@ async fn with_platform_of(stage: Stage) -> (Stage, String) {
 #[tokio::test(start_paused = true)]
 async fn related_is_what_restored_objects_name_and_only_what_is_missing() {
     let (stage, name) = with_platform_of(Stage::new()).await;
-    let other = object(
-        "scheduling.k8s.io/v1",
-        "PriorityClass",
-        None,
-        "high",
-        &json!({ "value": 9 }),
-    );
-    stage.west().seed([&other]).expect("seeded");
-    let unrelated = object(
-        "scheduling.k8s.io/v1",
-        "PriorityClass",
-        None,
-        "low",
-        &json!({ "value": 2 }),
-    );
-    stage.west().seed([&unrelated]).expect("seeded");
+    let others = [priority("high", 9), priority("low", 2)];
+    stage.west().seed(&others).expect("seeded");
     let effect = RestoreObjects {
         existing: Existing::Update,
         ..of_web(&name, ClusterScoped::Related, &ALL)
