@@ -3,11 +3,12 @@
 //!
 //! Nothing here talks to a server; the same functions serve planning, restoring and the simulator.
 //!
-//! A captured object on its way to a target: [`left_out_of_restore`] → [`strip()`] → [`rename()`] →
-//! in a drill [`confine()`] → [`restore_order`] over all of them → [`difference`] against what is
+//! A captured object on its way to a target: [`left_out_of_restore`] → [`strip()`] → [`Changer`] →
+//! in a drill [`rename()`] and [`confine()`] → [`restore_order`] over all of them → [`difference`] against what is
 //! there.
 
 mod answers;
+mod change;
 mod compare;
 mod confine;
 mod declared;
@@ -41,6 +42,9 @@ mod walls;
 mod wants;
 
 pub use answers::{ServiceName, converts, must_answer, ready_addresses};
+pub use change::{
+    Changed as ChangedObject, Changer, Changes, Fragment, Mapping, Match, Patch, Rule, When, modifiers,
+};
 pub use compare::{difference, sighting};
 pub use confine::{Confined, confine};
 pub use declared::{AFTER, Named, Places, Then, Wish};
