@@ -4,6 +4,7 @@
 //! [`Exit`].
 
 mod backup;
+mod changes;
 mod check;
 mod context;
 mod demo;

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use serde_json::{Value, json};
 
+use super::changes::Changes;
 use super::generated::{self, Cluster, OneStep};
 use super::start::{self, Question};
 use super::{CommandError, Exit, Settings, backup, context, launch, output, plan, planning, rehearse, world};
@@ -46,6 +47,8 @@ pub(super) struct Arguments {
     /// all of them. `lifeboat explain restore` lists the risks
     #[arg(long, value_name = "RISK[:NAME]")]
     allow: Vec<Allowed>,
+    #[command(flatten)]
+    changes: Changes,
     /// Refuse unless the plan has this digest (or begins with it)
     #[arg(long, value_name = "DIGEST")]
     plan: Option<String>,
@@ -145,6 +148,7 @@ impl Arguments {
         for one in &self.allow {
             words.push(format!("--allow '{}:{}'", one.risk.word(), one.object));
         }
+        words.extend(self.changes.words());
         words.push(format!(
             "--plan {} --confirm \"{target}\"",
             Digest::of(plan).short()
@@ -174,6 +178,7 @@ async fn restore(arguments: &Arguments, settings: &Settings) -> Result<Exit, Com
     if !arguments.allow.is_empty() {
         step["allow"] = allow(&arguments.allow).into();
     }
+    arguments.changes.add_to(&mut step)?;
     let runbook = OneStep {
         name: &generated::name("restore-", &namespaces),
         title: format!("Restore of {} to {}", arguments.backup, arguments.to),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Class, ClusterScoped, Confinement, Line, Meaning, Permission, Query, Sandbox, Selection, Shown, Symbol,
 };
-use crate::objects::{Named, Risk, glob, is_glob};
+use crate::objects::{Changes, Named, Risk, glob, is_glob};
 use crate::text::Text;
 
 /// Which backup is meant.
@@ -86,7 +86,7 @@ pub struct RestoreObjects {
     pub selection: Selection,
     /// Objects that are already there.
     pub existing: Existing,
-    /// Namespace in the backup → namespace at the site; others keep their names.
+    /// Set in a drill: namespace at the site → namespace of the drill. It comes after `changes`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub namespaces: Vec<(String, String)>,
     /// Set in a drill: nothing cluster-scoped, CronJobs suspended, nothing that draws production's
@@ -112,6 +112,9 @@ pub struct RestoreObjects {
     /// Risks that are taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub allow: Vec<Allowance>,
+    /// What is changed on the way, in a drill too.
+    #[serde(default, skip_serializing_if = "Changes::is_empty")]
+    pub changes: Box<Changes>,
 }
 
 /// An object that comes before another one.
@@ -163,12 +166,19 @@ impl RestoreObjects {
         }
     }
 
-    /// The namespace at the site for a namespace of the backup.
+    /// The namespaces at the site that are restored, as the failover has them.
+    pub fn mapped_namespaces(&self) -> impl Iterator<Item = &str> {
+        let all = self.selection.namespaces.iter();
+        all.map(|name| self.changes.map.namespace(name))
+    }
+
+    /// The namespace that is written for a namespace of the backup.
     pub fn target_namespace<'a>(&'a self, name: &'a str) -> &'a str {
-        self.namespaces
-            .iter()
-            .find(|(from, _)| from == name)
-            .map_or(name, |(_, to)| to)
+        let mapped = self.changes.map.namespace(name);
+        let mut drill = self.namespaces.iter();
+        drill
+            .find(|(from, _)| from == mapped)
+            .map_or(mapped, |(_, to)| to)
     }
 }
 
@@ -204,6 +214,11 @@ impl Meaning for RestoreObjects {
         if !self.status.is_empty() {
             what.push_str(", with the status of ");
             what.push_str(&self.status.join(", "));
+        }
+        if !self.changes.is_empty() {
+            what.push_str(", changed on the way (");
+            what.push_str(&self.changes.words());
+            what.push(')');
         }
         let symbol = if self.existing.deletes() {
             Symbol::Destructive

@@ -202,6 +202,9 @@ pub struct RestorePreview {
     /// Allowances of the runbook that nothing in the backup needs, in words.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub idle_allowances: Vec<String>,
+    /// How many objects each mapped name and each rule meets, a line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<String>,
 }
 
 impl RestorePreview {

@@ -130,22 +130,23 @@ pub(super) fn scope(
     sandbox
 }
 
-/// Every namespace that is restored on the standby gets one of the drill's own in its place.
+/// Every namespace that is restored on the standby gets one of the drill's own in its place. It goes by
+/// the name that the namespace has there in a failover: that is what other steps call it.
 fn walls(request: &Request<'_>, roles: &BTreeMap<String, String>, drafts: &[Draft<'_>]) -> Sandbox {
     let site = roles.get(STANDBY).cloned().unwrap_or_default();
-    let restored: BTreeSet<&String> = drafts
+    let restored: BTreeSet<&str> = drafts
         .iter()
         .filter(|draft| draft.part == Part::Done && draft.step.drill != InDrill::Skip)
         .flat_map(|draft| &draft.script.effects)
         .filter_map(|effect| match effect {
-            Effect::RestoreObjects(restore) if restore.site == site => Some(&restore.selection.namespaces),
+            Effect::RestoreObjects(restore) if restore.site == site => Some(restore.mapped_namespaces()),
             _ => None,
         })
         .flatten()
         .collect();
     let namespaces = restored
         .into_iter()
-        .map(|name| (name.clone(), inside(name, request.id)))
+        .map(|name| (name.to_owned(), inside(name, request.id)))
         .collect();
     Sandbox {
         id: request.id.to_owned(),

@@ -246,6 +246,38 @@ fn a_drill_is_framed_and_confined() {
 }
 
 #[test]
+fn a_drill_renames_what_the_failover_renames() {
+    let moved = SHOP
+        .replace(
+            "namespaces: [shop] }\n    - name: up",
+            "namespaces: [shop], map: { namespaces: { shop: shop-eu } } }\n    - name: up",
+        )
+        .replace("namespace: shop, condition", "namespace: shop-eu, condition")
+        .replace("${namespaces.shop}", "${namespaces.shop-eu}");
+    let planned = |mode| outline(&plan_with(&moved, mode, &Table::of(3)).unwrap());
+    insta::assert_snapshot!(planned(Mode::Drill), @r"
+    0 drill:open [] shop-eu-drill-4k2w, default-deny egress
+    1 restore [0] shop-2026 from vault into shop-eu-drill-4k2w, changed on the way (1 name mapped)
+    2 up [1] Deployment shop-eu-drill-4k2w/web available
+    3 answers [2] GET http://west/shop-eu-drill-4k2w/healthz = 200
+    4 drill:tear-down [] shop-eu-drill-4k2w and everything in it
+    ");
+    insta::assert_snapshot!(planned(Mode::Failover), @r"
+    0 stop-active [] Deployment shop/web  3 → 0
+    1 restore [0] shop-2026 from vault into shop-eu, changed on the way (1 name mapped)
+    2 up [1] Deployment shop-eu/web available
+    3 answers [2] GET http://west/shop-eu/healthz = 200
+    ");
+    // What keeps the old name in another step is not part of the drill.
+    let old = moved.replace("namespace: shop-eu, condition", "namespace: shop, condition");
+    let found = plan_with(&old, Mode::Drill, &Table::of(3)).unwrap_err();
+    assert!(
+        found.contains("namespace shop is not part of this drill"),
+        "{found}"
+    );
+}
+
+#[test]
 fn a_switchover_restores_the_backup_that_it_makes() {
     insta::assert_snapshot!(outline(&plan(Mode::Switchover)), @r"
     0 capture [] namespaces shop into vault

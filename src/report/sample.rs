@@ -81,6 +81,7 @@ fn restore(confined: bool) -> RestoreObjects {
         order: Vec::new(),
         cluster: ClusterScoped::None,
         allow: Vec::new(),
+        changes: Box::default(),
     }
 }
 

@@ -69,7 +69,7 @@ impl StepKind for Apply {
 }
 
 /// A file that cannot be read is the author's to mend; it is no silence of a site.
-fn unreadable(refusal: Refusal) -> Refusal {
+pub(super) fn unreadable(refusal: Refusal) -> Refusal {
     match refusal {
         Refusal::Unanswered(error) => {
             let causes = error.causes.join("; ");

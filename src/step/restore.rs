@@ -8,10 +8,13 @@
 //! power needs an allowance by name; and a drill makes nothing outside of its namespaces. `all` is for a
 //! cluster that is built again from nothing, and is never meant by accident.
 
+mod change;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::params::{Role, StoreName};
+use super::apply::unreadable;
+use super::params::{FilePath, Role, StoreName};
 use super::select::{
     Allow, Cluster, KindName, Labels, NamespacePattern, allowances, check_labels, kinds, selectors, sorted,
 };
@@ -19,8 +22,9 @@ use super::{Observed, Refusal, Scene, Script, StepKind};
 use crate::effect::{
     BackupName, BackupSeen, Before, ClusterScoped, Effect, Existing, Query, RestoreObjects, Seen, Selection,
 };
-use crate::objects::Named;
+use crate::objects::{self, Changes, Named, modifiers};
 use crate::text::Text;
+use change::{Change, Map};
 
 /// The kind.
 #[derive(Debug)]
@@ -85,6 +89,16 @@ pub(super) struct Params {
     /// Objects that give somebody power are refused unless they are named here, with the risk and a reason.
     #[serde(default)]
     allow: Vec<Allow>,
+    /// Names that mean something else at the site.
+    #[serde(default)]
+    map: Map,
+    /// A file beside the runbook with Velero's resource modifiers: the ConfigMap as it is, or the rules in it
+    /// (`version: v1`). They come after `map` and before `change`. The plan holds their content.
+    modifiers: Option<FilePath>,
+    /// Patches, in this order, after `map`. A patch never changes what an object is. In a drill the walls
+    /// come after it, and have the last word.
+    #[serde(default)]
+    change: Vec<Change>,
 }
 
 /// One object before another one.
@@ -169,20 +183,23 @@ impl StepKind for Restore {
             order: Vec::new(),
             cluster: ClusterScoped::Related,
             allow: Vec::new(),
+            changes: Box::default(),
         })]
     }
 
     fn check(params: &Params) -> Result<(), String> {
         check_labels(&params.labels)?;
-        params.order.iter().try_for_each(Rule::check)
+        params.order.iter().try_for_each(Rule::check)?;
+        change::check(&params.map, &params.change, &params.selection().namespaces)
     }
 
-    fn queries(params: &Params, _: &Scene<'_>) -> Vec<Query> {
-        params.question().into_iter().collect()
+    fn queries(params: &Params, scene: &Scene<'_>) -> Vec<Query> {
+        params.question().into_iter().chain(params.file(scene)).collect()
     }
 
     fn script(params: &Params, scene: &Scene<'_>, seen: &Observed) -> Result<Script, Refusal> {
         let (backup, selection) = params.chosen(scene, seen)?;
+        let changes = params.changes(scene, seen, &selection.namespaces)?;
         let effect = RestoreObjects {
             site: params.site.0.clone(),
             store: params.from.0.clone(),
@@ -202,6 +219,7 @@ impl StepKind for Restore {
             order: params.order.iter().map(Rule::meant).collect(),
             cluster: params.cluster.meant(),
             allow: allowances(&params.allow),
+            changes: Box::new(changes),
         };
         Ok(Script {
             effects: vec![Effect::RestoreObjects(effect)],
@@ -235,6 +253,36 @@ impl Params {
             store: self.from.0.clone(),
             backup,
             namespaces,
+        })
+    }
+
+    /// What to ask for the modifiers.
+    fn file(&self, scene: &Scene<'_>) -> Option<Query> {
+        self.modifiers.as_ref().map(|file| Query::Manifests {
+            path: scene.folder.join(&file.0),
+        })
+    }
+
+    fn changes(&self, scene: &Scene<'_>, seen: &Observed, restored: &[String]) -> Result<Changes, Refusal> {
+        let no = |why| Refusal::no(why, "lifeboat explain restore");
+        let rules = self.rules(scene, seen)?;
+        change::changes(&self.map, rules, &self.change, restored).map_err(no)
+    }
+
+    /// Velero's.
+    fn rules(&self, scene: &Scene<'_>, seen: &Observed) -> Result<Vec<objects::Rule>, Refusal> {
+        let (Some(query), Some(file)) = (self.file(scene), &self.modifiers) else {
+            return Ok(Vec::new());
+        };
+        let Seen::Manifests(documents) = seen.get(&query).map_err(unreadable)? else {
+            return Ok(Vec::new());
+        };
+        let name = file.0.file_name().unwrap_or(file.0.as_os_str()).to_string_lossy();
+        modifiers(documents, &name).map_err(|why| {
+            Refusal::no(
+                why,
+                "mend the file; Velero's documentation calls it resource modifiers",
+            )
         })
     }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::rule::Rule;
 use super::{hosts, registry};
 use crate::objects::pattern::is_subdomain;
+use crate::objects::{glob, is_glob};
 
 /// Everything that a restore changes on the way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -83,7 +84,8 @@ impl Mapping {
         self.namespaces.get(name).map_or(name, String::as_str)
     }
 
-    /// What is wrong with it, as a lowercase fragment. `restored` are the namespaces that are restored.
+    /// What is wrong with it, as a lowercase fragment. `restored` are the namespaces that are restored, or
+    /// patterns: what these stand for is known when the backup is.
     ///
     /// # Errors
     ///
@@ -106,14 +108,16 @@ impl Mapping {
     /// A mistyped name would be restored over the one that was to be spared; two namespaces in one
     /// would overwrite each other.
     fn check_namespaces(&self, restored: &[String]) -> Result<(), String> {
-        if let Some(unknown) = self.namespaces.keys().find(|name| !restored.contains(name)) {
+        let is_restored = |name: &String| restored.iter().any(|one| glob(one, name));
+        if let Some(unknown) = self.namespaces.keys().find(|name| !is_restored(name)) {
             return Err(format!(
                 "`map` names the namespace `{unknown}`, which this step does not restore"
             ));
         }
         let mut taken = BTreeSet::new();
-        for name in restored {
-            let target = self.namespace(name);
+        let named = restored.iter().filter(|name| !is_glob(name));
+        let all: BTreeSet<&String> = named.chain(self.namespaces.keys()).collect();
+        for target in all.into_iter().map(|name| self.namespace(name)) {
             if !taken.insert(target) {
                 return Err(format!("two namespaces would become `{target}`"));
             }
@@ -147,6 +151,9 @@ mod tests {
             let error = checked(map(both), &["bank", "shop"]).unwrap_err();
             assert!(error.starts_with("two namespaces would become"), "{error}");
         }
+        assert_eq!(checked(map(json!({"shop": "eu"})), &["*"]), Ok(()));
+        assert!(checked(map(json!({"shop": "eu", "bank": "eu"})), &["*"]).is_err());
+        assert!(checked(map(json!({"shop": "eu"})), &["bank-*"]).is_err());
         insta::assert_snapshot!(checked(map(json!({"shpo": "x"})), &["shop"]).unwrap_err(), @"`map` names the namespace `shpo`, which this step does not restore");
     }
 

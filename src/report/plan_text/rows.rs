@@ -229,6 +229,7 @@ fn restore(preview: &RestorePreview) -> Vec<String> {
         .map(|(word, count, _)| format!("{word} {count}"))
         .collect();
     let mut out = vec![counts.join(", ")];
+    out.extend(preview.changes.iter().map(|line| clean(line)));
     out.extend(preview.work.as_ref().map(work));
     for word in ["refuse", "prune", "replace", "conflict", "keep", "skip", "update"] {
         out.extend(objects(preview, word));

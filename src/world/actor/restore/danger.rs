@@ -17,6 +17,7 @@ use serde_json::Value;
 use super::index::{Index, Took};
 use crate::effect::{Allowance, RestoreObjects};
 use crate::objects::{Danger, ObjectId, Risk, Subject, risks, subjects};
+use crate::world::actor::marks::text;
 
 /// Everything of one restore that gives power.
 #[derive(Default)]
@@ -36,24 +37,8 @@ struct Noted {
     changes: bool,
 }
 
-/// What the archive says of an object, before it is fitted into the target.
-pub(super) struct Told {
-    word: String,
-    others: Vec<Subject>,
-}
-
-impl Told {
-    pub(super) fn of(id: &ObjectId, object: &Value) -> Self {
-        let own = |one: &Subject| matches!(one, Subject::Of(name) if Some(name) == id.namespace.as_ref());
-        Self {
-            word: word(id),
-            others: subjects(object).into_iter().filter(|one| !own(one)).collect(),
-        }
-    }
-}
-
-/// `ClusterRole/shop-admin`, `Role/shop/web`.
-fn word(id: &ObjectId) -> String {
+/// How an allowance names an object of the backup: `ClusterRole/shop-admin`, `Role/shop/web`.
+pub(super) fn word(id: &ObjectId) -> String {
     match &id.namespace {
         Some(namespace) => format!("{}/{namespace}/{}", id.kind, id.name),
         None => format!("{}/{}", id.kind, id.name),
@@ -62,27 +47,37 @@ fn word(id: &ObjectId) -> String {
 
 impl Dangers {
     /// Notes one object as it would be made. `changes`: whether it is made or changed by this restore.
-    pub(super) fn note(&mut self, at: usize, told: Told, made: &Value, live: Option<&Value>, changes: bool) {
+    pub(super) fn note(
+        &mut self,
+        at: usize,
+        word: String,
+        made: &Value,
+        live: Option<&Value>,
+        changes: bool,
+    ) {
         let found = risks(made, live.filter(|_| changes));
-        if !found.is_empty() || !told.others.is_empty() {
+        let home = text(made, "/metadata/namespace");
+        let own = |one: &Subject| matches!(one, Subject::Of(name) if name == home);
+        let others: Vec<Subject> = subjects(made).into_iter().filter(|one| !own(one)).collect();
+        if !found.is_empty() || !others.is_empty() {
             self.noted.push(Noted {
                 at,
-                word: told.word,
+                word,
                 found,
-                others: told.others,
+                others,
                 changes,
             });
         }
     }
 
     /// Refuses what is not allowed, and says what is. `idle`: what is not restored after all. `inside`: the
-    /// namespaces of the restore, as the backup names them.
+    /// namespaces of the restore, by their names at the target.
     pub(super) fn decide(
         self,
         index: &mut Index,
         effect: &RestoreObjects,
         idle: &BTreeSet<usize>,
-        inside: &BTreeSet<String>,
+        inside: &BTreeSet<&str>,
     ) {
         let mut needed = BTreeSet::new();
         for mut noted in self.noted.into_iter().filter(|one| !idle.contains(&one.at)) {
@@ -116,11 +111,11 @@ impl Dangers {
     }
 }
 
-fn outsiders(others: &[Subject], inside: &BTreeSet<String>) -> Option<Danger> {
+fn outsiders(others: &[Subject], inside: &BTreeSet<&str>) -> Option<Danger> {
     let outside: Vec<String> = others
         .iter()
         .filter_map(|one| match one {
-            Subject::Of(namespace) if inside.contains(namespace) => None,
+            Subject::Of(namespace) if inside.contains(namespace.as_str()) => None,
             Subject::Of(namespace) => Some(format!("accounts of namespace {namespace}")),
             Subject::Other(words) => Some(words.clone()),
         })

@@ -21,6 +21,10 @@ pub(super) struct Index {
     pub(super) entries: Vec<Entry>,
     /// By position in `entries`: what people should know of an object.
     pub(super) notes: BTreeMap<usize, Vec<String>>,
+    /// By position: what was changed of an object on its way. Only while planning.
+    pub(super) changed: BTreeMap<usize, Vec<String>>,
+    /// How often each mapped name and each rule was used.
+    pub(super) uses: Vec<String>,
     /// What is deliberately not made, as it would be named at the target, and why.
     pub(super) skipped: Vec<(ObjectId, String)>,
     /// Over positions in `entries`, without definitions that nothing needs.
@@ -212,11 +216,11 @@ impl Index {
     }
 
     /// Fates in the order of restoring, then what is skipped, then what is pruned.
-    pub(super) fn fates(&self) -> Vec<FateOf> {
+    pub(super) fn fates<'a>(&'a self) -> Vec<FateOf> {
         let made = self.ordered().filter_map(|at| {
-            let notes = self.notes.get(&at).into_iter().flatten().map(String::as_str);
+            let of = |all: &'a BTreeMap<usize, Vec<String>>| all.get(&at).into_iter().flatten();
             let words: Vec<&str> = std::iter::once(self.why(at))
-                .chain(notes)
+                .chain(of(&self.notes).chain(of(&self.changed)).map(String::as_str))
                 .filter(|words| !words.is_empty())
                 .collect();
             Some(FateOf {

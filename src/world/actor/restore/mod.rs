@@ -101,6 +101,7 @@ impl World {
             shown: index.shown(),
             said: index.said.clone(),
             idle_allowances: index.idle_allowances,
+            changes: index.uses,
         })))
     }
 }

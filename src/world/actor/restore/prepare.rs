@@ -1,4 +1,5 @@
-//! One object of an archive as it would be made: chosen, stripped, renamed, confined.
+//! One object of an archive as it would be made: chosen, stripped, changed as the step says, and in a
+//! drill renamed and confined, always last.
 //!
 //! Not here: where the object comes from (`stream`), what is there already (`judge`), and in which
 //! order objects are made (`survey`).
@@ -8,8 +9,11 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::archive::Archived;
-use crate::effect::{ClusterScoped, RestoreObjects, Selection};
-use crate::objects::{Candidates, Confined, Namespaces, confine, left_out_of_restore, owners, rename, strip};
+use crate::effect::{ClusterScoped, Fate, RestoreObjects, Selection};
+use crate::objects::{
+    Candidates, Changer, Confined, Namespaces, confine, left_out_of_restore, owners, rename, strip,
+    take_owners,
+};
 use crate::world::actor::marks::{text, unmark};
 
 /// The resource of definitions of custom kinds.
@@ -47,18 +51,47 @@ pub(super) fn is_candidate(archived: &Archived, effect: &RestoreObjects) -> bool
 
 /// Fits objects into the target of one restore.
 pub(super) struct Fitter {
+    changer: Changer,
+    /// Of a drill.
     places: Namespaces,
     confined: bool,
     /// Resources whose status is restored.
     status: BTreeSet<String>,
 }
 
-/// The object as it would be made with notes; or as it would be named, and why it is not made.
-pub(super) type Fitted = Result<(Value, Vec<String>), (Value, String)>;
+/// An object as it would be made.
+pub(super) struct Fit {
+    pub(super) object: Value,
+    /// What people should know of it.
+    pub(super) notes: Vec<String>,
+    /// What the step changed of it.
+    pub(super) changed: Vec<String>,
+}
+
+impl Fit {
+    /// As it was read.
+    pub(super) const fn unchanged(object: Value) -> Self {
+        Self {
+            object,
+            notes: Vec::new(),
+            changed: Vec::new(),
+        }
+    }
+}
+
+/// An object that is not made.
+pub(super) struct Unfit {
+    /// As it would be named.
+    pub(super) object: Value,
+    pub(super) why: String,
+    /// `Skip`, or `Refuse` where nothing at all may be made.
+    pub(super) fate: Fate,
+}
 
 impl Fitter {
     pub(super) fn new(effect: &RestoreObjects) -> Self {
         Self {
+            changer: Changer::new(&effect.changes),
             places: effect.namespaces.iter().cloned().collect(),
             confined: effect.confined,
             status: effect.status.iter().cloned().collect(),
@@ -68,36 +101,72 @@ impl Fitter {
     /// The same object gives the same answer every time. `namespaced` is what the *target* says of the
     /// kind. An archive is no witness: a cluster-scoped object with a namespace written into it must
     /// not pass for one of the drill's.
-    pub(super) fn fit(&self, resource: &str, object: Value, namespaced: bool) -> Fitted {
+    pub(super) fn fit(&self, resource: &str, object: Value, namespaced: bool) -> Result<Fit, Unfit> {
         let status = object
             .get("status")
             .filter(|_| self.status.contains(resource))
             .cloned();
-        self.fit_spec(object, namespaced).map(|(mut object, notes)| {
+        self.fit_spec(resource, object, namespaced).map(|mut fit| {
             if let Some(status) = status {
-                object["status"] = status;
+                fit.object["status"] = status;
             }
-            (object, notes)
+            fit
         })
     }
 
-    fn fit_spec(&self, object: Value, namespaced: bool) -> Fitted {
+    /// How often what the step changes was needed so far, a line each; and what of it never.
+    pub(super) fn uses(&self) -> (Vec<String>, Vec<String>) {
+        (self.changer.uses(), self.changer.unused())
+    }
+
+    fn fit_spec(&self, resource: &str, object: Value, namespaced: bool) -> Result<Fit, Unfit> {
+        let unfit = |object, why, fate| Err(Unfit { object, why, fate });
         let left_out = left_out_of_restore(&object);
-        let owners = owners(&object);
-        let mut object = rename(strip(object), &self.places);
-        unmark(&mut object);
+        let owners_then = owners(&object);
+        let object = strip(object);
         if let Some(why) = left_out {
-            return Err((object, why));
+            let object = rename(self.changer.name_of(object), &self.places);
+            return unfit(object, why, Fate::Skip);
         }
-        if !self.confined {
-            return Ok((owned_by(object, owners), Vec::new()));
+        let changed = self.changer.apply(resource, owned_by(object, owners_then));
+        let mut object = rename(changed.object, &self.places);
+        unmark(&mut object);
+        if let Some(why) = changed.refused {
+            return unfit(object, why, Fate::Refuse);
         }
+        // A patch may have written owners, and knows no uid of the target either.
+        let owners = owners(&object);
+        take_owners(&mut object);
+        let mut fit = Fit {
+            object,
+            notes: changed.doubts,
+            changed: changed.notes,
+        };
+        if self.confined {
+            self.wall(&mut fit, namespaced)?;
+        }
+        fit.object = owned_by(fit.object, owners);
+        Ok(fit)
+    }
+
+    /// Nothing may change an object after this.
+    fn wall(&self, fit: &mut Fit, namespaced: bool) -> Result<(), Unfit> {
+        let object = std::mem::take(&mut fit.object);
+        let skip = |object, why| Unfit {
+            object,
+            why,
+            fate: Fate::Skip,
+        };
         if text(&object, "/kind") == "Namespace" && text(&object, "/apiVersion") == "v1" {
-            return Err((object, "the drill made its own".into()));
+            return Err(skip(object, "the drill made its own".into()));
         }
         match confine(object.clone(), namespaced, &self.places) {
-            Confined::Keep { object, notes } => Ok((owned_by(object, owners), notes)),
-            Confined::Skip(why) => Err((object, why)),
+            Confined::Keep { object, notes } => {
+                fit.object = object;
+                fit.notes.extend(notes);
+                Ok(())
+            }
+            Confined::Skip(why) => Err(skip(object, why)),
         }
     }
 }

@@ -81,9 +81,10 @@ impl Asking<'_> {
             };
             let id = self.index.id(at);
             let namespaced = id.namespace.is_some();
-            let Ok((mut object, _)) = self.fitter.fit(&archived.resource, archived.object, namespaced) else {
+            let Ok(fit) = self.fitter.fit(&archived.resource, archived.object, namespaced) else {
                 return Ok(None);
             };
+            let mut object = fit.object;
             take_owners(&mut object);
             take_status(&mut object);
             let (request, answer) = self.ask(at, &id, &object).await?;

@@ -17,12 +17,12 @@ use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 
 use super::Written;
-use super::danger::{Dangers, Told};
+use super::danger::{self, Dangers};
 use super::declared;
 use super::index::{Entry, Index};
 use super::judge::{Judged, Looker};
 use super::owners::{Owner, link};
-use super::prepare::{DEFINITIONS, Fitter, is_candidate, is_chosen};
+use super::prepare::{DEFINITIONS, Fit, Fitter, Unfit, is_candidate, is_chosen};
 use super::prune;
 use super::stream::{Met, stream};
 use crate::archive::Archived;
@@ -177,43 +177,51 @@ impl<'a> Survey<'a> {
         let misplaced = served
             .as_ref()
             .is_some_and(|kind| kind.resource() != archived.resource);
+        let of = kind_of(&archived);
         let in_namespace = archived.id.namespace.is_some();
         let namespaced = served.as_ref().map_or(in_namespace, |kind| kind.namespaced);
         let candidate = is_candidate(&archived, self.effect);
-        let gist = candidate.then(|| Gist::of(&archived.object));
-        let told = Told::of(&archived.id, &archived.object);
-        if !candidate {
-            self.candidates.note(&kind_of(&archived), &archived.object);
-        }
+        let word = danger::word(&archived.id);
         let resource = archived.resource;
-        let fitted = self.fitter.fit(&resource, archived.object, namespaced);
-        let met = match fitted {
-            Ok((object, notes)) => {
-                let at = self.index.entries.len();
-                self.add(place, archived.sha256, served.as_ref(), &object, notes, told)
-                    .await?;
-                // What was chosen went by the archive's word for the kind, which is not the site's.
-                if misplaced {
-                    let why = format!("the archive has it among {resource}, where it does not belong");
-                    self.index.refuse(at, &why);
-                } else if in_namespace != namespaced {
-                    let wrong = "the backup and the site do not agree whether its kind is in namespaces";
-                    self.index.refuse(at, wrong);
-                }
-                Known::Entry(at)
-            }
-            Err((object, why)) => {
-                let at = self.index.skipped.len();
-                self.index
-                    .skipped
-                    .extend(ObjectId::of(&object).map(|id| (id, why)));
-                Known::Skipped(at)
+        let (fit, refused) = match self.fitter.fit(&resource, archived.object, namespaced) {
+            Ok(fit) => (fit, None),
+            Err(unfit) if unfit.fate == Fate::Refuse => (Fit::unchanged(unfit.object), Some(unfit.why)),
+            Err(unfit) => {
+                self.skip(candidate, unfit);
+                return Ok(());
             }
         };
-        if let Some(gist) = gist {
-            self.candidates.wait(met.number(), gist);
+        let at = self.index.entries.len();
+        if candidate {
+            self.candidates
+                .wait(Known::Entry(at).number(), Gist::of(&fit.object));
+        } else {
+            self.candidates.note(&of, &fit.object);
+        }
+        self.add(place, archived.sha256, served.as_ref(), fit, word)
+            .await?;
+        // What was chosen went by the archive's word for the kind, which is not the site's.
+        if misplaced {
+            let why = format!("the archive has it among {resource}, where it does not belong");
+            self.index.refuse(at, &why);
+        } else if in_namespace != namespaced {
+            let wrong = "the backup and the site do not agree whether its kind is in namespaces";
+            self.index.refuse(at, wrong);
+        } else if let Some(why) = refused {
+            self.index.refuse(at, &why);
         }
         Ok(())
+    }
+
+    /// Notes what is deliberately not made.
+    fn skip(&mut self, candidate: bool, unfit: Unfit) {
+        let at = self.index.skipped.len();
+        if candidate {
+            self.candidates
+                .wait(Known::Skipped(at).number(), Gist::of(&unfit.object));
+        }
+        let id = ObjectId::of(&unfit.object);
+        self.index.skipped.extend(id.map(|id| (id, unfit.why)));
     }
 
     fn note_names(&mut self, archived: &Archived) {
@@ -250,10 +258,10 @@ impl<'a> Survey<'a> {
         place: usize,
         sha256: [u8; 32],
         kind: Option<&ApiKind>,
-        object: &Value,
-        notes: Vec<String>,
-        told: Told,
+        fit: Fit,
+        word: String,
     ) -> Result<(), WorldError> {
+        let object = &fit.object;
         let Some(id) = ObjectId::of(object) else {
             return Ok(());
         };
@@ -271,14 +279,14 @@ impl<'a> Survey<'a> {
         }
         let changes = judged.fate != Fate::Keep || judged.live.as_ref().is_some_and(|live| live.ours);
         self.dangers
-            .note(at, told, object, judged.object.as_ref(), changes);
+            .note(at, word, object, judged.object.as_ref(), changes);
         let owners = Owner::all_of(object, judged.object.as_ref(), &mut self.index.names);
         if !owners.is_empty() {
             self.index.owners.insert(at, owners);
         }
         let (wishes, nonsense) = declared::of_object(object, at, self.effect);
         self.wishes.extend(wishes);
-        let notes: Vec<String> = notes.into_iter().chain(nonsense).collect();
+        let notes: Vec<String> = fit.notes.into_iter().chain(nonsense).collect();
         let outline = Outline::of(object, &mut self.index.names);
         let bytes = object.to_string().into_bytes().into_boxed_slice();
         self.index.entries.push(Entry {
@@ -299,6 +307,9 @@ impl<'a> Survey<'a> {
         }
         if !notes.is_empty() {
             self.index.notes.insert(at, notes);
+        }
+        if !fit.changed.is_empty() && !self.keep {
+            self.index.changed.insert(at, fit.changed);
         }
         if is_definition(&id) {
             let of = |pointer| text(object, pointer).to_owned();
@@ -328,15 +339,19 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// A namespace of which the backup has nothing is a mistake, and not an empty restore.
+    /// A namespace of which the backup has nothing is a mistake, and not an empty restore; and so is a map
+    /// that does not fit it.
     fn refuse_nothing(&self, store: &dyn Store, found: &Found) -> Result<(), WorldError> {
         let wanted = &self.effect.selection.namespaces;
         let is_there = |pattern: &str| self.namespaces.iter().any(|name| glob(pattern, name));
-        let missing = wanted.iter().find(|pattern| !is_there(pattern));
-        missing.map_or(Ok(()), |name| {
+        if let Some(name) = wanted.iter().find(|pattern| !is_there(pattern)) {
             let message = format!("backup {} holds nothing of namespace {name}", found.seen.name);
-            Err(WorldError::new(ErrorKind::NotFound, store.address(), message))
-        })
+            return Err(WorldError::new(ErrorKind::NotFound, store.address(), message));
+        }
+        // A plan that did not know the backup has patterns, and no names to check the map by.
+        let all: Vec<String> = self.namespaces.iter().cloned().collect();
+        let map = self.effect.changes.map.check(&all);
+        map.map_err(|why| WorldError::new(ErrorKind::Rejected, store.address(), why))
     }
 
     fn finish(mut self) -> Index {
@@ -358,9 +373,14 @@ impl<'a> Survey<'a> {
             }
         }
         self.index.order = order;
+        let (uses, unused) = self.fitter.uses();
+        self.index.uses = uses;
+        self.index.said.extend(unused);
         self.index.demands.found(&self.looker.there());
         let dangers = std::mem::take(&mut self.dangers);
-        dangers.decide(&mut self.index, self.effect, &idle, &self.namespaces);
+        let map = &self.effect.changes.map;
+        let inside = self.namespaces.iter().map(|name| map.namespace(name)).collect();
+        dangers.decide(&mut self.index, self.effect, &idle, &inside);
         self.index.namespaces = self.namespaces;
         self.index.skipped.sort();
         self.index
@@ -403,10 +423,7 @@ impl<'a> Survey<'a> {
                 ),
                 None => unserved(self.site, &id, self.effect),
             };
-            let why = self.index.names.number(&why);
-            if let Some(entry) = self.index.entries.get_mut(at) {
-                (entry.fate, entry.why) = (Fate::Refuse, why);
-            }
+            self.index.refuse(at, &why);
         }
     }
 }

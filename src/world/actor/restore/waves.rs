@@ -235,7 +235,7 @@ impl Waves<'_> {
         };
         let namespaced = self.index.id(at).namespace.is_some();
         match self.fitter.fit(&archived.resource, archived.object, namespaced) {
-            Ok((object, _)) => Ok((at, object)),
+            Ok(fit) => Ok((at, fit.object)),
             Err(_) => Err(self.changed(&archived.path)),
         }
     }

@@ -42,6 +42,7 @@ pub(super) fn plain(name: &str) -> RestoreObjects {
         order: Vec::new(),
         cluster: ClusterScoped::None,
         allow: Vec::new(),
+        changes: Box::default(),
     }
 }
 
@@ -93,7 +94,16 @@ pub(super) async fn seen(stage: &Stage, backup: BackupName) -> Option<BackupSeen
 }
 
 pub(super) async fn preview(stage: &Stage, effect: RestoreObjects) -> RestorePreview {
-    match stage.read(Query::Restore(Box::new(effect))).await {
+    shown(&stage.world, effect).await
+}
+
+/// What a world shows of a restore.
+pub(super) async fn shown(world: &World, effect: RestoreObjects) -> RestorePreview {
+    match world
+        .read(&Query::Restore(Box::new(effect)))
+        .await
+        .expect("answered")
+    {
         Seen::Restore(preview) => *preview,
         other => panic!("{other:?}"),
     }

@@ -13,7 +13,7 @@ use super::{kind, pass};
 use crate::effect::{
     Actor as _, Attempt, BackupObjects, Effect, ErrorKind, Existing, RestoreObjects, Selection,
 };
-use crate::objects::{ApiKind, ObjectId, builtin};
+use crate::objects::{ApiKind, Changes, ObjectId, builtin, modifiers};
 use crate::world::World;
 use crate::world::directory::DirectoryStore;
 use crate::world::kube::KubeCluster;
@@ -319,5 +319,77 @@ async fn live_velero_s_own_backup_keeps_owner_and_status_and_is_replaced() {
 
     let free = json!({ "metadata": { "finalizers": null } });
     west.patch(&coupons, at, "spring", None, &free).await.unwrap();
+    remove(&*west, &[place]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the lab"]
+async fn live_velero_s_own_backup_is_restored_under_other_names_and_by_velero_s_modifiers() {
+    let lab = Lab::open().await;
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (west, world) = west_with(&lab, &root.join("tests/it/fixtures/velero-1.18.3")).await;
+    let place = fresh("eu");
+    let file = crate::world::manifests(&root.join("examples/modifiers.yaml")).unwrap();
+    let mut changes: Changes = serde_json::from_value(json!({
+        "map": { "namespaces": { "shop": place }, "storageClasses": { "standard": "slow" },
+                 "registries": { "registry.example.com/shop": "mirror.example.com/eu", "docker.io": "mirror.example.com/hub" },
+                 "hosts": { "*.example.com": "*.example.org" } },
+        "rules": [
+            { "name": "change 1", "when": { "kinds": ["deployments.apps"] }, "patch": { "strategic": [{ "spec": { "template": { "spec": {
+                "containers": [{ "name": "web", "env": [{ "name": "REGION", "value": "eu" }] }] } } } }] } },
+            // The fixture's node port belongs to the lab's own shop.
+            { "name": "change 2", "when": { "kinds": ["services"], "names": ["web"] },
+              "patch": { "json": [{ "op": "remove", "path": "/spec/ports/0/nodePort" }] } },
+        ],
+    }))
+    .unwrap();
+    changes
+        .rules
+        .splice(0..0, modifiers(&file, "modifiers.yaml").unwrap());
+    let effect = RestoreObjects {
+        changes: Box::new(changes),
+        ..plain("shop-a")
+    };
+    let shown = super::kit::shown(&world, effect.clone()).await;
+    println!("{}", shown.changes.join("\n"));
+    let receipt = world.perform(&restore(effect), &attempt()).await.unwrap();
+    println!("{}\n{}", receipt.summary, receipt.warnings.join("\n"));
+    let read = async |name: &str, object: &str| {
+        let found = west.get(&kind(name), Some(&place), object).await;
+        found.unwrap().unwrap()
+    };
+    let web = read("Deployment", "web").await;
+    let container = &web["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["image"], "mirror.example.com/eu/web:1.4.2");
+    let env: Vec<_> = container["env"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["name"])
+        .collect();
+    assert_eq!(env, ["PASSWORD", "REGION"], "merged by name");
+    assert_eq!(web["spec"]["replicas"], 2, "by Velero's rule");
+    let nightly = read("CronJob", "nightly").await;
+    let pods = &nightly["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    assert_eq!(
+        pods["containers"][0]["image"],
+        "mirror.example.com/hub/library/busybox"
+    );
+    assert_eq!(
+        read("PersistentVolumeClaim", "data").await["spec"]["storageClassName"],
+        "slow"
+    );
+    assert_eq!(
+        read("Ingress", "web").await["spec"]["rules"][0]["host"],
+        "shop.example.org"
+    );
+    assert_eq!(
+        read("ConfigMap", "settings").await["metadata"]["labels"]["restored-by"],
+        "modifiers"
+    );
+    assert_eq!(
+        read("RoleBinding", "web").await["subjects"][0]["namespace"],
+        place.as_str()
+    );
     remove(&*west, &[place]).await;
 }

@@ -1,6 +1,7 @@
 //! The actor against the embedded world, under paused time.
 
 mod backups;
+mod changes;
 mod destructive;
 mod effects;
 mod foresight;
@@ -14,6 +15,7 @@ mod live;
 mod live_partly;
 mod locks;
 mod outside;
+mod outside_changed;
 mod partly;
 mod recovery;
 mod restores;

@@ -29,15 +29,21 @@ fn configmap(namespace: &str, name: &str) -> Value {
     object("v1", "ConfigMap", Some(namespace), name, &json!({ "data": {} }))
 }
 
-fn namespace(name: &str) -> Value {
+pub(super) fn namespace(name: &str) -> Value {
     object("v1", "Namespace", None, name, &json!({}))
 }
 
-fn account(namespace: &str, name: &str) -> Value {
+pub(super) fn account(namespace: &str, name: &str) -> Value {
     json!({ "kind": "ServiceAccount", "namespace": namespace, "name": name })
 }
 
-fn binding(kind: &str, namespace: Option<&str>, name: &str, role: (&str, &str), to: &Value) -> Value {
+pub(super) fn binding(
+    kind: &str,
+    namespace: Option<&str>,
+    name: &str,
+    role: (&str, &str),
+    to: &Value,
+) -> Value {
     let role = json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": role.0, "name": role.1 });
     object(
         RBAC,
@@ -108,11 +114,11 @@ fn platform() -> Vec<Value> {
     ]
 }
 
-fn selected(selection: Value) -> Selection {
+pub(super) fn selected(selection: Value) -> Selection {
     serde_json::from_value(selection).expect("a selection")
 }
 
-async fn backed_up(stage: &Stage, objects: &[Value], selection: Value) -> String {
+pub(super) async fn backed_up(stage: &Stage, objects: &[Value], selection: Value) -> String {
     stage.east().seed(objects).expect("seeded");
     pass(1000).await;
     let effect = Effect::BackupObjects(BackupObjects {
@@ -125,7 +131,7 @@ async fn backed_up(stage: &Stage, objects: &[Value], selection: Value) -> String
     stage.done("capture", effect).await.outputs["backup"].clone()
 }
 
-fn of_web(name: &str, cluster: ClusterScoped, allow: &[(Risk, &str)]) -> RestoreObjects {
+pub(super) fn of_web(name: &str, cluster: ClusterScoped, allow: &[(Risk, &str)]) -> RestoreObjects {
     let allowance = |(risk, object): &(Risk, &str)| Allowance {
         risk: *risk,
         objects: vec![(*object).to_owned()],
@@ -140,7 +146,7 @@ fn of_web(name: &str, cluster: ClusterScoped, allow: &[(Risk, &str)]) -> Restore
 }
 
 /// As the plan names them: `create ClusterRole reader`.
-fn lines(preview: &RestorePreview, of: impl Fn(Fate) -> bool) -> String {
+pub(super) fn lines(preview: &RestorePreview, of: impl Fn(Fate) -> bool) -> String {
     let fates = preview.fates.iter().filter(|one| of(one.fate));
     let lines = fates.map(|one| match one.why.as_str() {
         "" => format!("{:?} {}", one.fate, one.id),
@@ -149,11 +155,11 @@ fn lines(preview: &RestorePreview, of: impl Fn(Fate) -> bool) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-fn there(stage: &Stage, kind_name: &str, name: &str) -> bool {
+pub(super) fn there(stage: &Stage, kind_name: &str, name: &str) -> bool {
     stage.west().peek(&kind(kind_name), None, name).is_some()
 }
 
-const ALL: [(Risk, &str); 3] = [
+pub(super) const ALL: [(Risk, &str); 3] = [
     (Risk::ClusterRbac, "ClusterRole/reader"),
     (Risk::ClusterRbac, "ClusterRoleBinding/runner-reads"),
     (Risk::Admission, "ValidatingWebhookConfiguration/hook"),
@@ -182,7 +188,7 @@ async fn what_gives_power_is_refused_until_it_is_named_and_nothing_is_made_befor
     assert_eq!(stage.west().audit().len(), before, "and nothing was changed");
 }
 
-async fn with_platform_of(stage: Stage) -> (Stage, String) {
+pub(super) async fn with_platform_of(stage: Stage) -> (Stage, String) {
     let name = backed_up(
         &stage,
         &platform(),
