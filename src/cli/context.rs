@@ -10,7 +10,7 @@ use crate::text::{Diagnostics, Sources};
 
 /// The files of a runbook's folder.
 pub(super) const RUNBOOK_FILE: &str = "runbook.yaml";
-const SITES_FILE: &str = "sites.yaml";
+pub(super) const SITES_FILE: &str = "sites.yaml";
 
 /// Everything that was read and what is wrong with it.
 #[derive(Debug)]

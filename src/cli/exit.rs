@@ -13,7 +13,7 @@ pub enum Exit {
     /// The run failed: it did not recover. Of backups: a store did not answer, a backup is not whole, or
     /// two differ.
     Failed = 3,
-    /// The run is paused and waits for a person; `lifeboat resume` goes on.
+    /// The run is paused and waits for a person, or for a mirror of its journal; `lifeboat resume` goes on.
     Paused = 4,
     /// Refused before anything was changed: the world has changed, or it cannot be confined.
     Refused = 5,
@@ -23,6 +23,8 @@ pub enum Exit {
     Missed = 7,
     /// A person stopped it.
     Stopped = 8,
+    /// Another process carries the run now; this one has done nothing more.
+    Elsewhere = 9,
 }
 
 impl From<Exit> for std::process::ExitCode {

@@ -46,8 +46,7 @@ fn explain_word(word: &str) -> Result<String, CommandError> {
 }
 
 fn explain_step(run: &str, step: &str, settings: &Settings) -> Result<String, CommandError> {
-    let (folder, name) = runs::find(run, settings)?;
-    let history = runs::history(&folder)?;
+    let runs::Opened { name, history, .. } = runs::open(run, settings)?;
     report::explain(&history.entries, step, &settings.zone(), settings.columns()).map_err(|error| {
         CommandError::input(error.to_string()).hint(format!("lifeboat status {name} names its steps"))
     })

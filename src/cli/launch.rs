@@ -7,12 +7,12 @@ use tokio::sync::mpsc;
 
 use super::context::Origin;
 use super::world::Connected;
-use super::{CommandError, Exit, Settings, keyboard, output, runs, screen};
+use super::{CommandError, Exit, Settings, keyboard, mirrors, output, runs, screen};
 use crate::plan::{Digest, Plan};
 use crate::report::{self, Ending, Reached, Summary};
 use crate::run::{
-    Beginning, Ended, Entry, Event, History, JournalError, Order, Placed, QuestionPolicy, Run, RunError,
-    RunId, Timekeeper, What, Wiring, short_id,
+    Beginning, Ended, Entry, Event, Head, History, JournalError, Lag, Order, Placed, QuestionPolicy, Run,
+    RunError, RunId, Timekeeper, What, Wiring, short_id,
 };
 
 /// How a run is carried.
@@ -60,11 +60,19 @@ pub(super) async fn begin(
     options: &Options,
     settings: &Settings,
 ) -> Result<Exit, CommandError> {
-    let beginning = beginning(plan, options.concurrency);
+    let mut beginning = beginning(plan, options.concurrency);
+    if let Some(fleet) = &world.fleet {
+        mirrors::ready(fleet, &beginning.plan, &beginning.run).await?;
+        beginning.journal = Some(mirrors::places(fleet));
+    }
     let folder = runs::folder(settings).join(&beginning.run.0);
-    let run = Run::begin(&runs::folder(settings), beginning, Timekeeper::begin())
+    let mut run = Run::begin(&runs::folder(settings), beginning, Timekeeper::begin())
         .map_err(|error| begin_error(&error))?;
     runs::remember(&folder, origin)?;
+    if let Some(fleet) = &world.fleet {
+        let nothing = vec![Some(Head::default()); fleet.shelves.len()];
+        run = run.mirrored(fleet.clone(), nothing);
+    }
     carry(run, &folder, world, options, settings).await
 }
 
@@ -81,6 +89,7 @@ pub(super) fn beginning(plan: Plan, concurrency: u32) -> Beginning {
         digest: Digest::of(&plan),
         operator: super::operator(),
         concurrency,
+        journal: None,
         plan,
     }
 }
@@ -102,7 +111,7 @@ pub(super) async fn carry(
     let (place, orders) = mpsc::unbounded_channel();
     let policy = options.policy();
     let questions = keyboard::Keyboard::new(place.clone(), policy).knows(&run.entries);
-    let screen = screen::open(&run.entries, folder, questions, settings);
+    let screen = screen::open(&run.entries, &journals(folder, &world), questions, settings);
     let interrupts = tokio::spawn(interrupts(place));
     let wiring = Wiring {
         actor: world.actor,
@@ -113,13 +122,43 @@ pub(super) async fn carry(
     };
     let ended = run.drive(wiring).await;
     interrupts.abort();
-    screen.close().await;
+    let lags = screen.close().await;
     let history = runs::history(folder)?;
     tell(folder, &history, settings)?;
+    late(&lags, &summary(&history)?.run.0);
     match ended {
         Ok(Ended::Interrupted) => Ok(Exit::Paused),
         Ok(Ended::Finished(_) | Ended::Paused(_)) => exit_of(&history),
         Err(error) => Err(run_error(&error)),
+    }
+}
+
+/// Every place that the journal is in.
+fn journals(folder: &Path, world: &Connected) -> String {
+    let mirrors = world.fleet.iter().flat_map(|fleet| &fleet.shelves);
+    let here = folder.join("journal.jsonl").display().to_string();
+    std::iter::once(here)
+        .chain(mirrors.map(|shelf| shelf.address()))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// Says which mirrors do not hold the whole journal.
+pub(super) fn late(lags: &[Lag], run: &str) {
+    for lag in lags {
+        let what = match lag.records {
+            1 => "record".to_owned(),
+            many => format!("{many} records"),
+        };
+        output::note(&format!(
+            "warning: mirror {} lacks the last {what} of the journal: {}",
+            lag.mirror, lag.why.message
+        ));
+    }
+    if !lags.is_empty() {
+        output::note(&format!(
+            "hint: `lifeboat resume {run}` brings mirrors up, also after the run's end"
+        ));
     }
 }
 
@@ -255,6 +294,20 @@ pub(super) fn exit_of(history: &History) -> Result<Exit, CommandError> {
 
 /// Why a run cannot be carried.
 pub(super) fn run_error(error: &RunError) -> CommandError {
+    match error {
+        RunError::Unreleased(_) => {
+            return CommandError::new(Exit::Paused, error.to_string())
+                .detail("Nothing more was begun; what was under way has ended.")
+                .hint("when the mirrors answer again, `lifeboat resume` goes on")
+                .hint("in an emergency take the mirror out of `journal` in the inventory, then resume");
+        }
+        RunError::Superseded(_) => {
+            return CommandError::new(Exit::Elsewhere, error.to_string())
+                .detail("Nothing more was begun here.")
+                .hint("`lifeboat status` with the inventory's mirrors shows how it goes on");
+        }
+        _ => {}
+    }
     CommandError::new(Exit::Broken, error.to_string())
         .hint("nothing more was begun; `lifeboat status` shows what is known, `lifeboat resume` goes on")
 }

@@ -15,6 +15,7 @@ mod generated;
 mod history;
 mod keyboard;
 mod launch;
+mod mirrors;
 mod order;
 mod output;
 mod plan;
@@ -66,11 +67,12 @@ Exit codes:
   1  something went wrong in lifeboat or on this machine
   2  bad input: a runbook, a site inventory, arguments
   3  the run failed: it did not recover; a store did not answer, a backup is not whole, two differ
-  4  the run is paused and waits for a person
+  4  the run is paused and waits for a person, or for a mirror of its journal
   5  refused before anything was changed
   6  something that a drill made is still there
   7  recovered, but an objective was missed or not measured, or a step failed on the way
-  8  a person stopped it";
+  8  a person stopped it
+  9  another process has taken the run over; this one has done nothing more";
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]

@@ -18,14 +18,20 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, CommandError> {
-    let (folder, _) = runs::find(&arguments.run, settings)?;
-    let history = runs::history(&folder)?;
+    let runs::Opened { folder, history, .. } = runs::open(&arguments.run, settings)?;
     let summary = launch::summary(&history)?;
     if arguments.json {
         output::json(&summary)?;
     } else if arguments.markdown {
         output::text(&report::markdown(&summary, &settings.zone()));
     } else {
+        // Of a run that only mirrors know, nothing is here yet.
+        std::fs::create_dir_all(&folder).map_err(|error| {
+            CommandError::new(
+                Exit::Broken,
+                format!("cannot create {}: {error}", folder.display()),
+            )
+        })?;
         launch::write_reports(&folder, &history, settings)?;
         output::text(&launch::closing(&folder, &history, settings)?);
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::context::{Origin, RUNBOOK_FILE};
-use super::{CommandError, Exit, Settings};
+use super::{CommandError, Exit, Settings, output};
 use crate::run::{History, Journal};
 
 /// Where a run's documents are.
@@ -35,27 +35,84 @@ pub(super) fn list(settings: &Settings) -> Vec<String> {
 
 /// The folder and whole name of a run: its name, or an unmistakable beginning or end of it.
 pub(super) fn find(name: &str, settings: &Settings) -> Result<(PathBuf, String), CommandError> {
+    here(name, settings)?.ok_or_else(|| unknown(name, settings))
+}
+
+fn unknown(name: &str, settings: &Settings) -> CommandError {
+    CommandError::input(format!("no run `{name}` in {}", folder(settings).display()))
+        .hint("lifeboat status lists them; --state says where they are kept")
+        .hint("a run of another machine is found in the mirrors of an inventory: --sites <file>")
+}
+
+/// As [`find`]; `None`: this machine has no such run.
+pub(super) fn here(name: &str, settings: &Settings) -> Result<Option<(PathBuf, String)>, CommandError> {
     let all = list(settings);
-    let exact = all.iter().find(|run| *run == name);
-    let near: Vec<&String> = all
-        .iter()
-        .filter(|run| !name.is_empty() && (run.starts_with(name) || run.ends_with(name)))
+    let names: Vec<&str> = all.iter().map(String::as_str).collect();
+    let chosen = choose(name, &names)?.and_then(|at| all.get(at));
+    Ok(chosen.map(|run| (folder(settings).join(run), run.clone())))
+}
+
+/// Which of several runs a name means: its whole name, or an unmistakable beginning or end of it.
+pub(super) fn choose(name: &str, all: &[&str]) -> Result<Option<usize>, CommandError> {
+    if let Some(exact) = all.iter().position(|run| *run == name) {
+        return Ok(Some(exact));
+    }
+    let near = |run: &&str| !name.is_empty() && (run.starts_with(name) || run.ends_with(name));
+    let fits: Vec<usize> = (0..all.len())
+        .filter(|at| all.get(*at).is_some_and(near))
         .collect();
-    match (exact, near.as_slice()) {
-        (Some(run), _) => Ok((folder(settings).join(run), run.clone())),
-        (None, [run]) => Ok((folder(settings).join(run), (*run).clone())),
-        (None, []) => Err(
-            CommandError::input(format!("no run `{name}` in {}", folder(settings).display()))
-                .hint("lifeboat status lists them; --state says where they are kept"),
-        ),
-        (None, several) => {
-            let names: Vec<_> = several.iter().map(|run| run.as_str()).collect();
+    match fits.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(*one)),
+        several => {
+            let names: Vec<&str> = several.iter().filter_map(|at| all.get(*at).copied()).collect();
             Err(CommandError::input(format!(
                 "`{name}` may mean {}",
                 names.join(", ")
             )))
         }
     }
+}
+
+/// A run to be looked at.
+pub(super) struct Opened {
+    pub(super) folder: PathBuf,
+    pub(super) name: String,
+    pub(super) history: History,
+    /// It was read from a mirror: this machine has no journal of it, or none that is whole.
+    pub(super) mirrored: bool,
+}
+
+/// The journal of a run: this machine's, or what mirrors of the inventory hold.
+pub(super) fn open(name: &str, settings: &Settings) -> Result<Opened, CommandError> {
+    let trouble = match here(name, settings)? {
+        None => None,
+        Some((folder, name)) => match history(&folder) {
+            Ok(history) => {
+                return Ok(Opened {
+                    folder,
+                    name,
+                    history,
+                    mirrored: false,
+                });
+            }
+            Err(error) => Some(error),
+        },
+    };
+    let elsewhere = super::block_on(super::mirrors::find(name, settings))?;
+    let Some(elsewhere) = elsewhere else {
+        return Err(trouble.unwrap_or_else(|| unknown(name, settings)));
+    };
+    if let Some(error) = trouble {
+        output::note(error.to_string().trim_end());
+    }
+    elsewhere.say();
+    Ok(Opened {
+        folder: folder(settings).join(&elsewhere.run.0),
+        name: elsewhere.run.0.clone(),
+        history: elsewhere.found.history,
+        mirrored: true,
+    })
 }
 
 /// What a run's journal holds.

@@ -1,8 +1,7 @@
 //! What a run shows while it runs. Drawing happens in a task of its own, so that a slow terminal never
 //! holds the run up.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -12,7 +11,7 @@ use tokio::time::Instant;
 use super::keyboard::Keyboard;
 use super::{Settings, output};
 use crate::report::{Estimates, Interactive, Live, LiveOptions, Plain};
-use crate::run::{Entry, Watch};
+use crate::run::{Entry, Lag, Watch};
 
 /// Often enough that a clock on the screen looks alive.
 const TICK: Duration = Duration::from_millis(250);
@@ -25,10 +24,11 @@ enum Shown {
 /// An open screen.
 pub(super) struct Screen {
     watch: Arc<Wire>,
+    lags: Arc<Mutex<Vec<Lag>>>,
     task: JoinHandle<()>,
 }
 
-struct Wire(mpsc::UnboundedSender<Shown>);
+struct Wire(mpsc::UnboundedSender<Shown>, Arc<Mutex<Vec<Lag>>>);
 
 impl Watch for Wire {
     fn recorded(&self, entry: &Entry) {
@@ -39,12 +39,19 @@ impl Watch for Wire {
     fn progress(&self, step: u32, words: &str) {
         let _ = self.0.send(Shown::Progress(step, words.to_owned()));
     }
+
+    fn left_behind(&self, lag: &Lag) {
+        self.1
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(lag.clone());
+    }
 }
 
 /// Opens the screen of a run, with what is known of it so far.
-pub(super) fn open(entries: &[Entry], folder: &Path, keyboard: Keyboard, settings: &Settings) -> Screen {
+pub(super) fn open(entries: &[Entry], journal: &str, keyboard: Keyboard, settings: &Settings) -> Screen {
     let options = LiveOptions {
-        journal: folder.join("journal.jsonl").display().to_string(),
+        journal: journal.to_owned(),
         estimates: Estimates::default(),
         colour: settings.colour_err(),
     };
@@ -61,8 +68,10 @@ pub(super) fn open(entries: &[Entry], folder: &Path, keyboard: Keyboard, setting
     }
     let (send, receive) = mpsc::unbounded_channel();
     let task = tokio::spawn(draw(live, receive, clock, keyboard));
+    let lags: Arc<Mutex<Vec<Lag>>> = Arc::default();
     Screen {
-        watch: Arc::new(Wire(send)),
+        watch: Arc::new(Wire(send, lags.clone())),
+        lags,
         task,
     }
 }
@@ -73,10 +82,11 @@ impl Screen {
         self.watch.clone()
     }
 
-    /// Waits until everything is drawn.
-    pub(super) async fn close(self) {
+    /// Waits until everything is drawn; gives back the mirrors that were left behind.
+    pub(super) async fn close(self) -> Vec<Lag> {
         drop(self.watch);
         let _ = self.task.await;
+        std::mem::take(&mut *self.lags.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 

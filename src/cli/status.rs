@@ -23,8 +23,12 @@ pub(super) fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, Co
 }
 
 fn one(run: &str, json: bool, settings: &Settings) -> Result<Exit, CommandError> {
-    let (folder, _) = runs::find(run, settings)?;
-    let history = runs::history(&folder)?;
+    let runs::Opened {
+        folder,
+        history,
+        mirrored,
+        ..
+    } = runs::open(run, settings)?;
     let summary = super::launch::summary(&history)?;
     if json {
         output::json(&summary)?;
@@ -36,7 +40,7 @@ fn one(run: &str, json: bool, settings: &Settings) -> Result<Exit, CommandError>
             settings.columns(),
         );
         output::text(&screen.map_err(|error| CommandError::new(Exit::Broken, error.to_string()))?);
-        if !Journal::is_held(&folder) && summary.ending() == Ending::Open {
+        if !mirrored && !Journal::is_held(&folder) && summary.ending() == Ending::Open {
             output::line(&format!(
                 "No process carries it now. Go on with: lifeboat resume {}",
                 summary.run
@@ -56,12 +60,29 @@ fn all(json: bool, settings: &Settings) -> Result<Exit, CommandError> {
             Err(error) => output::note(error.to_string().trim_end()),
         }
     }
+    let elsewhere = elsewhere(&names, settings);
     if json {
         output::json(&summaries)?;
-    } else if names.is_empty() {
+    } else if names.is_empty() && elsewhere.is_empty() {
         output::line(&format!("No runs in {}.", runs::folder(settings).display()));
     } else if !summaries.is_empty() {
         output::text(&report::run_list(&summaries, &settings.zone()));
     }
+    if !json && !elsewhere.is_empty() {
+        output::line(&format!(
+            "In mirrors and not on this machine: {}.",
+            elsewhere.join(", ")
+        ));
+    }
     Ok(Exit::Done)
+}
+
+/// Runs that only mirrors know. That no mirror answers must not hide what is known here.
+fn elsewhere(here: &[String], settings: &Settings) -> Vec<String> {
+    let listed = super::block_on(super::mirrors::list(settings)).unwrap_or_else(|error| {
+        output::note(error.to_string().trim_end());
+        None
+    });
+    let names = listed.unwrap_or_default().into_iter().map(|(_, run)| run.0);
+    names.filter(|name| !here.contains(name)).collect()
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::CommandError;
 use crate::effect::{Actor, Rehearser};
+use crate::run::{Fleet, Shelf};
 use crate::runbook::{Endpoint, KubernetesSite, Sites, Store as StoreEntry};
 use crate::world::directory::DirectoryStore;
 use crate::world::library::Library;
 use crate::world::port::{Store, Web};
 use crate::world::sim::Embedded;
-use crate::world::{Keeper, Understudy, World, connect, manifests};
+use crate::world::{Keeper, StoreShelf, Understudy, World, connect, manifests};
 
 /// A world, and which part of it is only in this process.
 #[derive(Clone)]
@@ -21,12 +22,15 @@ pub(super) struct Connected {
     pub(super) rehearser: Arc<dyn Rehearser>,
     /// Names of embedded sites.
     pub(super) embedded: Vec<String>,
+    /// Where journals are kept besides this machine.
+    pub(super) fleet: Option<Fleet>,
 }
 
 /// Connects to everything that the inventory names. What cannot be reached says so when it is asked.
 pub(super) async fn connect(sites: &Sites) -> Result<Connected, CommandError> {
     let (world, embedded) = reach(sites).await?;
     Ok(Connected {
+        fleet: mirrors(sites, &world.stores),
         rehearser: Arc::new(Understudy::of(world.clone())),
         actor: Arc::new(world),
         embedded,
@@ -48,6 +52,25 @@ pub(super) async fn keeper(sites: &Sites) -> Result<Keeper, CommandError> {
     only.sites.clear();
     let (world, _) = reach(&only).await?;
     Ok(Keeper::of(world))
+}
+
+/// The mirrors of journals, and nothing else of the inventory.
+pub(super) async fn fleet(sites: &Sites) -> Option<Fleet> {
+    let named = &sites.journal.as_ref()?.mirrors;
+    let mut only = sites.clone();
+    only.stores.retain(|name, _| named.contains(name));
+    mirrors(sites, &stores(&only).await)
+}
+
+fn mirrors(sites: &Sites, stores: &BTreeMap<String, Arc<dyn Store>>) -> Option<Fleet> {
+    let places = sites.journal.as_ref()?;
+    let shelf = |name: &String| -> Option<Arc<dyn Shelf>> {
+        Some(Arc::new(StoreShelf::new(name, stores.get(name)?.clone())))
+    };
+    Some(Fleet {
+        shelves: places.mirrors.iter().filter_map(shelf).collect(),
+        release: places.release,
+    })
 }
 
 async fn reach(sites: &Sites) -> Result<(World, Vec<String>), CommandError> {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::effect::{Receipt, WorldError};
 use crate::plan::{Digest, Plan};
+use crate::runbook::JournalPlaces;
 
 /// `shop-d-4k2w`: runbook, a letter for the mode, id. Names the folder of the run.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -76,6 +77,9 @@ pub struct Beginning {
     pub operator: Operator,
     /// Steps in flight at most.
     pub concurrency: u32,
+    /// Where the journal is kept besides this machine, and what releases a record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub journal: Option<JournalPlaces>,
     /// The whole plan.
     pub plan: Plan,
 }
@@ -192,6 +196,18 @@ pub enum Event {
         by: String,
         /// Why.
         reason: String,
+    },
+    /// A mirror of the journal does not get its records. The run goes on if the others are enough.
+    MirrorBehind {
+        /// The store.
+        mirror: String,
+        /// Why.
+        error: WorldError,
+    },
+    /// A mirror that was late holds everything again.
+    MirrorCaughtUp {
+        /// The store.
+        mirror: String,
     },
     /// Undoing began.
     Unwinding {

@@ -7,6 +7,7 @@ mod event;
 mod id;
 mod inbox;
 mod journal;
+mod mirror;
 #[cfg(test)]
 mod testing;
 
@@ -19,4 +20,8 @@ pub use engine::{
 pub use event::{Answer, Beginning, Entry, Event, Operator, Outcome, Phase, RunId, Verdict};
 pub use id::short_id;
 pub use inbox::{Inbox, SubmitError, Submitted, submit};
-pub use journal::{History, Journal, JournalError, Torn};
+pub use journal::{History, Journal, JournalError, Torn, bring_up, put_back};
+pub use mirror::{
+    Fate, Fleet, Found, Head, Lag, Lost, MACHINE, OBJECT_MAX, Shelf, Superseded, Unreleased, gather,
+    runs as mirrored_runs,
+};

@@ -150,6 +150,7 @@ pub(super) fn beginning(steps: Vec<PlannedStep>, concurrency: u32) -> Beginning 
         digest: Digest::of(&plan),
         operator: operator(),
         concurrency,
+        journal: None,
         plan,
     }
 }
@@ -188,6 +189,8 @@ pub(super) fn words(engine: &Engine, event: &Event) -> String {
     match event {
         Event::Began(_) => "began".into(),
         Event::Resumed { .. } => "resumed".into(),
+        Event::MirrorBehind { mirror, error } => format!("mirror {mirror} behind: {}", error.message),
+        Event::MirrorCaughtUp { mirror } => format!("mirror {mirror} caught up"),
         Event::Intended {
             step,
             phase,

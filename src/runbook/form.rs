@@ -243,6 +243,30 @@ struct SitesSpec {
     sites: Option<BTreeMap<String, SiteForm>>,
     /// Object stores by name.
     stores: Option<BTreeMap<String, StoreForm>>,
+    /// Where journals of runs are kept besides this machine.
+    journal: Option<JournalForm>,
+}
+
+/// Copies of every run's journal.
+#[derive(JsonSchema)]
+struct JournalForm {
+    /// Stores of this inventory. Each gets every record, as objects that are never changed.
+    #[schemars(length(min = 1))]
+    mirrors: Vec<String>,
+    /// What must hold a record before the next change to the world begins. Default local+1.
+    release: Option<ReleaseWord>,
+}
+
+#[derive(JsonSchema)]
+#[schemars(rename_all = "kebab-case")]
+enum ReleaseWord {
+    /// This machine's disk. Mirrors follow as fast as they can; what they lack is lost with the machine.
+    Local,
+    /// This machine's disk and one mirror.
+    #[schemars(rename = "local+1")]
+    LocalAndOne,
+    /// This machine's disk and more than half of the mirrors.
+    Majority,
 }
 
 /// One cluster: `kubernetes` or `embedded`.
@@ -325,7 +349,7 @@ struct S3Form {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runbook::{InDrill, Mode, OnFailure, Ungraceful};
+    use crate::runbook::{InDrill, Mode, OnFailure, Release, Ungraceful};
 
     /// The words of an enum in its schema.
     fn words<T: JsonSchema>() -> Vec<String> {
@@ -348,5 +372,6 @@ mod tests {
         assert!(all_read::<OnFailure>(&words::<OnFailureWord>()));
         assert!(all_read::<InDrill>(&words::<InDrillWord>()));
         assert!(all_read::<Ungraceful>(&words::<UngracefulWord>()));
+        assert!(all_read::<Release>(&words::<ReleaseWord>()));
     }
 }

@@ -11,7 +11,7 @@ mod sites;
 
 pub use load::{Loaded, load};
 pub use roles::{ACTIVE, STANDBY, swapped};
-pub use sites::{Endpoint, KubernetesSite, S3Store, Sealing, Site, Sites, Store};
+pub use sites::{Endpoint, JournalPlaces, KubernetesSite, Release, S3Store, Sealing, Site, Sites, Store};
 
 use std::collections::BTreeMap;
 

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::text::Spanned;
 
 /// The inventory that a runbook's roles and stores refer to.
@@ -14,6 +16,65 @@ pub struct Sites {
     pub sites: BTreeMap<String, Site>,
     /// Object stores.
     pub stores: BTreeMap<String, Store>,
+    /// Where journals of runs are kept besides this machine; `None`: nowhere.
+    pub journal: Option<JournalPlaces>,
+}
+
+/// Where journals of runs are kept besides this machine.
+///
+/// ## Why in the inventory
+///
+/// A runbook says what is done, an inventory where things are and what fails together. And whoever adopts a
+/// run on another machine has no runbook at hand: the inventory and the stores' credentials must do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JournalPlaces {
+    /// Names of stores, in the order in which they are asked.
+    pub mirrors: Vec<String>,
+    /// What has to hold a record before anything may follow from it.
+    pub release: Release,
+}
+
+/// What has to hold a record before anything may follow from it, besides this machine's disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Release {
+    /// Nothing: mirrors follow as they can.
+    Local,
+    /// One mirror.
+    #[default]
+    #[serde(rename = "local+1")]
+    LocalAndOne,
+    /// More than half of the mirrors, so that two machines that see different ones never both go on.
+    Majority,
+}
+
+impl Release {
+    /// As it is written in an inventory.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::LocalAndOne => "local+1",
+            Self::Majority => "majority",
+        }
+    }
+
+    /// How many of so many mirrors must hold a record.
+    pub const fn needed(self, mirrors: usize) -> usize {
+        match self {
+            Self::Local => 0,
+            Self::LocalAndOne => 1,
+            Self::Majority => mirrors / 2 + 1,
+        }
+    }
+
+    /// How many of so many mirrors have to be read to know that nothing is missing which was released:
+    /// so many that at least one of them had to hold it. `None`: that can never be known.
+    pub const fn to_read(self, mirrors: usize) -> Option<usize> {
+        match self.needed(mirrors) {
+            0 => None,
+            needed => Some(mirrors + 1 - needed),
+        }
+    }
 }
 
 /// One place where services run.

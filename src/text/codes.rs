@@ -39,7 +39,7 @@ codes! {
     UNKNOWN_ROLE = "L025": "A step names a role that the runbook does not give to any site.";
     SITE_NOT_ROLE = "L026": "A step names a site where a role is meant. Steps name roles, so that failback can swap them.";
     UNKNOWN_SITE = "L027": "A role is given to a site that the inventory does not have.";
-    UNKNOWN_STORE = "L028": "A step names a store that the inventory does not have.";
+    UNKNOWN_STORE = "L028": "A step or a mirror of the journal names a store that the inventory does not have.";
     LATE_VALUE = "L029": "The value is known only while running, but this place has to be known when planning: the plan is the contract.";
     OUTPUT_NOT_BEFORE = "L030": "An output of a step is used by a step that does not need it, directly or through others, so it may not be there yet.";
     UNKNOWN_OUTPUT = "L031": "The step has no output of this name.";
@@ -48,12 +48,15 @@ codes! {
     ONE_OF = "L034": "Exactly one of several keys has to be there.";
     REFUSED_VALUE = "L035": "The step kind does not take this value.";
     BAD_RECIPIENT = "L036": "A recipient is a public key of age. It begins with age1.";
+    BAD_MIRROR = "L037": "A store cannot mirror journals: it is named twice, or this machine cannot read back what it writes there.";
     NO_OWNER = "L101": "The runbook has no owner: nobody knows whom to call.";
     NO_RTO = "L102": "The runbook has no recovery time objective: no run can meet or miss it.";
     NO_RPO = "L103": "The runbook has no recovery point objective: nobody has said how much data may be lost.";
     UNPROVEN_RESTORE = "L104": "No step that looks whether the service answers comes after a restore. Files that are back are not yet a service that works.";
     UNKNOWN_PERSON = "L105": "An approval is asked of a role that no person has in `people`.";
     ONE_RECIPIENT = "L106": "A store is sealed for one recipient only. Whoever loses that key loses every backup in it.";
+    MAJORITY_OF_TWO = "L107": "More than half of two mirrors is both: while one of them does not answer, nothing is begun.";
+    MIRRORS_WITH_SITE = "L108": "Every mirror of the journal lies inside the failure domain of one site: the disaster that takes the site takes the way to go on.";
 }
 
 #[cfg(test)]

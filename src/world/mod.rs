@@ -23,6 +23,7 @@ pub mod port;
 pub mod s3;
 #[cfg(feature = "seal")]
 pub mod sealed;
+mod shelf;
 pub mod sim;
 mod tally;
 #[cfg(test)]
@@ -33,3 +34,4 @@ mod transport;
 
 pub use actor::{Clock, Gone, Keeper, Obituary, Remains, Understudy, World, library};
 pub use manifests::manifests;
+pub use shelf::StoreShelf;

@@ -208,6 +208,20 @@ pub trait Store: Send + Sync {
     /// All entries under a prefix, sorted by key.
     fn list<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<Stored>>;
 
+    /// The names between a prefix, which ends with `/` or is empty, and the next `/`, sorted: folders, where
+    /// keys are taken for paths.
+    fn folders<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<String>> {
+        Box::pin(async move {
+            let listed = self.list(prefix).await?;
+            let names = listed.iter().filter_map(|entry| {
+                let (name, _) = entry.key.strip_prefix(prefix)?.split_once('/')?;
+                Some(name.to_owned())
+            });
+            let names: std::collections::BTreeSet<String> = names.collect();
+            Ok(names.into_iter().collect())
+        })
+    }
+
     /// One object's bytes as a stream; a missing one is `NotFound`.
     fn get<'a>(&'a self, key: &'a str) -> Answer<'a, BoxStream<'static, Result<Bytes, WorldError>>>;
 

@@ -144,6 +144,11 @@ impl Store for Sealed {
         })
     }
 
+    /// Names of folders are not sealed.
+    fn folders<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<String>> {
+        self.inner.folders(prefix)
+    }
+
     fn get<'a>(&'a self, key: &'a str) -> Answer<'a, Body> {
         Box::pin(async move {
             let target = self.address();

@@ -118,6 +118,7 @@ fn beginning(steps: Vec<PlannedStep>, concurrency: u32) -> Beginning {
             pid: std::process::id(),
         },
         concurrency,
+        journal: None,
         plan,
     }
 }

@@ -12,4 +12,5 @@ mod backups;
 mod cli;
 mod lab;
 mod layers;
+mod mirrors;
 mod objects;

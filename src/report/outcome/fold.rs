@@ -124,7 +124,9 @@ impl Fold {
             }
             Event::Finished { verdict } => self.state = State::Ended { verdict: *verdict },
             Event::Began(_) => self.begun_again(entry),
-            Event::Intended { .. }
+            Event::MirrorBehind { .. }
+            | Event::MirrorCaughtUp { .. }
+            | Event::Intended { .. }
             | Event::Performed { .. }
             | Event::Failed { .. }
             | Event::Unknown { .. } => {}

@@ -23,6 +23,7 @@ impl Tape {
             digest: Digest::of(&plan),
             operator: operator("anna"),
             concurrency: 8,
+            journal: None,
             plan,
         };
         tape.push(0, Event::Began(Box::new(beginning)));

@@ -21,6 +21,18 @@ pub(super) fn said(watch: &Watch, entry: &Entry, chatty: bool) -> Vec<Line> {
             "taken up again by {} on {}",
             operator.name, operator.host
         )),
+        Event::MirrorBehind { mirror, error } => vec![Line::new(
+            Word::Wait,
+            "",
+            "",
+            &format!(
+                "the journal's mirror {mirror} is late: {}; it is tried again",
+                error.message
+            ),
+        )],
+        Event::MirrorCaughtUp { mirror } => {
+            note(&format!("the journal's mirror {mirror} holds everything again"))
+        }
         Event::Intended { step, .. } => intended(fold, *step, chatty),
         Event::Performed {
             step,

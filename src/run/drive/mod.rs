@@ -14,6 +14,7 @@
 //!   intents, which the next process takes up.
 
 mod errand;
+mod mirrored;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,7 @@ use tokio::time::Interval;
 
 use super::inbox::{Inbox, Slip};
 use super::journal::Journal;
+use super::mirror::{Lag, Mirrors, Unreleased};
 use super::{
     Commands, Engine, Entry, Errand, Event, Hold, IllegalEvent, Moment, Order, QuestionPolicy, Refused,
     Sight, Ticket, Timekeeper, Verdict, What,
@@ -67,6 +69,9 @@ pub trait Watch: Send + Sync {
     /// What an effect in flight is waiting for, in its own words. Not durable; called from wherever the
     /// effect is.
     fn progress(&self, step: u32, words: &str);
+
+    /// The driver leaves, and a mirror of the journal does not hold all of it.
+    fn left_behind(&self, _: &Lag) {}
 }
 
 /// Why a driver left.
@@ -93,6 +98,11 @@ struct Driver {
     wiring: Wiring,
     orders_open: bool,
     inbox: Option<(Inbox, Interval)>,
+    mirrors: Option<Mirrors>,
+    /// What is to be recorded of mirrors.
+    heard: Vec<Event>,
+    /// Too few mirrors hold the last intents: they are not carried out, and nothing new is begun.
+    held_back: Option<Unreleased>,
     tasks: JoinSet<(Ticket, Sight)>,
     running: BTreeMap<u32, AbortHandle>,
     /// Orders that are followed, and told so when that is durable.
@@ -107,16 +117,38 @@ enum Reply {
 
 impl Driver {
     async fn go(mut self) -> Result<Ended, RunError> {
-        let end = self.turn_after_turn().await;
+        let end = self.go_on_from_the_first_record().await;
         self.drop_what_is_in_flight().await;
+        self.leave_mirrors(&end).await;
         end
+    }
+
+    /// What is known already has to be released before anything follows from it.
+    async fn go_on_from_the_first_record(&mut self) -> Result<Ended, RunError> {
+        self.release().await?;
+        match self.held_back.take() {
+            Some(why) => Err(RunError::Unreleased(why)),
+            None => self.turn_after_turn().await,
+        }
     }
 
     async fn turn_after_turn(&mut self) -> Result<Ended, RunError> {
         loop {
-            let commands = self.engine.commands(self.moment.elapsed_ms)?;
+            let held_back = self.held_back.is_some();
+            let heard = self.take_news_down()?;
+            let mut commands = self.engine.commands(self.moment.elapsed_ms)?;
+            commands.record.splice(0..0, heard);
             let wake_at_ms = commands.wake_at_ms;
             self.carry_out(commands).await?;
+            if self.interrupts > 1 {
+                return Ok(Ended::Interrupted);
+            }
+            match &self.held_back {
+                // One more turn, in which that is recorded.
+                Some(_) if !held_back => continue,
+                Some(why) if self.tasks.is_empty() => return Err(RunError::Unreleased(why.clone())),
+                _ => {}
+            }
             if let Some(end) = self.end() {
                 return Ok(end);
             }
@@ -146,13 +178,16 @@ impl Driver {
                 task.abort();
             }
         }
-        for errand in commands.errands {
-            self.start(errand);
+        if self.held_back.is_none() && self.interrupts < 2 {
+            for errand in commands.errands {
+                self.start(errand);
+            }
         }
         Ok(())
     }
 
-    /// Makes events durable, then tells the watcher. Disks may be slow: other tasks go on meanwhile.
+    /// Makes events durable here and in the mirrors that have to hold them, then tells the watcher. Disks may
+    /// be slow: other tasks go on meanwhile.
     async fn save(&mut self, events: Vec<Event>) -> Result<(), RunError> {
         if events.is_empty() {
             return Ok(());
@@ -169,7 +204,9 @@ impl Driver {
             .await
             .map_err(|error| RunError::Broken(error.to_string()))?;
         self.journal = Some(journal);
-        for entry in entries? {
+        let entries = entries?;
+        self.release().await?;
+        for entry in entries {
             self.wiring.watch.recorded(&entry);
         }
         Ok(())
@@ -230,6 +267,12 @@ impl Driver {
             return Happened::Time;
         }
         let wake_at = self.clock.instant(wake_at_ms.unwrap_or(0));
+        let news = async {
+            match &mut self.mirrors {
+                Some(mirrors) => mirrors.news().await,
+                None => std::future::pending().await,
+            }
+        };
         let look = async {
             match &mut self.inbox {
                 Some((_, interval)) => {
@@ -243,6 +286,7 @@ impl Driver {
             Some(done) = self.tasks.join_next() => Happened::Done(done.ok()),
             () = tokio::time::sleep_until(wake_at), if wake_at_ms.is_some() => Happened::Time,
             () = look => Happened::Look,
+            event = news => Happened::Heard(event),
         }
     }
 
@@ -257,6 +301,7 @@ impl Driver {
             Happened::Order(None) => self.orders_open = false,
             Happened::Order(Some(placed)) => self.follow(&placed.order, Reply::Channel(placed.reply)),
             Happened::Look => self.look_into_inbox(),
+            Happened::Heard(event) => self.heard.push(event),
             Happened::Done(Some((ticket, sight))) => {
                 self.running.remove(&ticket.step);
                 self.engine.saw(&ticket, sight, self.moment.elapsed_ms)?;
@@ -305,6 +350,8 @@ enum Happened {
     Order(Option<Placed>),
     /// The inbox is to be looked into.
     Look,
+    /// Something is to be said of a mirror.
+    Heard(Event),
     /// An errand is done, or was aborted.
     Done(Option<(Ticket, Sight)>),
 }

@@ -10,6 +10,7 @@ use tokio::time::MissedTickBehavior;
 use super::{Driver, Ended, IllegalEvent, Wiring};
 use crate::run::inbox::Inbox;
 use crate::run::journal::{Journal, JournalError, Torn};
+use crate::run::mirror::{Fleet, Head, Lag, Mirrors, Superseded, Unreleased};
 use crate::run::{Beginning, Engine, Entry, Event, Operator, Timekeeper, Verdict};
 
 /// How often the inbox is looked into: faster than a person notices, too rare to be seen in a profile.
@@ -26,6 +27,8 @@ pub struct Run {
     pub torn: Option<Torn>,
     pub(super) journal: Journal,
     clock: Timekeeper,
+    /// Where the journal is copied to, and what each of these places is known to hold.
+    mirrored: Option<(Fleet, Vec<Option<Head>>)>,
 }
 
 /// Why a run cannot be driven.
@@ -37,6 +40,12 @@ pub enum RunError {
     /// The journal tells of something impossible, or the engine has a bug.
     #[error(transparent)]
     Illegal(#[from] IllegalEvent),
+    /// Too few mirrors of the journal hold what has to be known before the run goes on.
+    #[error(transparent)]
+    Unreleased(Unreleased),
+    /// Another process carries the run.
+    #[error(transparent)]
+    Superseded(Superseded),
     /// There is nothing left to do.
     #[error("the run has ended")]
     Ended(Verdict),
@@ -60,6 +69,7 @@ impl Run {
             torn: None,
             journal,
             clock,
+            mirrored: None,
         })
     }
 
@@ -94,7 +104,49 @@ impl Run {
             torn: history.torn,
             journal,
             clock,
+            mirrored: None,
         })
+    }
+
+    /// Has the journal copied to mirrors, and nothing begin before they hold it as their rule asks. `kept`
+    /// is what each is known to hold, `None` where that is not known.
+    #[must_use]
+    pub fn mirrored(mut self, fleet: Fleet, kept: Vec<Option<Head>>) -> Self {
+        self.mirrored = Some((fleet, kept));
+        self
+    }
+
+    /// Gives mirrors what they lack of a journal that nobody carries. Says what they lack all the same.
+    ///
+    /// # Errors
+    ///
+    /// As [`Journal::open`].
+    pub async fn bring_mirrors_up(
+        folder: &Path,
+        operator: &Operator,
+        fleet: &Fleet,
+        kept: &[Option<Head>],
+    ) -> Result<Vec<Lag>, JournalError> {
+        let (journal, history) = Journal::open(folder, operator)?;
+        let Some(Event::Began(begun)) = history.entries.first().map(|entry| &entry.event) else {
+            return Ok(Vec::new());
+        };
+        let (group, head) = (&begun.plan.runbook.name, journal.head());
+        let mirrors = Mirrors::start(fleet, group, &begun.run, &journal.file(), kept, head);
+        Ok(mirrors.settle().await)
+    }
+
+    fn mirrors(&self) -> Option<Mirrors> {
+        let (fleet, kept) = self.mirrored.as_ref()?;
+        let beginning = self.engine.beginning();
+        Some(Mirrors::start(
+            fleet,
+            &beginning.plan.runbook.name,
+            &beginning.run,
+            &self.journal.file(),
+            kept,
+            self.journal.head(),
+        ))
     }
 
     /// Carries the run until it ends, is paused, or is interrupted. The watcher hears of what comes after
@@ -104,6 +156,7 @@ impl Run {
     ///
     /// The journal failed, or lifeboat has a bug; the run can be resumed.
     pub async fn drive(self, wiring: Wiring) -> Result<Ended, RunError> {
+        let mirrors = self.mirrors();
         let mut engine = self.engine;
         engine.set_questions(wiring.questions);
         let inbox = if wiring.inbox {
@@ -123,6 +176,9 @@ impl Run {
             wiring,
             orders_open: true,
             inbox,
+            mirrors,
+            heard: Vec::new(),
+            held_back: None,
             tasks: JoinSet::new(),
             running: BTreeMap::new(),
             followed: Vec::new(),

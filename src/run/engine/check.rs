@@ -36,7 +36,7 @@ impl Engine {
         }
         match event {
             Event::Began(_) => no("a run begins once"),
-            Event::Resumed { .. } => Ok(()),
+            Event::Resumed { .. } | Event::MirrorBehind { .. } | Event::MirrorCaughtUp { .. } => Ok(()),
             Event::Intended { .. } => self.judge_intent(event),
             Event::Performed { step, .. } => self.judge_result(*step, trial_of(event), Some(Answer::Yes)),
             Event::Failed { step, .. } => self.judge_result(*step, trial_of(event), Some(Answer::No)),
@@ -310,6 +310,8 @@ pub(super) const fn step_of(event: &Event) -> Option<u32> {
         | Event::Resumed { .. }
         | Event::Paused { .. }
         | Event::Stopping { .. }
+        | Event::MirrorBehind { .. }
+        | Event::MirrorCaughtUp { .. }
         | Event::Finished { .. } => None,
     }
 }
@@ -354,6 +356,8 @@ fn describe(engine: &Engine, event: &Event) -> String {
     let what = match event {
         Event::Began(_) => "beginning",
         Event::Resumed { .. } => "resuming",
+        Event::MirrorBehind { .. } => "a late mirror",
+        Event::MirrorCaughtUp { .. } => "a mirror that is up to date",
         Event::Intended { .. } => "starting",
         Event::Performed { .. } => "success",
         Event::Failed { .. } => "failure",

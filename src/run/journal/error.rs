@@ -66,6 +66,14 @@ pub enum JournalError {
         /// As a fragment.
         why: String,
     },
+    /// A mirror holds another history of the same run.
+    #[error("{} and the mirrors tell different stories from record {record} on", path.display())]
+    Forked {
+        /// The file.
+        path: PathBuf,
+        /// The first record that differs, from 0.
+        record: u64,
+    },
     /// A write failed before, and nothing more may be written by this process.
     #[error("{} could not be written before, so nothing more is written", path.display())]
     Poisoned {

@@ -24,11 +24,14 @@
 
 mod error;
 mod read;
+mod restore;
 #[cfg(test)]
 mod tests;
 
 pub use error::JournalError;
 pub use read::{History, Torn};
+pub(in crate::run) use restore::piece;
+pub use restore::{bring_up, put_back};
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
@@ -37,6 +40,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::id::hex;
+use super::mirror::Head;
 use super::{Beginning, Entry, Event, Moment, Operator};
 
 /// The name of the file in a run's folder.
@@ -51,6 +55,8 @@ pub struct Journal {
     folder: PathBuf,
     file: File,
     next_seq: u64,
+    /// Of all whole lines.
+    bytes: u64,
     /// Hex SHA-256 of the last line.
     head: String,
     poisoned: bool,
@@ -118,6 +124,8 @@ impl Journal {
         }
         let mut journal = Self::over(folder.to_owned(), file, lock);
         journal.next_seq = u64::try_from(history.entries.len()).unwrap_or(u64::MAX);
+        let whole = history.torn.map(|torn| torn.offset);
+        journal.bytes = whole.unwrap_or(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         journal.head = head;
         Ok((journal, history))
     }
@@ -148,6 +156,19 @@ impl Journal {
         &self.folder
     }
 
+    /// The file that mirrors copy.
+    pub(in crate::run) fn file(&self) -> PathBuf {
+        self.folder.join(FILE)
+    }
+
+    /// How far it has come, durably.
+    pub(in crate::run) fn head(&self) -> Head {
+        Head {
+            records: self.next_seq,
+            bytes: self.bytes,
+        }
+    }
+
     /// Appends events with one stamp. When it returns they are on the disk.
     ///
     /// # Errors
@@ -173,6 +194,9 @@ impl Journal {
         self.next_seq = self
             .next_seq
             .saturating_add(u64::try_from(entries.len()).unwrap_or(u64::MAX));
+        self.bytes = self
+            .bytes
+            .saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         self.head = head;
         self.poisoned = false;
         Ok(entries)
@@ -209,11 +233,21 @@ impl Journal {
             folder,
             file,
             next_seq: 0,
+            bytes: 0,
             head: String::new(),
             poisoned: false,
             _lock: lock,
         }
     }
+}
+
+/// Reads a journal that is in no file of this machine; `name` stands for it in errors.
+///
+/// # Errors
+///
+/// As [`Journal::read`].
+pub(in crate::run) fn parse(name: &Path, bytes: &[u8]) -> Result<History, JournalError> {
+    read::parse(name, bytes).map(|(history, _)| history)
 }
 
 /// Hex SHA-256 of a line without its newline.

@@ -10,6 +10,7 @@
 //! mistake is reported twice, and none hides another.
 
 mod graph;
+mod journal;
 mod service;
 mod sites;
 mod steps;

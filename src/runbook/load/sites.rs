@@ -35,6 +35,9 @@ pub(super) fn read(node: &Node, folder: &Path, found: &mut Diagnostics) -> Sites
             .stores
             .extend(store(key, node, folder, found).map(|store| (key.value.clone(), store)));
     }
+    if let Some(node) = spec.get("journal") {
+        sites.journal = Some(super::journal::read(node, &sites, found));
+    }
     sites
 }
 

@@ -61,13 +61,13 @@ spec:
       approve: { by: [incident-commander], question: "Send customers to ${roles.standby}?" }
 "#;
 
-fn load_text(text: &str) -> (Loaded, Sources) {
+pub(super) fn load_text(text: &str) -> (Loaded, Sources) {
     let mut sources = Sources::default();
     let id = sources.add("shop/runbook.yaml", text);
     (load(&sources, &[id], KINDS), sources)
 }
 
-fn rendered(text: &str) -> String {
+pub(super) fn rendered(text: &str) -> String {
     let (loaded, sources) = load_text(text);
     loaded.diagnostics.render(&sources, false)
 }

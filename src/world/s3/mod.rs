@@ -140,6 +140,34 @@ impl Bucket {
         Ok(entries)
     }
 
+    async fn names(&self, prefix: &str) -> Result<Vec<String>, WorldError> {
+        let whole = self.whole(prefix);
+        let ask = Ask::read("list the folders of", &whole);
+        let mut names = Vec::new();
+        let mut next: Option<String> = None;
+        loop {
+            let list = self
+                .client
+                .list_objects_v2()
+                .bucket(&self.name)
+                .prefix(&whole)
+                .delimiter("/");
+            let page = list.set_continuation_token(next.take()).send().await;
+            let page = page.map_err(|error| self.failed(ask, &error))?;
+            next = self.following(ask, &page)?;
+            let folders = page.common_prefixes.unwrap_or_default();
+            names.extend(folders.iter().filter_map(|folder| {
+                let name = folder.prefix()?.strip_prefix(&whole)?;
+                Some(name.trim_end_matches('/').to_owned())
+            }));
+            if next.is_none() {
+                break;
+            }
+        }
+        names.sort();
+        Ok(names)
+    }
+
     /// The token of the next page. A page that is cut off without one would be a shorter list.
     fn following(&self, ask: Ask<'_>, page: &ListObjectsV2Output) -> Result<Option<String>, WorldError> {
         match (page.is_truncated(), page.next_continuation_token()) {
@@ -266,6 +294,10 @@ impl Store for Bucket {
 
     fn list<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<Stored>> {
         Box::pin(self.entries(prefix))
+    }
+
+    fn folders<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<String>> {
+        Box::pin(self.names(prefix))
     }
 
     fn get<'a>(&'a self, key: &'a str) -> Answer<'a, BoxStream<'static, Result<Bytes, WorldError>>> {

@@ -7,6 +7,7 @@ mod audit;
 mod corruption;
 mod drill;
 mod killed;
+mod mirrors;
 mod velero;
 mod whole;
 

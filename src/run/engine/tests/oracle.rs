@@ -39,7 +39,7 @@ impl Oracle {
     pub(super) fn read(&mut self, plan: &Plan, entry: &Entry) {
         assert!(!self.finished, "something follows the end");
         match &entry.event {
-            Event::Began(_) => {}
+            Event::Began(_) | Event::MirrorBehind { .. } | Event::MirrorCaughtUp { .. } => {}
             Event::Resumed { .. } => self.paused = false,
             Event::Intended {
                 step,

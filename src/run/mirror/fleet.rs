@@ -1,0 +1,301 @@
+//! All mirrors of one run: what they hold, what is thereby released, and who is late.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::follow::{Follower, News, Out, Standing};
+use super::{Head, Shelf};
+use crate::effect::{ErrorKind, WorldError};
+use crate::run::{Entry, Event, Operator, RunId};
+use crate::runbook::Release;
+
+/// How long a record may wait for the mirrors that have to hold it. A store that restarts is back by then;
+/// somebody who waits for a failover has not yet given up.
+pub(in crate::run) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long mirrors that are not needed for the release may take to get the last records at the end.
+const SETTLE_LIMIT: Duration = Duration::from_secs(10);
+
+/// The mirrors that an inventory names, before a run is carried.
+#[derive(Clone)]
+pub struct Fleet {
+    /// In the order of the inventory.
+    pub shelves: Vec<Arc<dyn Shelf>>,
+    /// What has to hold a record.
+    pub release: Release,
+}
+
+impl std::fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names: Vec<&str> = self.shelves.iter().map(|shelf| shelf.name()).collect();
+        f.debug_struct("Fleet")
+            .field("shelves", &names)
+            .field("release", &self.release)
+            .finish()
+    }
+}
+
+/// Too few mirrors hold a record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", self.words())]
+pub struct Unreleased {
+    /// The rule.
+    pub release: Release,
+    /// How many mirrors have to hold it.
+    pub needed: usize,
+    /// How many do.
+    pub kept: usize,
+    /// Those that do not, and why not.
+    pub lacking: Vec<(String, WorldError)>,
+}
+
+impl Unreleased {
+    fn words(&self) -> String {
+        let lacking: Vec<String> = self
+            .lacking
+            .iter()
+            .map(|(name, error)| format!("{name}: {}", error.message))
+            .collect();
+        format!(
+            "{} of {} mirrors hold the journal's last record, and `{}` asks for {} ({})",
+            self.kept,
+            self.kept + self.lacking.len(),
+            self.release.word(),
+            self.needed,
+            lacking.join("; ")
+        )
+    }
+}
+
+/// Another process goes on with this run.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{}", self.words())]
+pub struct Superseded {
+    /// The mirror that shows it.
+    pub mirror: String,
+    /// The first record that is not ours.
+    pub record: Box<Entry>,
+}
+
+impl Superseded {
+    /// Who carries it now, where the record says that.
+    pub fn operator(&self) -> Option<&Operator> {
+        match &self.record.event {
+            Event::Resumed { operator } => Some(operator),
+            _ => None,
+        }
+    }
+
+    fn words(&self) -> String {
+        let who = self.operator().map_or_else(
+            || "another process".to_owned(),
+            |operator| {
+                format!(
+                    "{} on {} (process {})",
+                    operator.name, operator.host, operator.pid
+                )
+            },
+        );
+        format!(
+            "{who} has taken this run over: record {} in mirror {} is not ours",
+            self.record.seq, self.mirror
+        )
+    }
+}
+
+/// A mirror that does not hold everything when the process leaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lag {
+    /// Its name.
+    pub mirror: String,
+    /// Records that it lacks.
+    pub records: u64,
+    /// Why.
+    pub why: WorldError,
+}
+
+/// What keeps a record from being released.
+#[derive(Debug)]
+pub(in crate::run) enum NotReleased {
+    TooFew(Unreleased),
+    Taken(Superseded),
+}
+
+/// The mirrors of a run that is carried. Dropped, they stop where they are.
+#[derive(Debug)]
+pub(in crate::run) struct Mirrors {
+    names: Vec<String>,
+    release: Release,
+    head: watch::Sender<Head>,
+    standings: watch::Receiver<Vec<Standing>>,
+    news: mpsc::UnboundedReceiver<(String, News)>,
+    _followers: JoinSet<()>,
+}
+
+impl Mirrors {
+    /// Begins to copy. `kept` is what each mirror is known to hold; `None`: it has to be looked for.
+    pub(in crate::run) fn start(
+        fleet: &Fleet,
+        group: &str,
+        run: &RunId,
+        file: &Path,
+        kept: &[Option<Head>],
+        head: Head,
+    ) -> Self {
+        let (head, heads) = watch::channel(head);
+        let known = |index: usize| kept.get(index).copied().flatten();
+        let first = (0..fleet.shelves.len()).map(|index| Standing {
+            kept: known(index).unwrap_or_default().records,
+            ..Standing::default()
+        });
+        let (standings, seen) = watch::channel(first.collect::<Vec<_>>());
+        let (standings, (tell, news)) = (Arc::new(standings), mpsc::unbounded_channel());
+        let mut followers = JoinSet::new();
+        for (index, shelf) in fleet.shelves.iter().enumerate() {
+            let follower = Follower {
+                shelf: shelf.clone(),
+                index,
+                group: group.to_owned(),
+                run: run.clone(),
+                file: file.to_owned(),
+                head: heads.clone(),
+                standings: standings.clone(),
+                news: tell.clone(),
+            };
+            followers.spawn(follower.follow(known(index)));
+        }
+        Self {
+            names: fleet
+                .shelves
+                .iter()
+                .map(|shelf| shelf.name().to_owned())
+                .collect(),
+            release: fleet.release,
+            head,
+            standings: seen,
+            news,
+            _followers: followers,
+        }
+    }
+
+    /// The journal has come so far, durably.
+    pub(in crate::run) fn advance(&self, head: Head) {
+        self.head.send_replace(head);
+    }
+
+    /// Waits until everything up to the head is released.
+    pub(in crate::run) async fn released(&mut self, until: Instant) -> Result<(), NotReleased> {
+        loop {
+            if self.judge().map_err(NotReleased::Taken)? {
+                return Ok(());
+            }
+            let waited = !self.hopeless()
+                && matches!(
+                    tokio::time::timeout_at(until, self.standings.changed()).await,
+                    Ok(Ok(()))
+                );
+            if !waited {
+                return Err(NotReleased::TooFew(self.unreleased()));
+            }
+        }
+    }
+
+    /// Whether enough mirrors hold everything.
+    fn judge(&self) -> Result<bool, Superseded> {
+        let records = self.head.borrow().records;
+        let standings = self.standings.borrow();
+        for (name, standing) in self.names.iter().zip(standings.iter()) {
+            if let Some(Out::Taken(record)) = &standing.out {
+                return Err(Superseded {
+                    mirror: name.clone(),
+                    record: record.clone(),
+                });
+            }
+        }
+        let kept = standings
+            .iter()
+            .filter(|standing| standing.kept >= records)
+            .count();
+        Ok(kept >= self.release.needed(self.names.len()))
+    }
+
+    /// So many mirrors are damaged that waiting cannot help.
+    fn hopeless(&self) -> bool {
+        let standings = self.standings.borrow();
+        let usable = standings.iter().filter(|standing| standing.out.is_none()).count();
+        usable < self.release.needed(self.names.len())
+    }
+
+    fn unreleased(&self) -> Unreleased {
+        let lags = self.lags();
+        Unreleased {
+            release: self.release,
+            needed: self.release.needed(self.names.len()),
+            kept: self.names.len() - lags.len(),
+            lacking: lags.into_iter().map(|lag| (lag.mirror, lag.why)).collect(),
+        }
+    }
+
+    /// The mirrors that do not hold everything.
+    pub(in crate::run) fn lags(&self) -> Vec<Lag> {
+        let records = self.head.borrow().records;
+        let standings = self.standings.borrow();
+        let late = self
+            .names
+            .iter()
+            .zip(standings.iter())
+            .filter(|(_, standing)| standing.kept < records);
+        late.map(|(name, standing)| Lag {
+            mirror: name.clone(),
+            records: records - standing.kept,
+            why: reason(name, standing),
+        })
+        .collect()
+    }
+
+    /// What there is to say of a mirror; waits for it.
+    pub(in crate::run) async fn news(&mut self) -> Event {
+        match self.news.recv().await {
+            Some((mirror, News::Behind(error))) => Event::MirrorBehind { mirror, error },
+            Some((mirror, News::CaughtUp)) => Event::MirrorCaughtUp { mirror },
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Gives the last records a little time, and says which mirrors lack some all the same.
+    pub(in crate::run) async fn settle(mut self) -> Vec<Lag> {
+        let until = Instant::now() + SETTLE_LIMIT;
+        loop {
+            let records = self.head.borrow().records;
+            let under_way = self.standings.borrow().iter().any(|standing| {
+                standing.kept < records && standing.trouble.is_none() && standing.out.is_none()
+            });
+            let over = !under_way
+                || !matches!(
+                    tokio::time::timeout_at(until, self.standings.changed()).await,
+                    Ok(Ok(()))
+                );
+            if over {
+                return self.lags();
+            }
+        }
+    }
+}
+
+fn reason(name: &str, standing: &Standing) -> WorldError {
+    match (&standing.out, &standing.trouble) {
+        (Some(Out::Damaged(why)), _) => {
+            WorldError::new(ErrorKind::Damaged, name, format!("it is damaged: {why}"))
+        }
+        (Some(Out::Taken(_)), _) => {
+            WorldError::new(ErrorKind::Conflict, name, "another process writes there")
+        }
+        (None, Some(trouble)) => trouble.clone(),
+        (None, None) => WorldError::new(ErrorKind::NotYet, name, "it has not answered yet"),
+    }
+}
