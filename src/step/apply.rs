@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::params::{FilePath, NamespaceName, Role};
-use super::{Observed, Refusal, Scene, Script, StepKind};
+use super::{Hand, Observed, Place, Refusal, Scene, Script, StepKind};
 use crate::effect::{self, Effect, Query, Seen};
 use crate::objects::{ObjectId, builtin};
 
@@ -65,6 +65,21 @@ impl StepKind for Apply {
             effects,
             undo: Vec::new(),
         })
+    }
+
+    fn by_hand(params: &Params, place: &Place<'_>) -> Vec<Hand> {
+        let kubectl = place.kubectl(
+            &params.site.0,
+            params.namespace.as_ref().map(|name| name.0.as_str()),
+        );
+        let force = if params.force { " --force-conflicts" } else { "" };
+        let files = crate::text::shell_word(&params.manifests.0.display().to_string());
+        vec![
+            Hand::say("In the runbook's folder, which holds the files:"),
+            Hand::run(format!(
+                "{kubectl} apply --server-side --field-manager=lifeboat{force} -f {files}"
+            )),
+        ]
     }
 }
 

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::params::{Role, StoreName};
 use super::select::{Cluster, KindName, Labels, NamespacePattern, check_labels, kinds, selectors, sorted};
-use super::{Observed, Refusal, Scene, Script, StepKind};
+use super::{Hand, Observed, Place, Refusal, Scene, Script, StepKind};
 use crate::effect::{BackupObjects, Effect, Lock, Selection};
 use crate::text::Period;
 
@@ -120,5 +120,30 @@ impl StepKind for Backup {
             effects: vec![Effect::BackupObjects(effect)],
             undo: Vec::new(),
         })
+    }
+
+    fn by_hand(params: &Params, place: &Place<'_>) -> Vec<Hand> {
+        let mut hands = vec![Hand::say(
+            "Write every object of the namespaces to files, and take them to the store. This is no verified backup: look into the files.",
+        )];
+        for namespace in &params.namespaces {
+            let kubectl = place.kubectl(&params.site.0, Some(&namespace.0));
+            let folder = crate::text::shell_word(&format!("by-hand/{}", namespace.0));
+            hands.push(Hand::run(format!(
+                "mkdir -p {folder} && for kind in $({kubectl} api-resources --namespaced --verbs=list -o name); do {kubectl} get \"$kind\" -o yaml > {folder}/\"$kind\".yaml; done"
+            )));
+        }
+        let to = place.store_root(&params.to.0);
+        hands.push(match place.store_tool(&params.to.0) {
+            Some(tool) => Hand::run(format!(
+                "{tool} cp --recursive by-hand {}",
+                crate::text::shell_word(&format!("{to}by-hand"))
+            )),
+            None => Hand::run(format!("cp -R by-hand {}", crate::text::shell_word(&to))),
+        });
+        if place.unseal(&params.to.0).is_some() {
+            hands.push(Hand::say("The store is sealed: encrypt the files with `age` for its recipients before they leave this machine."));
+        }
+        hands
     }
 }

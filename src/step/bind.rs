@@ -10,6 +10,7 @@ use crate::runbook::{Runbook, Sites, Step};
 use crate::text::{Conform, Diagnostics, Node, NodeValue, bind as bind_text};
 
 /// The steps of a runbook, read with some roles and inputs.
+#[derive(Default)]
 pub struct Bound {
     roles: BTreeMap<String, String>,
     inputs: BTreeMap<String, Value>,

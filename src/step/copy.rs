@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::params::StoreName;
-use super::{Observed, Refusal, Scene, Script, StepKind};
+use super::{Hand, Observed, Place, Refusal, Scene, Script, StepKind};
 use crate::effect::{CopyPrefix, Effect};
 
 /// The kind.
@@ -64,5 +64,45 @@ impl StepKind for Copy {
             effects: vec![Effect::CopyPrefix(effect)],
             undo: Vec::new(),
         })
+    }
+
+    fn by_hand(params: &Params, place: &Place<'_>) -> Vec<Hand> {
+        let (from, to) = (place.store_root(&params.from.0), place.store_root(&params.to.0));
+        let word = |text: String| crate::text::shell_word(&text);
+        let prefix = &params.prefix;
+        let (read, write) = (place.store_tool(&params.from.0), place.store_tool(&params.to.0));
+        let mut hands = Vec::new();
+        match (read, write) {
+            (None, None) => hands.push(Hand::run(format!(
+                "mkdir -p {} && cp -R {} {}",
+                word(format!("{to}{prefix}")),
+                word(format!("{from}{prefix}.")),
+                word(format!("{to}{prefix}"))
+            ))),
+            (read, write) => {
+                hands.push(Hand::say("By way of a folder on this machine:"));
+                hands.push(match read {
+                    Some(tool) => Hand::run(format!(
+                        "{tool} cp --recursive {} by-hand",
+                        word(format!("{from}{prefix}"))
+                    )),
+                    None => Hand::run(format!("cp -R {} by-hand", word(format!("{from}{prefix}")))),
+                });
+                hands.push(match write {
+                    Some(tool) => Hand::run(format!(
+                        "{tool} cp --recursive by-hand {}",
+                        word(format!("{to}{prefix}"))
+                    )),
+                    None => Hand::run(format!(
+                        "mkdir -p {0} && cp -R by-hand/. {0}",
+                        word(format!("{to}{prefix}"))
+                    )),
+                });
+            }
+        }
+        hands.push(Hand::say(
+            "Compare the number of files and their sizes on both sides.",
+        ));
+        hands
     }
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::params::{NamespaceName, Role};
 use super::target::Target;
-use super::{Observed, Refusal, Scene, Script, StepKind};
+use super::{Hand, Observed, Place, Refusal, Scene, Script, StepKind};
 use crate::effect::{self, Effect, Query, Seen};
 use crate::objects::ObjectId;
 
@@ -76,6 +76,27 @@ impl StepKind for Delete {
             effects: vec![Effect::Delete(effect)],
             undo: Vec::new(),
         })
+    }
+
+    fn by_hand(params: &Params, place: &Place<'_>) -> Vec<Hand> {
+        let kubectl = place.kubectl(&params.site.0, params.space());
+        let missing = if params.missing_ok {
+            " --ignore-not-found"
+        } else {
+            ""
+        };
+        vec![
+            Hand::say(format!(
+                "This cannot be undone. Look at {} first, and keep what you see.",
+                params.id()
+            )),
+            Hand::run(format!("{kubectl} get {} -o yaml", params.object.word())),
+            Hand::run(format!(
+                "{kubectl} delete {}{missing} --wait --timeout={}",
+                params.object.word(),
+                place.timeout()
+            )),
+        ]
     }
 }
 

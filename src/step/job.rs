@@ -1,12 +1,13 @@
 //! `job`: run a Kubernetes Job to its end.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::params::{NamespaceName, Role};
-use super::{Observed, Refusal, Scene, Script, StepKind};
+use super::{Hand, Observed, Place, Refusal, Scene, Script, StepKind};
 use crate::effect::{Effect, RunJob};
 
 /// The kind.
@@ -70,5 +71,60 @@ impl StepKind for Job {
             effects: vec![Effect::RunJob(effect)],
             undo: Vec::new(),
         })
+    }
+
+    fn by_hand(params: &Params, place: &Place<'_>) -> Vec<Hand> {
+        let kubectl = place.kubectl(&params.site.0, Some(&params.namespace.0));
+        let word = crate::text::shell_word;
+        let mut create = format!(
+            "{kubectl} create job {} --image={}",
+            place.step,
+            word(&params.image)
+        );
+        if !params.command.is_empty() {
+            let command: Vec<String> = params.command.iter().map(|part| word(part)).collect();
+            let _ = write!(create, " -- {}", command.join(" "));
+        }
+        let mut hands = Vec::new();
+        let needs = params.needs_of_pod();
+        if needs.is_empty() {
+            hands.push(Hand::run(create));
+        } else {
+            hands.push(Hand::say(format!(
+                "`kubectl create job` knows nothing of {}. Write the Job to a file, add them, and create it from there:",
+                needs.join(", ")
+            )));
+            hands.push(Hand::run(format!(
+                "{} > job.yaml",
+                create.replacen("create job", "create job --dry-run=client -o yaml", 1)
+            )));
+            hands.push(Hand::run(format!("{kubectl} create -f job.yaml")));
+        }
+        hands.push(Hand::run(format!(
+            "{kubectl} wait --for=condition=complete job/{} --timeout={}",
+            place.step,
+            place.timeout()
+        )));
+        hands.push(Hand::run(format!("{kubectl} logs job/{}", place.step)));
+        hands
+    }
+}
+
+impl Params {
+    /// What the pod needs beyond image and command, in words.
+    fn needs_of_pod(&self) -> Vec<String> {
+        let variables = self
+            .env
+            .iter()
+            .map(|(name, value)| format!("the variable {name}={value}"));
+        let secrets = self
+            .env_from_secret
+            .iter()
+            .map(|name| format!("the variables from Secret {name}"));
+        let account = self
+            .service_account
+            .iter()
+            .map(|name| format!("the service account {name}"));
+        variables.chain(secrets).chain(account).collect()
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 
+use super::hands::{Hand, Place};
 use crate::effect::{Effect, Query, Seen, WorldError};
 use crate::text::{Diagnostic, Node, codes, from_node};
 
@@ -50,6 +51,10 @@ pub trait StepKind: Send + Sync + 'static {
     ///
     /// A [`Refusal`] where what was seen does not allow it.
     fn script(params: &Self::Params, scene: &Scene<'_>, seen: &Observed) -> Result<Script, Refusal>;
+
+    /// How a person does the same without lifeboat: what to do and what to see, in sentences, and commands of
+    /// tools that every operator has. For the continuity plan, which is read when lifeboat may be gone.
+    fn by_hand(params: &Self::Params, place: &Place<'_>) -> Vec<Hand>;
 }
 
 /// Where a step stands: the part of the runbook that its meaning depends on. Roles, inputs and site
@@ -220,6 +225,9 @@ pub trait Ready: Send + Sync {
     ///
     /// As there.
     fn script(&self, scene: &Scene<'_>, seen: &Observed) -> Result<Script, Refusal>;
+
+    /// See [`StepKind::by_hand`].
+    fn by_hand(&self, place: &Place<'_>) -> Vec<Hand>;
 }
 
 struct With<K: StepKind> {
@@ -233,5 +241,9 @@ impl<K: StepKind> Ready for With<K> {
 
     fn script(&self, scene: &Scene<'_>, seen: &Observed) -> Result<Script, Refusal> {
         K::script(&self.params, scene, seen)
+    }
+
+    fn by_hand(&self, place: &Place<'_>) -> Vec<Hand> {
+        K::by_hand(&self.params, place)
     }
 }

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::hands::in_words;
 use super::params::Person;
-use super::{Observed, Refusal, Scene, Script, StepKind};
+use super::{Hand, Observed, Place, Refusal, Scene, Script, StepKind};
 use crate::effect::{Ask, Effect, Expected};
 use crate::text::Text;
 
@@ -48,5 +49,13 @@ impl StepKind for Manual {
             effects: vec![Effect::Ask(effect)],
             undo: Vec::new(),
         })
+    }
+
+    fn by_hand(params: &Params, place: &Place<'_>) -> Vec<Hand> {
+        let roles: Vec<&str> = params.by.iter().map(|role| role.0.as_str()).collect();
+        vec![
+            Hand::say(format!("To be done by {}:", place.people(&roles))),
+            Hand::say(in_words(&params.instructions)),
+        ]
     }
 }

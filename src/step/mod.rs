@@ -10,6 +10,7 @@ mod check;
 mod copy;
 mod delete;
 mod explain;
+mod hands;
 mod job;
 mod kind;
 mod lint;
@@ -30,6 +31,7 @@ mod wait;
 pub use bind::{Bound, bind};
 pub use check::{check, kind_names};
 pub use explain::explain;
+pub use hands::{Hand, Place};
 pub use kind::{Kind, Observed, Ready, Refusal, Scene, Script, StepKind};
 pub use schema::schema;
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Observed, Refusal, Scene, Script, StepKind};
+use super::{Hand, Observed, Place, Refusal, Scene, Script, StepKind};
 use crate::effect::{self, Effect};
 use crate::text::Millis;
 
@@ -43,5 +43,9 @@ impl StepKind for Pause {
             effects: vec![Effect::Pause(effect)],
             undo: Vec::new(),
         })
+    }
+
+    fn by_hand(params: &Params, _: &Place<'_>) -> Vec<Hand> {
+        vec![Hand::say(format!("Wait {} for {}.", params.r#for, params.reason))]
     }
 }

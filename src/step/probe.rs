@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Observed, Refusal, Scene, Script, StepKind};
+use super::hands::in_words;
+use super::{Hand, Observed, Place, Refusal, Scene, Script, StepKind};
 use crate::effect::{self, Effect, HttpExpect, Target};
 use crate::text::{Millis, Piece, Text};
 
@@ -111,6 +112,48 @@ impl StepKind for Probe {
             effects: vec![Effect::Probe(effect)],
             undo: Vec::new(),
         })
+    }
+
+    fn by_hand(params: &Params, place: &Place<'_>) -> Vec<Hand> {
+        let seconds = params.look_timeout.0.div_ceil(1000);
+        let times = match params.successes {
+            1 => "once".to_owned(),
+            n => format!("{n} times in a row"),
+        };
+        let word = |text: &Text| crate::text::shell_word(&in_words(text));
+        let (good, command) = match (&params.http, &params.tcp) {
+            (Some(url), _) => {
+                let status = params.expect.as_ref().map_or_else(ok, |expect| expect.status);
+                let body = params.expect.as_ref().and_then(|expect| expect.body.as_ref());
+                let body = body.map_or_else(String::new, |body| {
+                    format!(" and a body that holds \u{201c}{body}\u{201d}")
+                });
+                (
+                    format!("A good answer has status {status}{body}, {times}."),
+                    format!(
+                        "curl -sS --max-time {seconds} -w '\\n%{{http_code}}\\n' {}",
+                        word(url)
+                    ),
+                )
+            }
+            (None, address) => {
+                let address = address.as_ref().map_or_else(String::new, in_words);
+                let (host, port) = address.rsplit_once(':').unwrap_or((&address, ""));
+                (
+                    format!("Good is that the connection opens, {times}."),
+                    format!("nc -vz -w {seconds} {} {port}", crate::text::shell_word(host)),
+                )
+            }
+        };
+        vec![
+            Hand::run(command),
+            Hand::say(good),
+            Hand::say(format!(
+                "Go on looking every {} for at most {}.",
+                params.interval,
+                place.timeout()
+            )),
+        ]
     }
 }
 

@@ -9,6 +9,7 @@
 //! cluster that is built again from nothing, and is never meant by accident.
 
 mod change;
+mod hand;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use super::params::{FilePath, Role, StoreName};
 use super::select::{
     Allow, Cluster, KindName, Labels, NamespacePattern, allowances, check_labels, kinds, selectors, sorted,
 };
-use super::{Observed, Refusal, Scene, Script, StepKind};
+use super::{Hand, Observed, Place, Refusal, Scene, Script, StepKind};
 use crate::effect::{
     BackupName, BackupSeen, Before, ClusterScoped, Effect, Existing, Query, RestoreObjects, Seen, Selection,
 };
@@ -225,6 +226,10 @@ impl StepKind for Restore {
             effects: vec![Effect::RestoreObjects(effect)],
             undo: Vec::new(),
         })
+    }
+
+    fn by_hand(params: &Params, place: &Place<'_>) -> Vec<Hand> {
+        hand::by_hand(params, place)
     }
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::params::{LabelSelector, NamespaceName, Role};
-use super::{Observed, Refusal, Scene, Script, StepKind};
+use super::{Hand, Observed, Place, Refusal, Scene, Script, StepKind};
 use crate::effect::{self, Effect, Query, Seen, WorkloadSeen};
 use crate::objects::ObjectId;
 
@@ -105,6 +105,33 @@ impl StepKind for Scale {
                 .map(|one| params.step(one, params.replicas, one.replicas))
                 .collect(),
         })
+    }
+
+    fn by_hand(params: &Params, place: &Place<'_>) -> Vec<Hand> {
+        let kubectl = place.kubectl(&params.site.0, Some(&params.namespace.0));
+        let kind = params.kind.word().to_lowercase();
+        let labels = params.selector.iter().flat_map(|labels| &labels.0);
+        let labels: Vec<String> = labels.map(|(key, value)| format!("{key}={value}")).collect();
+        let which = match &params.name {
+            Some(name) => crate::text::shell_word(name),
+            None => format!("-l {}", crate::text::shell_word(&labels.join(","))),
+        };
+        let mut hands = vec![
+            Hand::say("Write down the sizes as they are, to be able to go back:"),
+            Hand::run(format!("{kubectl} get {kind} {which}")),
+            Hand::run(format!(
+                "{kubectl} scale {kind} {which} --replicas={}",
+                params.replicas
+            )),
+        ];
+        if params.replicas == 0 {
+            hands.push(Hand::say(format!(
+                "Look until none of their pods is left, for at most {}:",
+                place.timeout()
+            )));
+            hands.push(Hand::run(format!("{kubectl} get pods")));
+        }
+        hands
     }
 }
 

@@ -50,6 +50,11 @@ impl Target {
         }
     }
 
+    /// As kubectl takes it: `deployment/web`.
+    pub(super) fn word(&self) -> String {
+        crate::text::shell_word(&format!("{}/{}", self.kind, self.name))
+    }
+
     /// Its full name.
     pub(super) fn id(&self, api_version: Option<&str>, namespace: Option<&str>) -> ObjectId {
         let known = builtin(&self.kind);

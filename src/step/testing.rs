@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::params::{FilePath, LabelSelector, NamespaceName, Person, Role, StoreName};
-use super::{Kind, Observed, Refusal, Scene, Script, StepKind};
+use super::{Hand, Kind, Observed, Place, Refusal, Scene, Script, StepKind};
 use crate::text::{Millis, Text};
 
 pub(super) fn kinds() -> Vec<Kind> {
@@ -72,6 +72,10 @@ impl StepKind for Restore {
     fn script(_: &Self::Params, _: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {
         Ok(Script::default())
     }
+
+    fn by_hand(_: &Self::Params, _: &Place<'_>) -> Vec<Hand> {
+        Vec::new()
+    }
 }
 
 pub(super) struct Wait;
@@ -132,6 +136,10 @@ impl StepKind for Wait {
         let WaitParams { site, replicas, .. } = params;
         Err(Refusal::no(format!("{} {replicas}", site.0), ""))
     }
+
+    fn by_hand(_: &Self::Params, _: &Place<'_>) -> Vec<Hand> {
+        Vec::new()
+    }
 }
 
 pub(super) struct Ask;
@@ -159,5 +167,9 @@ impl StepKind for Ask {
 
     fn script(_: &Self::Params, _: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {
         Ok(Script::default())
+    }
+
+    fn by_hand(_: &Self::Params, _: &Place<'_>) -> Vec<Hand> {
+        Vec::new()
     }
 }

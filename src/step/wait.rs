@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::params::{NamespaceName, Role};
 use super::target::Target;
-use super::{Observed, Refusal, Scene, Script, StepKind};
+use super::{Hand, Observed, Place, Refusal, Scene, Script, StepKind};
 use crate::effect::{Await, Condition, Effect};
 use crate::objects::ObjectId;
 
@@ -72,6 +72,45 @@ impl StepKind for Wait {
             effects: vec![Effect::Await(effect)],
             undo: Vec::new(),
         })
+    }
+
+    fn by_hand(params: &Params, place: &Place<'_>) -> Vec<Hand> {
+        let kubectl = place.kubectl(&params.site.0, params.space());
+        let (object, timeout) = (params.r#for.word(), place.timeout());
+        let until = |what: &str| Hand::run(format!("{kubectl} wait {what} {object} --timeout={timeout}"));
+        match params.wanted() {
+            Condition::Available { replicas } => {
+                let enough =
+                    replicas.map_or_else(String::new, |n| format!(" At least {n} have to be ready."));
+                vec![
+                    Hand::run(format!("{kubectl} rollout status {object} --timeout={timeout}")),
+                    Hand::say(format!(
+                        "It is done when every replica is there and ready.{enough}"
+                    )),
+                ]
+            }
+            Condition::Exists => vec![
+                Hand::run(format!("{kubectl} get {object}")),
+                Hand::say(format!(
+                    "It is done when the object is there; look again for at most {timeout}."
+                )),
+            ],
+            Condition::Gone => vec![
+                until("--for=delete"),
+                Hand::say("It is done when the object is gone."),
+            ],
+            Condition::Complete => vec![
+                until("--for=condition=complete"),
+                Hand::say("It is done when the Job has completed."),
+            ],
+            Condition::Status(kind) => {
+                let condition = crate::text::shell_word(&format!("--for=condition={kind}"));
+                vec![
+                    until(&condition),
+                    Hand::say(format!("It is done when the condition {kind} is true.")),
+                ]
+            }
+        }
     }
 }
 

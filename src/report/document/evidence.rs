@@ -9,6 +9,7 @@ use crate::report::draw::Tone;
 use crate::report::outcome::{StepReport, Summary};
 use crate::report::units::moment;
 use crate::report::words::ledger;
+use crate::text::shell_word;
 
 /// Objects that are named; report.json has all of them.
 const NAMED: usize = 50;
@@ -243,17 +244,6 @@ fn verify(summary: &Summary) -> Vec<Block> {
         ));
     }
     blocks
-}
-
-/// A name as one word of a shell, so that what is copied does what it shows.
-fn shell_word(name: &str) -> String {
-    if name
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
-    {
-        return name.to_owned();
-    }
-    format!("'{}'", name.replace('\'', "'\\''"))
 }
 
 fn sign_off(summary: &Summary) -> Vec<Block> {

@@ -36,6 +36,23 @@ pub(super) struct Map {
     hosts: BTreeMap<String, String>,
 }
 
+impl Map {
+    /// What becomes what, for a person who does it by hand.
+    pub(super) fn in_words(&self) -> Vec<String> {
+        let namespaces = self.namespaces.iter();
+        let namespaces = namespaces.map(|(from, to)| format!("namespace {from} becomes {}", to.0));
+        let pairs = |what: &'static str, map: &BTreeMap<String, String>| {
+            let one = move |(from, to): (&String, &String)| format!("{what} {from} becomes {to}");
+            map.iter().map(one).collect::<Vec<_>>()
+        };
+        let mut all: Vec<String> = namespaces.collect();
+        all.extend(pairs("storage class", &self.storage_classes));
+        all.extend(pairs("registry", &self.registries));
+        all.extend(pairs("host", &self.hosts));
+        all
+    }
+}
+
 /// One patch and the objects that it is for. All conditions must hold; they look at the object after `map`
 /// and before the first patch.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
