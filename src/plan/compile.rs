@@ -240,6 +240,7 @@ fn subject(runbook: &Runbook) -> Subject {
         owner: runbook.owner.clone(),
         people: runbook.people.clone(),
         digest: runbook.digest.clone(),
+        recovery: Some(runbook.recovery.clone()),
     }
 }
 

@@ -12,16 +12,16 @@ use crate::runbook::Step;
 
 /// The steps that take part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Order {
+pub struct Order {
     /// Indices into the runbook's steps, each after everything that it needs.
-    pub(super) steps: Vec<usize>,
+    pub steps: Vec<usize>,
     /// For each of `steps`: positions in `steps` that it needs, sorted; steps that take no part are
     /// bridged by what they need themselves.
-    pub(super) needs: Vec<Vec<u32>>,
+    pub needs: Vec<Vec<u32>>,
 }
 
 /// Orders the steps for which `takes_part` holds.
-pub(super) fn order(steps: &[Step], takes_part: impl Fn(&Step) -> bool) -> Order {
+pub fn order(steps: &[Step], takes_part: impl Fn(&Step) -> bool) -> Order {
     // Only looked up, never iterated over: its order cannot be seen.
     let index: HashMap<&str, usize> = steps
         .iter()

@@ -20,6 +20,7 @@ mod tests;
 pub use compile::compile;
 pub use digest::Digest;
 pub use draft::Request;
+pub use graph::{Order, order};
 pub use stale::{Change, changes};
 
 use std::collections::BTreeMap;
@@ -105,6 +106,9 @@ pub struct Subject {
     pub people: BTreeMap<String, Vec<String>>,
     /// Hex SHA-256 of the runbook's bytes.
     pub digest: String,
+    /// Of what the recovery depends on; see [`crate::runbook::Runbook::recovery`]. Older plans have none.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub recovery: Option<String>,
 }
 
 /// One step, decided.

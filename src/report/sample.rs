@@ -170,6 +170,7 @@ fn base(mode: Mode, steps: Vec<PlannedStep>) -> Plan {
             }),
             people: BTreeMap::new(),
             digest: "1f2e3d4c5b6a79881f2e3d4c5b6a79881f2e3d4c5b6a79881f2e3d4c5b6a7988".into(),
+            recovery: None,
         },
         mode,
         roles: BTreeMap::from([

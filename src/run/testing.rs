@@ -126,6 +126,7 @@ pub(super) fn plan(steps: Vec<PlannedStep>) -> Plan {
             owner: None,
             people: [("commander".to_owned(), vec!["anna".to_owned(), "ben".to_owned()])].into(),
             digest: String::new(),
+            recovery: None,
         },
         mode: Mode::Failover,
         roles: BTreeMap::new(),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 
-use crate::text::Millis;
+use crate::text::{Millis, Period};
 
 use super::Runbook;
 
@@ -65,6 +65,8 @@ struct RunbookSpec {
     inputs: Option<BTreeMap<String, InputForm>>,
     /// Role of a person to names.
     people: Option<BTreeMap<String, Vec<String>>>,
+    /// What people have to know, for the continuity plan; no recovery depends on it.
+    continuity: Option<ContinuityForm>,
     /// What is done. Steps that do not need each other run side by side.
     #[schemars(length(min = 1))]
     steps: Vec<StepForm>,
@@ -104,6 +106,72 @@ struct InputForm {
     choices: Option<Vec<String>>,
     /// What it is for.
     description: Option<String>,
+}
+
+/// What people have to know, for the continuity plan.
+#[derive(JsonSchema)]
+struct ContinuityForm {
+    /// Who has approved the plan.
+    approved: Option<ApprovalForm>,
+    /// For how long a proof by a drill or a real recovery is good, such as 90d (the default).
+    proof: Option<Period>,
+    /// How to reach somebody: by the name that `people` uses, or any other; companies too.
+    contacts: Option<BTreeMap<String, ContactForm>>,
+    /// When a failover is declared.
+    activation: Option<ActivationForm>,
+    /// When it is over and the plan is put away: all of these.
+    deactivation: Option<Vec<String>>,
+    /// Who is told when it takes too long.
+    escalation: Option<Vec<EscalationForm>>,
+    /// Where copies of the plan lie that can be read when everything is down.
+    copies: Option<Vec<String>>,
+}
+
+/// Who stands for the plan.
+#[derive(JsonSchema)]
+struct ApprovalForm {
+    /// Name and office.
+    by: String,
+    /// The day.
+    on: String,
+}
+
+/// How to reach a person or a company.
+#[derive(JsonSchema)]
+struct ContactForm {
+    /// In full.
+    name: Option<String>,
+    /// With the country's number, as a string.
+    phone: Option<String>,
+    /// An address.
+    mail: Option<String>,
+    /// Whatever else: hours, contract number.
+    note: Option<String>,
+    /// Another company.
+    vendor: Option<bool>,
+}
+
+/// When a failover is declared.
+#[derive(JsonSchema)]
+struct ActivationForm {
+    /// Any of these is enough.
+    #[schemars(length(min = 1))]
+    criteria: Vec<String>,
+    /// Roles of people who may declare it.
+    by: Option<Vec<String>>,
+    /// The time for the decision; customers wait for it, too.
+    decide_within: Option<Millis>,
+}
+
+/// Somebody is told because it takes too long.
+#[derive(JsonSchema)]
+struct EscalationForm {
+    /// From the declaration.
+    after: Millis,
+    /// A role of `people` or a name of `contacts`.
+    tell: String,
+    /// What for.
+    why: Option<String>,
 }
 
 #[derive(JsonSchema)]

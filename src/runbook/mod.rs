@@ -3,12 +3,14 @@
 //! This layer knows the shape of both documents and nothing about step kinds: a step's parameters
 //! stay a [`crate::text::Node`] until [`crate::step`] reads them.
 
+mod continuity;
 pub(crate) mod form;
 mod input;
 mod load;
 mod roles;
 mod sites;
 
+pub use continuity::{Activation, Approval, Contact, Continuity, Escalation};
 pub use load::{Loaded, load};
 pub use roles::{ACTIVE, STANDBY, swapped};
 pub use sites::{Endpoint, JournalPlaces, KubernetesSite, Release, S3Store, Sealing, Site, Sites, Store};
@@ -103,10 +105,15 @@ pub struct Runbook {
     pub inputs: BTreeMap<String, Input>,
     /// Role of a person → names.
     pub people: BTreeMap<String, Vec<String>>,
+    /// What people have to know, and no step can say.
+    pub continuity: Continuity,
     /// In the order in which they were written.
     pub steps: Vec<Step>,
     /// Hex SHA-256 of the file's bytes: was it changed since?
     pub digest: String,
+    /// Hex SHA-256 of what the recovery depends on: steps, roles, inputs, who may answer. A new telephone
+    /// number changes [`Runbook::digest`] and not this, so that it voids no proof.
+    pub recovery: String,
     /// The folder of the file: relative paths in steps start here.
     pub folder: std::path::PathBuf,
 }

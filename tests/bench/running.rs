@@ -135,6 +135,7 @@ fn plan(steps: Vec<PlannedStep>) -> Plan {
             owner: None,
             people: BTreeMap::new(),
             digest: String::new(),
+            recovery: None,
         },
         mode: Mode::Failover,
         roles: BTreeMap::new(),

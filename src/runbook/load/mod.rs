@@ -9,8 +9,10 @@
 //! ranges; then it is read by accessors that take what is there and pass over what was reported. No
 //! mistake is reported twice, and none hides another.
 
+mod continuity;
 mod graph;
 mod journal;
+mod recovery;
 mod service;
 mod sites;
 mod steps;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{graph, integer, millis, named, spanned, steps, take, text, words};
+use super::{continuity, graph, integer, millis, named, recovery, spanned, steps, take, text, words};
 use crate::runbook::{Input, InputKind, Objectives, Owner, Runbook};
 use crate::text::{Diagnostic, Diagnostics, Key, Node, NodeValue, Spanned, codes, quote};
 
 /// A node that says nothing: what stands for a part that is missing.
-const NOTHING: Node = Node {
+pub(super) const NOTHING: Node = Node {
     value: NodeValue::Null,
     span: crate::text::Span::NOWHERE,
 };
@@ -17,6 +17,7 @@ const NOTHING: Node = Node {
 /// Reads a document that has been held against the schema. The digest and folder are left empty.
 pub(super) fn read(mut node: Node, kinds: &[&str], found: &mut Diagnostics) -> Runbook {
     let mut spec = take(&mut node, "spec").unwrap_or(NOTHING);
+    let recovery = recovery::digest(&spec);
     let steps = match take(&mut spec, "steps").map(|steps| steps.value) {
         Some(NodeValue::Sequence(steps)) => steps,
         _ => Vec::new(),
@@ -28,6 +29,7 @@ pub(super) fn read(mut node: Node, kinds: &[&str], found: &mut Diagnostics) -> R
     let name = name.unwrap_or_else(|| Spanned::new(String::new(), node.span));
     let steps = steps::read(steps, kinds, found);
     graph::check(&steps, found);
+    let people = people(spec, found);
     Runbook {
         title: text(spec, "title").unwrap_or_else(|| name.value.clone()),
         name,
@@ -37,8 +39,10 @@ pub(super) fn read(mut node: Node, kinds: &[&str], found: &mut Diagnostics) -> R
         objectives: objectives(spec.get("objectives").unwrap_or(&NOTHING)),
         roles: roles(spec, found),
         inputs: inputs(spec, found),
-        people: people(spec, found),
+        continuity: continuity::read(spec, &people, found),
+        people,
         steps,
+        recovery,
         digest: String::new(),
         folder: std::path::PathBuf::new(),
     }

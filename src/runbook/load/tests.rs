@@ -7,7 +7,7 @@ use crate::runbook::{Endpoint, InputKind, KubernetesSite, Mode, OnFailure};
 const KINDS: &[&str] = &["approve", "backup", "manual", "probe", "restore", "scale", "wait"];
 
 /// Every part of the language at least once.
-const SHOP: &str = r#"apiVersion: lifeboat.dev/v1alpha1
+pub(super) const SHOP: &str = r#"apiVersion: lifeboat.dev/v1alpha1
 kind: Sites
 metadata: { name: acme }
 spec:
