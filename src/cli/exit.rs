@@ -11,7 +11,7 @@ pub enum Exit {
     /// What was given is wrong: a runbook, a site inventory, arguments.
     BadInput = 2,
     /// The run failed: it did not recover. Of backups: a store did not answer, a backup is not whole, or
-    /// two differ.
+    /// two differ. Of readiness: not ready, or never proven.
     Failed = 3,
     /// The run is paused and waits for a person, or for a mirror of its journal; `lifeboat resume` goes on.
     Paused = 4,
@@ -19,7 +19,8 @@ pub enum Exit {
     Refused = 5,
     /// Something that a drill made is still there.
     NotTornDown = 6,
-    /// Recovered, but an objective was missed or could not be measured, or a step failed on the way.
+    /// Recovered, but an objective was missed or could not be measured, or a step failed on the way. Of
+    /// readiness: something needs attention.
     Missed = 7,
     /// A person stopped it.
     Stopped = 8,

@@ -8,6 +8,7 @@ mod changes;
 mod check;
 mod context;
 mod demo;
+mod docs;
 mod error;
 mod exit;
 mod explain;
@@ -20,6 +21,7 @@ mod order;
 mod output;
 mod plan;
 mod planning;
+mod readiness;
 mod rehearse;
 mod report;
 mod restore;
@@ -66,11 +68,13 @@ Exit codes:
   0  done: recovered, every objective met (or the command did what it says)
   1  something went wrong in lifeboat or on this machine
   2  bad input: a runbook, a site inventory, arguments
-  3  the run failed: it did not recover; a store did not answer, a backup is not whole, two differ
+  3  the run failed: it did not recover; a store did not answer, a backup is not whole, two differ;
+     a service is not ready or was never proven
   4  the run is paused and waits for a person, or for a mirror of its journal
   5  refused before anything was changed
   6  something that a drill made is still there
-  7  recovered, but an objective was missed or not measured, or a step failed on the way
+  7  recovered, but an objective was missed or not measured, or a step failed on the way;
+     a service needs attention
   8  a person stopped it
   9  another process has taken the run over; this one has done nothing more";
 
@@ -143,6 +147,10 @@ enum Command {
     /// End a run for good; a drill is still torn down
     Abort(order::RunArguments),
     Report(report::Arguments),
+    /// Write papers for people: the continuity plan, the card of a service, the report of a run
+    #[command(subcommand)]
+    Docs(docs::Command),
+    Readiness(readiness::Arguments),
     Backups(backup::list::Arguments),
     /// Look at single backups, compare them, and take old ones away; needs an inventory and no runbook
     #[command(subcommand)]
@@ -175,6 +183,8 @@ impl Command {
             Self::Pause(arguments) => order::whole(arguments, What::Pause, settings),
             Self::Abort(arguments) => order::whole(arguments, What::Stop, settings),
             Self::Report(arguments) => report::run(&arguments, settings),
+            Self::Docs(command) => command.run(settings),
+            Self::Readiness(arguments) => readiness::run(&arguments, settings),
             Self::Backups(arguments) => backup::list::run(&arguments, settings),
             Self::Backup(command) => command.run(settings),
             Self::Restore(arguments) => restore::run(&arguments, settings),

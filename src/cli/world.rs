@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::CommandError;
-use crate::effect::{Actor, Rehearser};
+use crate::effect::{Actor, Observer, Rehearser};
 use crate::run::{Fleet, Shelf};
 use crate::runbook::{Endpoint, KubernetesSite, Sites, Store as StoreEntry};
 use crate::world::directory::DirectoryStore;
@@ -44,6 +44,14 @@ pub(super) async fn library(sites: &Sites, site: Option<&str>) -> Result<Library
     only.sites.retain(|name, _| Some(name.as_str()) == site);
     let (world, _) = reach(&only).await?;
     Ok(Library::of(world))
+}
+
+/// All stores to look at, and no site.
+pub(super) async fn shelves(sites: &Sites) -> Result<Arc<dyn Observer>, CommandError> {
+    let mut only = sites.clone();
+    only.sites.clear();
+    let (world, _) = reach(&only).await?;
+    Ok(Arc::new(world))
 }
 
 /// All stores, in hands that may prove and delete backups; no site.

@@ -12,6 +12,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::forecast::{Estimates, Expected, seen};
 use super::units::count;
 use crate::effect::{Effect, Seen};
@@ -24,6 +26,7 @@ use crate::runbook::Mode;
 pub struct Record {
     runbook: String,
     mode: Mode,
+    began_at: Timestamp,
     steps: Vec<Took>,
 }
 
@@ -70,6 +73,7 @@ impl Record {
         Some(Self {
             runbook: plan.runbook.name.clone(),
             mode: plan.mode,
+            began_at: entries.first().map(|entry| entry.at)?,
             steps: steps.filter_map(took).collect(),
         })
     }
@@ -123,6 +127,53 @@ fn requests(plan: &Plan, step: &PlannedStep) -> Option<u64> {
     });
     let known: Option<Vec<u64>> = known.collect();
     known.filter(|all| !all.is_empty()).map(|all| all.iter().sum())
+}
+
+/// How long a step took in earlier runs, for a document that is not about one plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// Half of the runs took at most this long, in milliseconds.
+    pub(crate) p50_ms: u64,
+    /// None took longer.
+    pub(crate) longest_ms: u64,
+    /// `3 drills`.
+    pub(crate) source: String,
+    /// When the newest of them began.
+    pub(crate) newest: Timestamp,
+}
+
+/// (name, kind) of a step → how long it took in runs of this mode, or where there are none, in drills; on
+/// the clusters of the newest of them only.
+pub(crate) fn spans(runs: &[Record], mode: Mode) -> BTreeMap<(String, String), Span> {
+    let mut found = collect(runs, Mode::Drill);
+    found.extend(collect(runs, mode));
+    found
+}
+
+fn collect(runs: &[Record], mode: Mode) -> BTreeMap<(String, String), Span> {
+    let mut all: BTreeMap<(String, String), Vec<(Timestamp, &Took)>> = BTreeMap::new();
+    for run in runs.iter().filter(|run| run.mode == mode) {
+        for took in &run.steps {
+            let step = all.entry((took.name.clone(), took.kind.clone())).or_default();
+            step.push((run.began_at, took));
+        }
+    }
+    let span = |(step, took): ((String, String), Vec<(Timestamp, &Took)>)| Some((step, span(took, mode)?));
+    all.into_iter().filter_map(span).collect()
+}
+
+fn span(mut took: Vec<(Timestamp, &Took)>, mode: Mode) -> Option<Span> {
+    took.sort_by_key(|(at, _)| *at);
+    let (newest, last) = *took.last()?;
+    let same = took.iter().filter(|(_, one)| one.clusters == last.clusters);
+    let mut all: Vec<u64> = same.map(|(_, one)| one.ms).collect();
+    all.sort_unstable();
+    Some(Span {
+        p50_ms: *all.get(all.len().checked_sub(1)? / 2)?,
+        longest_ms: *all.last()?,
+        source: runs_of(all.len(), mode),
+        newest,
+    })
 }
 
 /// What these runs say of the steps of a plan.

@@ -6,6 +6,7 @@
 //! for a year later is the report of that night.
 
 mod backups;
+mod continuity;
 mod document;
 mod draw;
 mod drift;
@@ -17,6 +18,7 @@ mod lines;
 mod list;
 mod outcome;
 mod plan_text;
+mod readiness;
 mod rehearsal;
 #[cfg(test)]
 mod sample;
@@ -29,6 +31,7 @@ pub use backups::{
     Pruning, StoreCards, backup_contents, backup_diff, backup_gone, backup_line, backup_list, backup_lock,
     backup_prune, backup_verification,
 };
+pub use continuity::{PARTS, Pages, Paper, Part, Past, Prose, card, plan};
 pub use document::{html, markdown};
 pub use draw::{mermaid, svg_graph};
 pub use drift::change_line;
@@ -40,5 +43,6 @@ pub use outcome::{
     Reached, State, StepReport, StepState, Summary, Waited,
 };
 pub use plan_text::{PlanView, plan_objects, plan_text};
+pub use readiness::{Proof, Readiness, Ready, Reason, Stock, Why, readiness, readiness_table};
 pub use rehearsal::{Answered, rehearsal};
 pub use terminal::{Interactive, Live, LiveOptions, NoSuchStep, Plain, Where, closing, explain, status};

@@ -10,6 +10,7 @@
 mod archive;
 mod backups;
 mod cli;
+mod docs;
 mod lab;
 mod layers;
 mod mirrors;

@@ -1,24 +1,22 @@
-//! `report.html`: one file without scripts, fonts or addresses of others, for screen and paper.
+//! `.html`: one file without scripts, fonts or addresses of others, for screen and paper.
 
 use std::fmt::Write as _;
 
-use jiff::tz::TimeZone;
-
-use super::{Block, Document, Marked, Objective, Section, Table, bars};
-use crate::report::draw::{GRAPH_STYLE, PALETTE, Picture, TIMELINE_STYLE, Tone, escape, svg_of, timeline};
+use super::{Block, Document, Figure, Look, Marked, Objective, Section, Table, bars, prose};
+use crate::report::draw::{GRAPH_STYLE, PALETTE, TIMELINE_STYLE, Tone, escape};
 use crate::report::lines::{each, glue};
-use crate::report::outcome::Summary;
 
-/// The report as a page.
-pub fn html(summary: &Summary, zone: &TimeZone) -> String {
-    let document = Document::of(summary, zone);
+/// The document as a page.
+pub(super) fn page(document: &Document) -> String {
     let mut out = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <meta name=\"generator\" content=\"{}\">\n<title>{}</title>\n<style>{PALETTE}{STYLE}{GRAPH_STYLE}{TIMELINE_STYLE}</style>\n</head>\n<body>\n",
-        escape(&summary.tool),
+         <meta name=\"generator\" content=\"{}\">\n<title>{}</title>\n<style>{PALETTE}{STYLE}{GRAPH_STYLE}{TIMELINE_STYLE}{}</style>\n</head>\n<body class=\"{}\">\n",
+        escape(&document.tool),
         escape(&document.title),
+        feet(&document.footer),
+        document.look.class(),
     );
     let _ = write!(
         out,
@@ -30,19 +28,38 @@ pub fn html(summary: &Summary, zone: &TimeZone) -> String {
         escape(&document.verdict.text),
     );
     for (at, section) in document.sections.iter().enumerate() {
-        out.push_str(&write_section(section, summary));
-        if at == 0 {
+        out.push_str(&write_section(section));
+        if at == 0 && document.look != Look::Card {
             out.push_str(&contents(&document.sections[1..]));
         }
     }
     let _ = write!(
         out,
-        "</main>\n<footer>{} · run {} · plan {}</footer>\n</body>\n</html>\n",
-        escape(&summary.tool),
-        escape(&summary.run.0),
-        escape(summary.digest.short())
+        "</main>\n<footer>{}</footer>\n</body>\n</html>\n",
+        escape(&document.footer)
     );
     out
+}
+
+impl Look {
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Report => "report",
+            Self::Plan => "plan",
+            Self::Card => "card",
+        }
+    }
+}
+
+/// The foot of every printed page: what it is a page of, and which. Pages get separated.
+fn feet(footer: &str) -> String {
+    // Only letters, digits and a few signs: nothing can end the string of the style sheet or the element.
+    let harmless = |c: &char| c.is_alphanumeric() || " .,:+-·".contains(*c);
+    let words: String = footer.chars().filter(harmless).collect();
+    let font = "font:8pt sans-serif;color:#444";
+    format!(
+        "@media print{{@page{{@bottom-left{{content:\"{words}\";{font}}}@bottom-right{{content:counter(page) \" / \" counter(pages);{font}}}}}}}"
+    )
 }
 
 fn contents(sections: &[Section]) -> String {
@@ -52,22 +69,23 @@ fn contents(sections: &[Section]) -> String {
     format!("<nav aria-label=\"Contents\"><ul>{links}</ul></nav>\n")
 }
 
-fn write_section(section: &Section, summary: &Summary) -> String {
+fn write_section(section: &Section) -> String {
     let mut out = format!(
         "<section id=\"{0}\" aria-labelledby=\"{0}-h\">\n<h2 id=\"{0}-h\">{1}</h2>\n",
         section.id, section.heading
     );
     for block in &section.blocks {
-        out.push_str(&write_block(block, summary));
+        out.push_str(&write_block(block));
     }
     out.push_str("</section>\n");
     out
 }
 
-fn write_block(block: &Block, summary: &Summary) -> String {
+fn write_block(block: &Block) -> String {
     match block {
         Block::Lead(words) => format!("<p class=\"lead\">{}</p>\n", plain(words)),
         Block::Paragraph(words) => format!("<p>{}</p>\n", plain(words)),
+        Block::Heading(words) => format!("<h3>{}</h3>\n", plain(words)),
         Block::List(items) => write_list(items),
         Block::Facts(facts) => write_facts(facts),
         Block::Table(table) => write_table(table),
@@ -75,26 +93,44 @@ fn write_block(block: &Block, summary: &Summary) -> String {
             "<div class=\"objectives\">\n{}</div>\n",
             each(objectives, write_objective)
         ),
-        Block::Timeline => format!(
-            "<div class=\"figure\" tabindex=\"0\" role=\"group\" aria-label=\"Timeline\">{}</div>\n",
-            timeline(summary)
-        ),
-        Block::Graph => format!(
-            "<div class=\"figure\" tabindex=\"0\" role=\"group\" aria-label=\"Graph\">{}</div>\n",
-            svg_of(&Picture::of_run(summary), false)
-        ),
-        Block::Commands(commands) => format!(
-            "<pre><code>{}</code></pre>\n",
-            commands
-                .iter()
-                .map(|one| plain(one))
-                .collect::<Vec<_>>()
-                .join("\n")
-        ),
+        Block::Figure(figure) => write_figure(figure),
+        Block::Commands(commands) => write_commands(commands),
         Block::SignOff(lines) => each(*lines, |line| {
             format!("<p class=\"sign\"><span>{line}</span></p>\n")
         }),
+        Block::Checks(lines) => write_checks(lines),
+        Block::Notice(marked) => write_notice(marked),
+        Block::Missing(words) => format!("<p class=\"missing\"><b>Missing.</b> {}</p>\n", plain(words)),
+        Block::Prose(text) => format!("<div class=\"prose\">\n{}</div>\n", prose::html(text)),
+        Block::Source(words) => format!("<p class=\"source\">{}</p>\n", plain(words)),
     }
+}
+
+fn write_figure(figure: &Figure) -> String {
+    format!(
+        "<div class=\"figure\" tabindex=\"0\" role=\"group\" aria-label=\"{}\">{}</div>\n",
+        figure.label, figure.svg
+    )
+}
+
+fn write_commands(commands: &[String]) -> String {
+    let lines: Vec<String> = commands.iter().map(|one| escape(one)).collect();
+    format!("<pre><code>{}</code></pre>\n", lines.join("\n"))
+}
+
+fn write_notice(marked: &Marked) -> String {
+    let tone = marked.tone;
+    format!(
+        "<p class=\"notice {}\"><span aria-hidden=\"true\">{}</span> {}</p>\n",
+        tone.class(),
+        glyph(tone),
+        plain(&marked.text)
+    )
+}
+
+fn write_checks(lines: &[String]) -> String {
+    let one = |line: &String| format!("<li>{}</li>\n", plain(line));
+    format!("<ul class=\"checks\">\n{}</ul>\n", each(lines, one))
 }
 
 fn write_list(items: &[Marked]) -> String {
@@ -150,8 +186,8 @@ fn write_cell(cell: &Marked, name: &str, first: bool) -> String {
 
 /// A longer text in a coloured box is a wall.
 const TAG: usize = 24;
-/// A cell as short as a time of day or a site's name never wraps.
-const SHORT: usize = 12;
+/// A cell as short as a time of day, a telephone number or a site's name never wraps.
+const SHORT: usize = 17;
 /// A longer word may be broken anywhere, or a digest pushes the table off the page.
 const UNBROKEN: usize = 22;
 
@@ -202,4 +238,4 @@ const fn glyph(tone: Tone) -> &'static str {
 }
 
 /// How the page looks. Nothing in it comes from a run.
-const STYLE: &str = include_str!("report.css");
+const STYLE: &str = include_str!("document.css");

@@ -1,4 +1,4 @@
-//! `report.md`: for repositories, wikis and mail.
+//! `.md`: for repositories, wikis and mail.
 //!
 //! ## Why
 //!
@@ -8,16 +8,12 @@
 
 use std::fmt::Write as _;
 
-use jiff::tz::TimeZone;
-
-use super::{Block, Document, Marked, Objective, Section, Table, bars};
-use crate::report::draw::{Picture, Tone, mermaid_of, text_timeline};
+use super::{Block, Document, Figure, Marked, Objective, Section, Table, bars, prose};
+use crate::report::draw::Tone;
 use crate::report::lines::{clean, each};
-use crate::report::outcome::Summary;
 
-/// The report as Markdown.
-pub fn markdown(summary: &Summary, zone: &TimeZone) -> String {
-    let document = Document::of(summary, zone);
+/// The document as Markdown.
+pub(super) fn text_of(document: &Document) -> String {
     let mut out = format!(
         "# {}\n\n{}\n\n**{}**\n",
         text(&document.title),
@@ -25,35 +21,49 @@ pub fn markdown(summary: &Summary, zone: &TimeZone) -> String {
         text(&document.verdict.text)
     );
     for section in &document.sections {
-        out.push_str(&write_section(section, summary));
+        out.push_str(&write_section(section));
     }
     out
 }
 
-fn write_section(section: &Section, summary: &Summary) -> String {
+fn write_section(section: &Section) -> String {
     let mut out = format!("\n## {}\n", section.heading);
     for block in &section.blocks {
-        let _ = write!(out, "\n{}", write_block(block, summary));
+        let _ = write!(out, "\n{}", write_block(block));
     }
     out
 }
 
-fn write_block(block: &Block, summary: &Summary) -> String {
+fn write_block(block: &Block) -> String {
     match block {
         Block::Lead(words) => format!("**{}**\n", text(words)),
         Block::Paragraph(words) => format!("{}\n", text(words)),
+        Block::Heading(words) => format!("### {}\n", text(words)),
         Block::List(items) => each(items, |item| format!("- {}\n", marked(item))),
         Block::Facts(facts) => each(facts, |(name, value)| format!("- {name}: {}\n", text(value))),
         Block::Table(table) => write_table(table),
         Block::Objectives(objectives) => each(objectives, write_objective),
-        Block::Timeline => format!(
-            "```text\n{}```\n\n`=` worked, `x` failed, `?` asked or unknown, `.` waited, `>` has no end yet.\n",
-            fenced(&text_timeline(summary))
-        ),
-        Block::Graph => format!("```mermaid\n{}```\n", mermaid_of(&Picture::of_run(summary))),
-        Block::Commands(commands) => format!("```sh\n{}\n```\n", fenced(&clean(&commands.join(" && ")))),
+        Block::Figure(figure) => write_figure(figure),
+        Block::Commands(commands) => write_commands(commands),
         Block::SignOff(lines) => each(*lines, |line| format!("- {line}: ______________________\n")),
+        Block::Checks(lines) => each(lines, |line| format!("- [ ] {}\n", text(line))),
+        Block::Notice(words) => format!("> **{}**\n", text(&words.text)),
+        Block::Missing(words) => format!("> **Missing.** {}\n", text(words)),
+        Block::Prose(words) => format!("{}\n", prose::demoted(words).trim_end()),
+        Block::Source(words) => format!("*{}*\n", text(words)),
     }
+}
+
+fn write_figure(figure: &Figure) -> String {
+    let legend = figure
+        .legend
+        .map_or_else(String::new, |legend| format!("\n{legend}\n"));
+    format!("```{}\n{}```\n{legend}", figure.fence, fenced(&figure.text))
+}
+
+fn write_commands(commands: &[String]) -> String {
+    let lines: Vec<String> = commands.iter().map(|one| fenced(&clean(one))).collect();
+    format!("```sh\n{}\n```\n", lines.join("\n"))
 }
 
 fn write_objective(objective: &Objective) -> String {

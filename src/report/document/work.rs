@@ -2,8 +2,8 @@
 
 use jiff::tz::TimeZone;
 
-use super::{Block, Marked, Section, Table};
-use crate::report::draw::Tone;
+use super::{Block, Figure, Marked, Section, Table};
+use crate::report::draw::{self, Picture, Tone, mermaid_of, svg_of};
 use crate::report::outcome::{AttemptResult, StepReport, Summary};
 use crate::report::units::{clock, duration, time_of_day};
 
@@ -33,7 +33,14 @@ fn graph(summary: &Summary) -> Vec<Block> {
     if summary.steps.len() > DRAWN {
         return too_many(summary);
     }
-    vec![Block::Graph]
+    let picture = Picture::of_run(summary);
+    vec![Block::Figure(Figure {
+        label: "Graph",
+        svg: svg_of(&picture, false),
+        fence: "mermaid",
+        text: mermaid_of(&picture),
+        legend: None,
+    })]
 }
 
 fn timeline(summary: &Summary) -> Vec<Block> {
@@ -44,7 +51,13 @@ fn timeline(summary: &Summary) -> Vec<Block> {
         return vec![Block::Paragraph("No step has begun.".to_owned())];
     }
     let longest: Vec<_> = summary.longest(3).into_iter().map(in_words).collect();
-    let mut blocks = vec![Block::Timeline];
+    let mut blocks = vec![Block::Figure(Figure {
+        label: "Timeline",
+        svg: draw::timeline(summary),
+        fence: "text",
+        text: draw::text_timeline(summary),
+        legend: Some("`=` worked, `x` failed, `?` asked or unknown, `.` waited, `>` has no end yet."),
+    })];
     if !longest.is_empty() {
         blocks.push(Block::Paragraph(format!("Longest: {}.", longest.join(", "))));
     }
