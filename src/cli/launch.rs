@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::context::Origin;
 use super::world::Connected;
-use super::{CommandError, Exit, Settings, keyboard, mirrors, output, runs, screen};
+use super::{CommandError, Exit, Settings, doctor, keyboard, mirrors, output, runs, screen};
 use crate::plan::{Digest, Plan};
 use crate::report::{self, Ending, Reached, Summary};
 use crate::run::{
@@ -62,6 +62,7 @@ pub(super) async fn begin(
 ) -> Result<Exit, CommandError> {
     let mut beginning = beginning(plan, options.concurrency);
     if let Some(fleet) = &world.fleet {
+        doctor::mirrors_are_fit(&world.mirrors, settings).await?;
         mirrors::ready(fleet, &beginning.plan, &beginning.run).await?;
         beginning.journal = Some(mirrors::places(fleet));
     }

@@ -9,6 +9,7 @@ mod check;
 mod context;
 mod demo;
 mod docs;
+mod doctor;
 mod error;
 mod exit;
 mod explain;
@@ -158,6 +159,7 @@ enum Command {
     Restore(restore::Arguments),
     Simulate(simulate::Arguments),
     Schema(schema::Arguments),
+    Doctor(doctor::Arguments),
     Demo(demo::Arguments),
 }
 
@@ -190,6 +192,7 @@ impl Command {
             Self::Restore(arguments) => restore::run(&arguments, settings),
             Self::Simulate(arguments) => simulate::run(arguments, settings),
             Self::Schema(arguments) => schema::run(arguments, settings),
+            Self::Doctor(arguments) => doctor::run(&arguments, settings),
             Self::Demo(arguments) => demo::run(arguments, settings),
         }
     }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::context::Origin;
-use super::{CommandError, Exit, Settings, context, launch, mirrors, output, runs, world};
+use super::{CommandError, Exit, Settings, context, doctor, launch, mirrors, output, runs, world};
 use crate::effect::{Query, Seen};
 use crate::plan::Plan;
 use crate::run::{Beginning, Event, Head, History, Run, RunError, Timekeeper};
@@ -40,6 +40,7 @@ async fn resume(arguments: Arguments, settings: &Settings) -> Result<Exit, Comma
     if let Some(plan) = launch::plan_of(&history) {
         same_sites(plan, &world).await?;
     }
+    doctor::mirrors_are_fit(&world.mirrors, &settings).await?;
     let held = level(&history, &folder, &world).await?;
     let run = match Run::resume(&folder, &super::operator(), Timekeeper::resume) {
         Ok(run) => run,

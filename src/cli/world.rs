@@ -24,6 +24,8 @@ pub(super) struct Connected {
     pub(super) embedded: Vec<String>,
     /// Where journals are kept besides this machine.
     pub(super) fleet: Option<Fleet>,
+    /// The stores that are mirrors, as they lie there: without what seals them.
+    pub(super) mirrors: Vec<(String, Arc<dyn Store>)>,
 }
 
 /// Connects to everything that the inventory names. What cannot be reached says so when it is asked.
@@ -31,6 +33,7 @@ pub(super) async fn connect(sites: &Sites) -> Result<Connected, CommandError> {
     let (world, embedded) = reach(sites).await?;
     Ok(Connected {
         fleet: mirrors(sites, &world.stores),
+        mirrors: bare(sites, sites.journal.iter().flat_map(|places| &places.mirrors)).await,
         rehearser: Arc::new(Understudy::of(world.clone())),
         actor: Arc::new(world),
         embedded,
@@ -117,11 +120,29 @@ async fn stores(sites: &Sites) -> BTreeMap<String, Arc<dyn Store>> {
     stores
 }
 
-async fn store(name: &str, entry: &StoreEntry) -> Arc<dyn Store> {
-    let store: Arc<dyn Store> = match &entry.endpoint {
+/// Stores by their names, without what seals them: for whoever asks what the server does.
+pub(super) async fn bare(
+    sites: &Sites,
+    names: impl IntoIterator<Item = &String>,
+) -> Vec<(String, Arc<dyn Store>)> {
+    let mut stores = Vec::new();
+    for name in names {
+        if let Some(entry) = sites.stores.get(name) {
+            stores.push((name.clone(), unsealed(name, entry).await));
+        }
+    }
+    stores
+}
+
+async fn unsealed(name: &str, entry: &StoreEntry) -> Arc<dyn Store> {
+    match &entry.endpoint {
         Endpoint::Directory(folder) => Arc::new(DirectoryStore::new(folder)),
         Endpoint::S3(bucket) => connect::store_or_reason(name, bucket).await,
-    };
+    }
+}
+
+async fn store(name: &str, entry: &StoreEntry) -> Arc<dyn Store> {
+    let store = unsealed(name, entry).await;
     match &entry.seal {
         Some(sealing) => connect::sealed_or_reason(name, store, sealing),
         None => store,

@@ -7,6 +7,7 @@
 
 mod backups;
 mod continuity;
+mod doctor;
 mod document;
 mod draw;
 mod drift;
@@ -32,6 +33,7 @@ pub use backups::{
     backup_prune, backup_verification,
 };
 pub use continuity::{PARTS, Pages, Paper, Part, Past, Prose, card, plan};
+pub use doctor::doctor;
 pub use document::{html, markdown};
 pub use draw::{mermaid, svg_graph};
 pub use drift::change_line;

@@ -9,6 +9,7 @@
 mod actor;
 pub mod connect;
 pub mod directory;
+pub mod doctor;
 mod dry;
 #[cfg(feature = "http")]
 pub mod http;

@@ -9,6 +9,7 @@ use futures::stream::BoxStream;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::doctor::Bench;
 use crate::effect::{ErrorKind, Firmness, SiteSeen, WorldError};
 use crate::objects::{ApiKind, LabelSelector};
 
@@ -250,6 +251,11 @@ pub trait Store: Send + Sync {
         let message = format!("objects cannot be locked here ({})", retention.mode.word());
         Err(WorldError::new(ErrorKind::Rejected, self.address(), message)
             .hint("a lock takes an S3 bucket that was made with object lock"))
+    }
+
+    /// What can be tried of it beyond reading and writing, where it offers that.
+    fn bench(&self) -> Option<&dyn Bench> {
+        None
     }
 
     /// The same store, writing and reading under a sibling of its prefix (`shop/` → `shop-<suffix>/`):

@@ -254,3 +254,34 @@ fn a_run_that_ended_while_a_mirror_was_away_is_copied_by_resume() {
     assert!(!err.contains("warning"), "{err}");
     assert_eq!(text(&place.mirror("safe", &run)), place.journal("one", &run));
 }
+
+#[test]
+fn the_doctor_tells_what_the_stores_really_do() {
+    let place = Place::new("{ mirrors: [usb, safe] }");
+    let (out, _) = place.expect(0, "one", &["doctor"]);
+    assert_eq!(
+        out.matches("= It can hold journals and epochs.").count(),
+        3,
+        "{out}"
+    );
+    assert!(
+        out.lines()
+            .all(|line| line.chars().count() <= 80 || line.contains('/')),
+        "{out}"
+    );
+    let (json, _) = place.expect(0, "one", &["doctor", "--store", "usb", "--json"]);
+    let found: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(found[0]["findings"][0]["property"], "create-once");
+    assert_eq!(found[0]["findings"][0]["verdict"], "holds");
+    assert!(
+        !place.copy.join("usb/metadata/lifeboat-probe").exists(),
+        "nothing is left"
+    );
+    std::fs::rename(place.copy.join("safe"), place.copy.join("away")).unwrap();
+    let (out, _) = place.expect(3, "one", &["doctor", "--store", "safe"]);
+    assert!(
+        out.contains("not known") && out.contains("there is no such folder"),
+        "{out}"
+    );
+    place.expect(2, "one", &["doctor", "--store", "sfae"]);
+}

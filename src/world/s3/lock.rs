@@ -52,7 +52,7 @@ impl Bucket {
     }
 
     /// Whether the bucket was made with object lock; where that is not answered, each object is asked.
-    async fn can_lock(&self) -> bool {
+    pub(super) async fn can_lock(&self) -> bool {
         let ask = async {
             let got = self.client.get_object_lock_configuration().bucket(&self.name);
             match Box::pin(got.send()).await {

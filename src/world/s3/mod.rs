@@ -15,10 +15,13 @@
 //! - **Path-style addresses for custom endpoints**: few of them have a DNS name per bucket.
 //! - **Checksums stay on**: CRC32 on every write, checked on every read where the server has one.
 
+mod bench;
 mod error;
 mod lock;
 mod put;
 
+#[cfg(test)]
+mod live_doctor_tests;
 #[cfg(test)]
 mod live_lock_tests;
 #[cfg(test)]
@@ -46,6 +49,7 @@ use jiff::Timestamp;
 use tokio::sync::OnceCell;
 
 use self::error::Ask;
+use super::doctor::Bench;
 use super::port::{Answer, Locked, PutMode, Retention, Store, Stored};
 use super::transport;
 use crate::effect::{ErrorKind, WorldError};
@@ -326,6 +330,10 @@ impl Store for Bucket {
             retention: Some(retention),
             ..self.clone()
         }))
+    }
+
+    fn bench(&self) -> Option<&dyn Bench> {
+        Some(self)
     }
 
     /// `shop/` becomes `shop-<suffix>/`. A store without a prefix is the whole bucket and has no

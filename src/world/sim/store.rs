@@ -9,9 +9,11 @@ use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 
 use super::Pace;
+use super::bench::{Flaw, Flaws};
 use super::clock::SimClock;
 use super::fault::{FaultError, Faults};
 use crate::effect::{ErrorKind, Firmness, WorldError};
+use crate::world::doctor::Bench;
 use crate::world::port::{Answer, Locked, PutMode, Retention, Store, Stored};
 
 /// Bodies come in pieces, as from a network: whoever reads must not expect all of it at once.
@@ -30,6 +32,7 @@ pub struct SimStore {
     /// What is written is locked.
     retention: Option<Retention>,
     forgetful: Arc<AtomicBool>,
+    pub(super) flaws: Flaws,
 }
 
 #[derive(Clone, Debug)]
@@ -50,6 +53,7 @@ impl SimStore {
             objects: Arc::default(),
             retention: None,
             forgetful: Arc::default(),
+            flaws: Flaws::default(),
         }
     }
 
@@ -88,6 +92,21 @@ impl SimStore {
         self.forgetful.store(true, Ordering::Relaxed);
     }
 
+    /// From now on it does this wrong, and says nothing.
+    pub fn has_flaw(&self, flaw: Flaw) {
+        self.flaws.add(flaw);
+    }
+
+    /// As [`Store::address`].
+    pub(super) fn title(&self) -> String {
+        self.address()
+    }
+
+    /// Its clock.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// Takes an object away, without a request.
     pub fn erase(&self, key: &str) {
         self.lock().remove(&self.full(key));
@@ -117,7 +136,7 @@ impl SimStore {
     }
 
     /// One request: its time on the wire, its fault, its effect.
-    async fn request<T>(
+    pub(super) async fn request<T>(
         &self,
         verb: &str,
         key: &str,
@@ -135,13 +154,25 @@ impl SimStore {
     }
 
     fn write(&self, key: &str, bytes: Bytes, mode: PutMode) -> Result<u64, WorldError> {
-        if mode == PutMode::Create && self.lock().contains_key(&self.full(key)) {
+        let careless = self.flaws.has(Flaw::Conditions) || self.flaws.has(Flaw::Races);
+        if mode == PutMode::Create && !careless && self.lock().contains_key(&self.full(key)) {
             let message = format!("{key} is already there");
             return Err(WorldError::new(ErrorKind::Conflict, self.address(), message));
         }
         let size = bytes.len() as u64;
         self.plant(key, bytes);
         Ok(size)
+    }
+
+    /// Looks and then writes, so that of two who look at once both write.
+    async fn look_before(&self, key: &str) -> Result<(), WorldError> {
+        let there = self.lock().contains_key(&self.full(key));
+        self.pace.request().await;
+        if there {
+            let message = format!("{key} is already there");
+            return Err(WorldError::new(ErrorKind::Conflict, self.address(), message));
+        }
+        Ok(())
     }
 
     fn body(
@@ -181,7 +212,11 @@ impl Store for SimStore {
                 size: object.bytes.len() as u64,
                 modified: Some(object.modified),
             });
-            Ok(entries.collect())
+            let mut entries: Vec<Stored> = entries.collect();
+            if self.flaws.has(Flaw::Listings) {
+                entries.pop();
+            }
+            Ok(entries)
         }))
     }
 
@@ -209,6 +244,9 @@ impl Store for SimStore {
                     Ok(all)
                 })
                 .await?;
+            if self.flaws.has(Flaw::Races) && mode == PutMode::Create {
+                self.look_before(key).await?;
+            }
             self.request("put", key, || self.write(key, bytes.freeze(), mode))
                 .await
         })
@@ -236,6 +274,10 @@ impl Store for SimStore {
             retention: Some(retention),
             ..self.clone()
         }))
+    }
+
+    fn bench(&self) -> Option<&dyn Bench> {
+        Some(self)
     }
 
     fn sibling(&self, suffix: &str) -> Arc<dyn Store> {
