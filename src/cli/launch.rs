@@ -220,6 +220,13 @@ pub(super) fn summary(history: &History) -> Result<Summary, CommandError> {
     Ok(summary)
 }
 
+/// What people wrote of a run in `notes.md` beside its journal, if they did.
+#[expect(clippy::disallowed_methods, reason = "notes are a file")]
+pub(super) fn notes(folder: &Path) -> Option<String> {
+    let text = std::fs::read_to_string(folder.join("notes.md")).ok()?;
+    (!text.trim().is_empty()).then_some(text)
+}
+
 /// Writes `report.json`, `report.md` and `report.html` beside the journal.
 #[expect(clippy::disallowed_methods, reason = "reports are files")]
 pub(super) fn write_reports(
@@ -230,10 +237,12 @@ pub(super) fn write_reports(
     let summary = summary(history)?;
     let broken = |why: String| CommandError::new(Exit::Broken, format!("cannot write the report: {why}"));
     let json = serde_json::to_string_pretty(&summary).map_err(|error| broken(error.to_string()))?;
+    let notes = notes(folder);
+    let notes = notes.as_deref();
     let files = [
         ("report.json", json + "\n"),
-        ("report.md", report::markdown(&summary, &settings.zone())),
-        ("report.html", report::html(&summary, &settings.zone())),
+        ("report.md", report::markdown(&summary, notes, &settings.zone())),
+        ("report.html", report::html(&summary, notes, &settings.zone())),
     ];
     for (name, text) in files {
         std::fs::write(folder.join(name), text).map_err(|error| broken(format!("{name}: {error}")))?;

@@ -11,6 +11,7 @@ mod demo;
 mod docs;
 mod doctor;
 mod error;
+mod evidence;
 mod exit;
 mod explain;
 mod generated;
@@ -70,12 +71,12 @@ Exit codes:
   1  something went wrong in lifeboat or on this machine
   2  bad input: a runbook, a site inventory, arguments
   3  the run failed: it did not recover; a store did not answer, a backup is not whole, two differ;
-     a service is not ready or was never proven
+     a service is not ready or was never proven; evidence was changed
   4  the run is paused and waits for a person, or for a mirror of its journal
   5  refused before anything was changed
   6  something that a drill made is still there
   7  recovered, but an objective was missed or not measured, or a step failed on the way;
-     a service needs attention
+     a service needs attention; nobody vouches for evidence
   8  a person stopped it
   9  another process has taken the run over; this one has done nothing more";
 
@@ -152,6 +153,9 @@ enum Command {
     #[command(subcommand)]
     Docs(docs::Command),
     Readiness(readiness::Arguments),
+    /// Make and check bundles of evidence for auditors
+    #[command(subcommand)]
+    Evidence(evidence::Command),
     Backups(backup::list::Arguments),
     /// Look at single backups, compare them, and take old ones away; needs an inventory and no runbook
     #[command(subcommand)]
@@ -187,6 +191,7 @@ impl Command {
             Self::Report(arguments) => report::run(&arguments, settings),
             Self::Docs(command) => command.run(settings),
             Self::Readiness(arguments) => readiness::run(&arguments, settings),
+            Self::Evidence(command) => command.run(settings),
             Self::Backups(arguments) => backup::list::run(&arguments, settings),
             Self::Backup(command) => command.run(settings),
             Self::Restore(arguments) => restore::run(&arguments, settings),

@@ -4,6 +4,8 @@ use super::{CommandError, Exit, Settings, launch, output, runs};
 use crate::report;
 
 /// Write the report of a run again from its journal, and print where it is
+///
+/// What people write in notes.md beside the journal stands in it, too.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The run
@@ -23,7 +25,11 @@ pub(super) fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, Co
     if arguments.json {
         output::json(&summary)?;
     } else if arguments.markdown {
-        output::text(&report::markdown(&summary, &settings.zone()));
+        output::text(&report::markdown(
+            &summary,
+            launch::notes(&folder).as_deref(),
+            &settings.zone(),
+        ));
     } else {
         // Of a run that only mirrors know, nothing is here yet.
         std::fs::create_dir_all(&folder).map_err(|error| {

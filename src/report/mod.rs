@@ -11,6 +11,7 @@ mod doctor;
 mod document;
 mod draw;
 mod drift;
+mod evidence;
 mod forecast;
 mod graph;
 mod history;
@@ -37,6 +38,9 @@ pub use doctor::doctor;
 pub use document::{html, markdown};
 pub use draw::{mermaid, svg_graph};
 pub use drift::change_line;
+pub use evidence::{
+    BundleError, Examined, Exhibit, File, Files, Manifest, Signed, Signing, Trusted, bundle, examine,
+};
 pub use forecast::{Estimates, Expected};
 pub use history::{Record, estimates};
 pub use list::run_list;

@@ -176,3 +176,55 @@ fn a_service_whose_store_is_gone_is_not_taken_for_ready() {
         "{said}"
     );
 }
+
+/// A secret and a public Ed25519 key, as openssl writes them. They guard nothing.
+const SECRET: &str = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\n-----END PRIVATE KEY-----\n";
+const PUBLIC: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n-----END PUBLIC KEY-----\n";
+
+#[test]
+fn evidence_is_checked_offline_and_what_was_done_to_it_is_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let (state, shop) = (temp.path().join("state"), shop(temp.path()));
+    let path = |name: &str| temp.path().join(name).to_str().unwrap().to_owned();
+    let (secret, public, out) = (path("secret.pem"), path("public.pem"), path("bundle"));
+    std::fs::write(&secret, SECRET).unwrap();
+    std::fs::write(&public, PUBLIC).unwrap();
+    expect(0, &state, &["protect", shop.to_str().unwrap()]);
+    let runs = std::fs::read_dir(state.join("runs")).unwrap();
+    let run = runs
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .next()
+        .unwrap();
+    let said = expect(2, &state, &["evidence", "export", &run, "--out", &out]);
+    assert!(said.contains("openssl genpkey -algorithm ed25519"), "{said}");
+    expect(
+        0,
+        &state,
+        &["evidence", "export", &run, "--out", &out, "--key", &secret],
+    );
+    let said = expect(
+        5,
+        &state,
+        &["evidence", "export", &run, "--out", &out, "--key", &secret],
+    );
+    assert!(said.contains("is there already"), "{said}");
+    // Nothing of the machine that made it is needed.
+    std::fs::remove_dir_all(&state).unwrap();
+    let verify = ["evidence", "verify", &out, "--key", &public];
+    let said = expect(0, &state, &verify);
+    assert!(said.starts_with("Whole: "), "{said}");
+    let said = expect(7, &state, &verify[..3]);
+    assert!(said.contains("a key that nobody vouches for"), "{said}");
+    let journal = Path::new(&out).join("runs").join(&run).join("journal.jsonl");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    std::fs::write(&journal, text.replacen("performed", "Performed", 1)).unwrap();
+    let said = expect(3, &state, &verify);
+    assert!(
+        said.contains("journal.jsonl: record ") && said.contains(" was changed."),
+        "{said}"
+    );
+    std::fs::write(&journal, text).unwrap();
+    std::fs::write(Path::new(&out).join("extra.txt"), "").unwrap();
+    let said = expect(3, &state, &verify);
+    assert!(said.starts_with("extra.txt was added."), "{said}");
+}

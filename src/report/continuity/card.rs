@@ -38,7 +38,7 @@ fn when(desk: &Desk<'_>) -> Vec<Block> {
             .decide_within_ms
             .map_or_else(String::new, |ms| format!(", within {}", duration(ms)));
         blocks.push(Block::Paragraph(format!(
-            "One is enough. Declared by {}{within}. Time: ______ By: ______________",
+            "One is enough. Declared by {}{within}. Time:\u{a0}______ By: ______________",
             who.join(" or ")
         )));
     }
@@ -109,7 +109,7 @@ fn one_by_one(desk: &Desk<'_>) -> Vec<String> {
             .as_ref()
             .map_or_else(String::new, |span| format!("usually {}, ", duration(span.p50_ms)));
         format!(
-            "{}{place}: {} ({usual}at most {}) Time: ______",
+            "{}{place}: {} ({usual}at most {}) Time:\u{a0}______",
             step.name.value,
             purpose(step),
             duration(step.policy.timeout_ms)
@@ -128,7 +128,7 @@ fn waves(desk: &Desk<'_>) -> Vec<String> {
             0 => String::new(),
             n => format!(" and {n} more"),
         };
-        format!("Wave {}: {}{more} Time: ______", wave + 1, names.join(", "))
+        format!("Wave {}: {}{more} Time:\u{a0}______", wave + 1, names.join(", "))
     };
     desk.sequence.waves().iter().enumerate().map(line).collect()
 }

@@ -318,7 +318,7 @@ fn the_card_of_the_shop_reads_well() {
     - [ ] The provider says that the region will be down for more than 15 minutes.
     - [ ] The site that serves has to be given up, because of an intrusion or on order of the authorities.
 
-    One is enough. Declared by incident-commander (anna, ben), within 10 m. Time: \_\_\_\_\_\_ By: \_\_\_\_\_\_\_\_\_\_\_\_\_\_
+    One is enough. Declared by incident-commander (anna, ben), within 10 m. Time: \_\_\_\_\_\_ By: \_\_\_\_\_\_\_\_\_\_\_\_\_\_
 
     ## Who
 
@@ -343,11 +343,11 @@ fn the_card_of_the_shop_reads_well() {
 
     or by hand, in this order; the commands are in section 4.2 of the plan:
 
-    - [ ] stop-active at east (active): Nobody orders on the old side once the new one is made. (at most 10 m) Time: \_\_\_\_\_\_
-    - [ ] restore at west (standby): The namespace is made again from its newest backup that was read back and compared. (usually 2.1 s, at most 10 m) Time: \_\_\_\_\_\_
-    - [ ] web-up at west (standby): The pods that serve customers are there and ready. (usually 13 s, at most 5 m) Time: \_\_\_\_\_\_
-    - [ ] answers: A customer's first page is answered, from outside. (usually 4 s, at most 2 m) Time: \_\_\_\_\_\_
-    - [ ] go: A person who may decide it has looked at the shop and sends customers there. (at most 10 m) Time: \_\_\_\_\_\_
+    - [ ] stop-active at east (active): Nobody orders on the old side once the new one is made. (at most 10 m) Time: \_\_\_\_\_\_
+    - [ ] restore at west (standby): The namespace is made again from its newest backup that was read back and compared. (usually 2.1 s, at most 10 m) Time: \_\_\_\_\_\_
+    - [ ] web-up at west (standby): The pods that serve customers are there and ready. (usually 13 s, at most 5 m) Time: \_\_\_\_\_\_
+    - [ ] answers: A customer's first page is answered, from outside. (usually 4 s, at most 2 m) Time: \_\_\_\_\_\_
+    - [ ] go: A person who may decide it has looked at the shop and sends customers there. (at most 10 m) Time: \_\_\_\_\_\_
 
     ## Over when
 

@@ -226,7 +226,7 @@ fn verify(summary: &Summary) -> Vec<Block> {
             ("Report format", summary.format.to_string()),
         ]),
         Block::Paragraph(
-            "This document is a reading of the run's journal and of nothing else. The journal's first line holds the whole plan; every line carries the SHA-256 of the line before it, so a changed line shows. The same journal gives the same report:".to_owned(),
+            "This document is a reading of the run's journal and, but for the notes of people, of nothing else. The journal's first line holds the whole plan; every line carries the SHA-256 of the line before it, so a changed line shows. The same journal gives the same report:".to_owned(),
         ),
         Block::Commands(vec![format!("lifeboat report {}", shell_word(&summary.run.0))]),
     ];

@@ -4,6 +4,7 @@
 //! blocks. The first section is for somebody who has never seen lifeboat and decides about money; the rest
 //! is evidence. Every figure comes from the journal, and what nobody measured is said to be missing.
 
+mod after;
 mod bars;
 mod evidence;
 mod html;
@@ -123,20 +124,26 @@ impl Marked {
     }
 }
 
-/// The report of a run as a page.
-pub fn html(summary: &Summary, zone: &TimeZone) -> String {
-    Document::of(summary, zone).html()
+/// The report of a run as a page, with the notes of the people who were there: Markdown of theirs.
+pub fn html(summary: &Summary, notes: Option<&str>, zone: &TimeZone) -> String {
+    Document::of(summary, notes, zone).html()
 }
 
-/// The report of a run as Markdown.
-pub fn markdown(summary: &Summary, zone: &TimeZone) -> String {
-    Document::of(summary, zone).markdown()
+/// The report of a run as Markdown, with the same notes.
+pub fn markdown(summary: &Summary, notes: Option<&str>, zone: &TimeZone) -> String {
+    Document::of(summary, notes, zone).markdown()
 }
 
 impl Document {
-    fn of(summary: &Summary, zone: &TimeZone) -> Self {
-        let mut sections = vec![lead::section(summary, zone), lead::scope(summary)];
+    fn of(summary: &Summary, notes: Option<&str>, zone: &TimeZone) -> Self {
+        let mut sections = vec![
+            lead::section(summary, zone),
+            lead::scope(summary),
+            after::clocks(summary, zone),
+        ];
         sections.extend(work::sections(summary, zone));
+        sections.push(after::findings(summary));
+        sections.push(after::notes(summary, notes));
         sections.extend(evidence::sections(summary, zone));
         Self {
             look: Look::Report,

@@ -4,11 +4,11 @@ use super::*;
 use crate::report::sample;
 
 fn page(entries: &[crate::run::Entry]) -> String {
-    html(&Summary::of(entries).unwrap(), &sample::zone())
+    html(&Summary::of(entries).unwrap(), None, &sample::zone())
 }
 
 fn text(entries: &[crate::run::Entry]) -> String {
-    markdown(&Summary::of(entries).unwrap(), &sample::zone())
+    markdown(&Summary::of(entries).unwrap(), None, &sample::zone())
 }
 
 fn all() -> [Vec<crate::run::Entry>; 6] {
@@ -116,4 +116,40 @@ fn every_beginning_of_a_journal_makes_a_whole_page() {
             assert!(page.ends_with("</html>\n") && !page.contains("<script"));
         }
     }
+}
+
+#[test]
+fn notes_of_people_stand_in_the_report_and_their_place_is_kept_where_there_are_none() {
+    let summary = Summary::of(&sample::recovered()).unwrap();
+    let with = html(
+        &summary,
+        Some("# Luck\n\nThe cache was *warm*. <script>x</script>"),
+        &sample::zone(),
+    );
+    assert!(with.contains("<h4>Luck</h4>") && with.contains("<em>warm</em>") && !with.contains("<script"));
+    assert!(!with.contains("Where we were lucky"));
+    assert!(html(&summary, None, &sample::zone()).contains("Where we were lucky"));
+    let open = Summary::of(&sample::paused()).unwrap();
+    assert!(
+        !html(&open, None, &sample::zone()).contains("Where we were lucky"),
+        "it is not over"
+    );
+}
+
+#[test]
+fn a_clock_that_nobody_read_is_not_made_up() {
+    let mut entries = sample::recovered();
+    let crate::run::Event::Began(beginning) = &mut entries[0].event else {
+        panic!()
+    };
+    beginning.plan.mode = crate::runbook::Mode::Failover;
+    let text = text(&entries);
+    let row = |name: &str| {
+        text.lines()
+            .find(|line| line.starts_with(&format!("| {name} |")))
+            .unwrap()
+            .to_owned()
+    };
+    assert!(row("The impact began").contains("not recorded"), "{text}");
+    assert!(row("The service was healthy").contains("2026-11-22 "), "{text}");
 }
