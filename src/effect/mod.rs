@@ -8,6 +8,7 @@
 mod apply;
 mod ask;
 mod backup;
+mod command;
 mod copy;
 mod delete;
 mod error;
@@ -31,6 +32,7 @@ mod wait;
 pub use apply::Apply;
 pub use ask::{Ask, Expected};
 pub use backup::BackupObjects;
+pub use command::RunCommand;
 pub use copy::CopyPrefix;
 pub use delete::Delete;
 pub use error::{ErrorKind, WorldError};
@@ -83,6 +85,8 @@ pub enum Effect {
     Probe(Probe),
     /// Make a site's objects from a backup.
     RestoreObjects(RestoreObjects),
+    /// Run a command in a container that is there.
+    RunCommand(RunCommand),
     /// Run a Kubernetes Job to its end.
     RunJob(RunJob),
     /// Set a workload's replica count.
@@ -104,6 +108,7 @@ impl Effect {
             Self::Pause(effect) => effect,
             Self::Probe(effect) => effect,
             Self::RestoreObjects(effect) => effect,
+            Self::RunCommand(effect) => effect,
             Self::RunJob(effect) => effect,
             Self::Scale(effect) => effect,
         }
@@ -123,6 +128,7 @@ impl Effect {
             Self::Pause(effect) => effect,
             Self::Probe(effect) => effect,
             Self::RestoreObjects(effect) => effect,
+            Self::RunCommand(effect) => effect,
             Self::RunJob(effect) => effect,
             Self::Scale(effect) => effect,
         }

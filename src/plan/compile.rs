@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::draft::{Draft, Request};
 use super::graph::{self, Order};
-use super::{LeftOut, Part, Plan, PlannedStep, Sighting, Subject, codes, judge, observe, pins, scope};
+use super::{LeftOut, Part, Plan, PlannedStep, Sighting, Subject, codes, judge, observe, pins, scope, sizes};
 use crate::effect::{Await, Condition, Effect, Observer, Query, Sandbox};
 use crate::runbook::{Mode, Runbook, Step};
 use crate::step::{self, Bound, Kind, Observed, Ready, Refusal, Scene, Script};
@@ -106,6 +106,7 @@ fn draft<'a>(
             notes: Vec::new(),
         });
     }
+    sizes::chain(&mut drafts, &order.needs);
     let sandbox = scope::scope(request, roles, &mut drafts, &mut found);
     if found.has_errors() {
         Err(found)
@@ -269,9 +270,14 @@ fn planned(draft: Draft<'_>, needs: &[u32]) -> PlannedStep {
         proves_health: draft.kind.proves_health && draft.script.effects.iter().any(shows_health),
         part: draft.part,
         policy: step.policy,
-        last: false,
+        last: step.finally,
         effects: draft.script.effects,
-        undo: draft.script.undo,
+        // What puts things back is not taken back.
+        undo: if step.finally {
+            Vec::new()
+        } else {
+            draft.script.undo
+        },
         notes: draft.notes,
     }
 }

@@ -13,6 +13,7 @@ mod lacking;
 mod observe;
 mod pins;
 mod scope;
+mod sizes;
 mod stale;
 #[cfg(test)]
 mod tests;
@@ -117,7 +118,7 @@ pub struct Subject {
 pub struct PlannedStep {
     /// Unique in the plan.
     pub name: String,
-    /// Name of its kind; `sandbox` and `teardown` are added by a drill.
+    /// Name of its kind; `sandbox` and `tear-down` are added by a drill.
     pub kind: String,
     /// One sentence for people.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -142,6 +143,16 @@ pub struct PlannedStep {
     /// What a drill changed, for people.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub notes: Vec<String>,
+}
+
+impl PlannedStep {
+    /// The kind of the step that removes what a drill made.
+    pub const TEAR_DOWN: &str = "tear-down";
+
+    /// Whether it removes what a drill made.
+    pub fn is_tear_down(&self) -> bool {
+        self.kind == Self::TEAR_DOWN
+    }
 }
 
 /// Whether a step is done.

@@ -284,9 +284,11 @@ pub(super) fn frame(plan: &mut Plan, sandbox: Sandbox) {
         ..Policy::default()
     };
     plan.steps.insert(0, open);
+    let finally = (0u32..).zip(&plan.steps).filter(|(_, step)| step.last);
     plan.steps.push(PlannedStep {
+        needs: finally.map(|(at, _)| at).collect(),
         last: true,
-        ..added(CLOSE, "tear-down", vec![close], policy)
+        ..added(CLOSE, PlannedStep::TEAR_DOWN, vec![close], policy)
     });
     plan.sandbox = Some(sandbox);
 }

@@ -278,6 +278,30 @@ fn a_drill_renames_what_the_failover_renames() {
 }
 
 #[test]
+fn what_is_stopped_for_a_backup_is_started_again_from_there_and_at_the_end() {
+    let quiesced = "    - name: quiet
+      modes: [protect]
+      scale: { site: active, namespace: shop, name: web, replicas: 0 }
+    - name: loud
+      modes: [protect]
+      finally: true
+      scale: { site: active, namespace: shop, name: web, replicas: 3 }
+    - name: keep
+      modes: [protect]
+      needs: [quiet]
+      backup: { site: active, namespaces: [shop], to: vault }
+";
+    let plan = plan_with(quiesced, Mode::Protect, &Table::of(3)).unwrap();
+    insta::assert_snapshot!(outline(&plan), @"
+    0 quiet [] Deployment shop/web  3 → 0
+    1 loud [] Deployment shop/web  0 → 3
+    2 keep [0] namespaces shop into vault
+    ");
+    let loud = plan.steps.iter().find(|step| step.name == "loud").unwrap();
+    assert!(loud.last && loud.undo.is_empty());
+}
+
+#[test]
 fn a_switchover_restores_the_backup_that_it_makes() {
     insta::assert_snapshot!(outline(&plan(Mode::Switchover)), @r"
     0 capture [] namespaces shop into vault

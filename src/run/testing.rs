@@ -102,7 +102,15 @@ impl PlannedStep {
         self
     }
 
+    /// Removes what a drill made.
     pub(super) fn last(mut self) -> Self {
+        self.last = true;
+        self.kind = PlannedStep::TEAR_DOWN.to_owned();
+        self
+    }
+
+    /// Runs at the end because its runbook says so.
+    pub(super) fn finally(mut self) -> Self {
         self.last = true;
         self
     }

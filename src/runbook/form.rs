@@ -201,6 +201,10 @@ pub(crate) struct StepForm {
     description: Option<String>,
     /// Steps that must have ended well first. One that takes no part in a mode is bridged.
     needs: Option<Vec<String>>,
+    /// It runs when all other steps have come to rest, however the run went: also after a failure, and when
+    /// somebody stopped it. For what has to be put back in any case, such as an application that was
+    /// stopped for a backup. If it fails, the run has failed. Default false.
+    finally: Option<bool>,
     /// In which uses it takes part; without it, in every recovery (not in `protect`).
     #[schemars(length(min = 1))]
     modes: Option<Vec<ModeWord>>,

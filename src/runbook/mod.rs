@@ -184,6 +184,8 @@ pub struct Step {
     pub description: Option<String>,
     /// Steps that must have ended well first.
     pub needs: Vec<Spanned<String>>,
+    /// It runs at the end, however the run went.
+    pub finally: bool,
     /// In which uses it takes part.
     pub modes: Vec<Mode>,
     /// The key that names its kind.

@@ -2,10 +2,12 @@
 //!
 //! ## Why it has no hooks
 //!
-//! What has to happen before and after (scale an application down and up again, dump a database with
-//! a Job, ask an address) is a step of the runbook before and after this one: `scale`, `job`, `probe`,
-//! with `needs`, `timeout` and `on_failure` of its own. There it has a place in the plan, rights, a
-//! journal entry, an undo and a resume; a second mechanism inside of this one would have none of them.
+//! What has to happen before and after (scale an application down and up again, run a command in a
+//! database's pod, ask an address) is a step of the runbook before and after this one: `scale`, `exec`,
+//! `job`, `probe`, with `needs`, `timeout` and `on_failure` of its own, and `finally` for what has to be put
+//! back however the backup went. There it has a place in the plan, rights, a journal entry and a resume; a
+//! second mechanism inside of this one would have none of them. `examples/backup-quiesced.yaml` has all of
+//! it.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

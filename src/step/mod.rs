@@ -9,6 +9,7 @@ mod bind;
 mod check;
 mod copy;
 mod delete;
+mod exec;
 mod explain;
 mod hands;
 mod job;
@@ -43,6 +44,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<backup::Backup>(),
     Kind::of::<copy::Copy>(),
     Kind::of::<delete::Delete>(),
+    Kind::of::<exec::Exec>(),
     Kind::of::<job::Job>(),
     Kind::of::<manual::Manual>(),
     Kind::of::<pause::Pause>(),

@@ -49,6 +49,7 @@ codes! {
     REFUSED_VALUE = "L035": "The step kind does not take this value.";
     BAD_RECIPIENT = "L036": "A recipient is a public key of age. It begins with age1.";
     BAD_MIRROR = "L037": "A store cannot mirror journals: it is named twice, or this machine cannot read back what it writes there.";
+    NEEDS_FINALLY = "L038": "A step needs one that runs at the end of the run (`finally`), when nothing else begins any more.";
     NO_OWNER = "L101": "The runbook has no owner: nobody knows whom to call.";
     NO_RTO = "L102": "The runbook has no recovery time objective: no run can meet or miss it.";
     NO_RPO = "L103": "The runbook has no recovery point objective: nobody has said how much data may be lost.";

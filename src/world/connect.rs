@@ -15,7 +15,9 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 use serde_json::Value;
 
-use super::port::{Answer, Applied, Cluster, Listed, Listing, Locked, PutMode, Store, Stored, Trial, Web};
+use super::port::{
+    Answer, Applied, Cluster, Command, Executed, Listed, Listing, Locked, PutMode, Store, Stored, Trial, Web,
+};
 use crate::effect::{SiteSeen, WorldError};
 use crate::objects::ApiKind;
 use crate::runbook::{S3Store, Sealing};
@@ -177,6 +179,10 @@ impl Cluster for Unconnected {
         _: Option<&'a str>,
         _: &'a Value,
     ) -> Answer<'a, Value> {
+        self.reason()
+    }
+
+    fn run<'a>(&'a self, _: &'a Command<'a>) -> Answer<'a, Executed> {
         self.reason()
     }
 

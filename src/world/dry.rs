@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::port::{Answer, Applied, Cluster, Listed, Listing, Trial};
+use super::port::{Answer, Applied, Cluster, Command, Executed, Listed, Listing, Trial};
 use crate::effect::{ErrorKind, SiteSeen, WorldError};
 use crate::objects::ApiKind;
 
@@ -67,6 +67,10 @@ impl Cluster for Dry {
         _: &'a Value,
     ) -> Answer<'a, Value> {
         never("patch")
+    }
+
+    fn run<'a>(&'a self, _: &'a Command<'a>) -> Answer<'a, Executed> {
+        never("run a command")
     }
 
     fn delete_unchanged<'a>(

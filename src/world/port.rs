@@ -60,6 +60,10 @@ pub trait Cluster: Send + Sync {
         patch: &'a Value,
     ) -> Answer<'a, Value>;
 
+    /// Runs a program in a container and waits for its end, however long that takes. A connection that
+    /// breaks is a `LostReply`: the program may go on.
+    fn run<'a>(&'a self, command: &'a Command<'a>) -> Answer<'a, Executed>;
+
     /// Whether the server would take this object as a new one; nothing is changed. That one of this name
     /// is there is no objection.
     fn check_create<'a>(&'a self, kind: &'a ApiKind, object: &'a Value) -> Answer<'a, ()>;
@@ -87,6 +91,36 @@ pub trait Cluster: Send + Sync {
         uid: &'a str,
     ) -> Answer<'a, bool>;
 }
+
+/// A program in a container.
+#[derive(Clone, Copy, Debug)]
+pub struct Command<'a> {
+    /// Where.
+    pub namespace: &'a str,
+    /// Which pod.
+    pub pod: &'a str,
+    /// Which of its containers; `None`: the server's choice.
+    pub container: Option<&'a str>,
+    /// The program and its arguments.
+    pub argv: &'a [String],
+}
+
+/// How a program ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Executed {
+    /// Its exit code.
+    pub code: i32,
+    /// The beginning of what it printed, at most [`PRINTED_MAX`] bytes.
+    pub stdout: Vec<u8>,
+    /// The end of what it complained, at most [`PRINTED_MAX`] bytes.
+    pub stderr: Vec<u8>,
+    /// It printed more than is kept.
+    pub cut: bool,
+}
+
+/// Of what a program prints, so much is kept: enough for a value or an error, and a dump is not to be
+/// had this way.
+pub const PRINTED_MAX: usize = 64 * 1024;
 
 /// A change that is only asked about.
 #[derive(Clone, Copy, Debug)]

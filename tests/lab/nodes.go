@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 )
 
 // makeNodes adds the node objects that kwok then plays.
@@ -27,6 +28,23 @@ func (s *site) makeNodes(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// programsOfPods lets commands in pods run as programs of this machine: kwok's pods have none. Whoever
+// reaches the port of its kubelet may run something, so under root it is nobody who runs it.
+func programsOfPods() []byte {
+	user := ""
+	if os.Geteuid() == 0 {
+		user = ", securityContext: {runAsUser: 65534, runAsGroup: 65534}"
+	}
+	return fmt.Appendf(nil, `---
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: ClusterExec
+metadata: {name: programs}
+spec:
+  execs:
+  - local: {workDir: /%s}
+`, user)
 }
 
 // works asks for what only working controllers bring about: kwok makes the nodes ready,

@@ -80,6 +80,7 @@ func (s *site) start(ctx context.Context, c *children, programs map[string]strin
 		return fmt.Errorf("kwok's volume stages no longer say %q", theirs)
 	}
 	stages = bytes.ReplaceAll(stages, []byte(theirs), []byte(ours))
+	stages = append(stages, programsOfPods()...)
 	for file, text := range map[string]string{"tokens.csv": users.String(), "audit-policy.yaml": auditPolicy, "stages.yaml": string(stages)} {
 		if err := os.WriteFile(filepath.Join(folder, file), []byte(text), 0o600); err != nil {
 			return err
@@ -161,7 +162,7 @@ func (s *site) startAPI(ctx context.Context, c *children, programs map[string]st
 				"--audit-policy-file=" + in("audit-policy.yaml"), "--audit-log-path=" + in("audit.log"),
 				// Written before the next request is read, never rotated, never shortened.
 				"--audit-log-mode=blocking", "--audit-log-maxsize=0", "--audit-log-truncate-enabled=false",
-				"--profiling=false",
+				"--profiling=false", "--kubelet-preferred-address-types=InternalIP",
 			}
 		},
 		answers: func(ctx context.Context, p []int) error { return connect(p).ready(ctx) },
@@ -180,17 +181,20 @@ func (s *site) startControllers(ctx context.Context, c *children, programs map[s
 		file := c.at.path(s.name, name+".kubeconfig")
 		return file, os.WriteFile(file, kubeconfig(user, s), 0o600)
 	}
-	simple := func(name, user string, args ...string) error {
+	serving := func(name, user string, ports int, args func(p []int) []string) error {
 		file, err := login(name, user)
 		if err != nil {
 			return err
 		}
 		_, _, err = c.start(ctx, server{
-			owner: s.name, name: name, path: programs[name], within: time.Minute,
-			args:    func([]int) []string { return append(args, "--kubeconfig="+file) },
+			owner: s.name, name: name, path: programs[name], ports: ports, within: time.Minute,
+			args:    func(p []int) []string { return append(args(p), "--kubeconfig="+file) },
 			answers: func(context.Context, []int) error { return nil }, // by their work, below
 		})
 		return err
+	}
+	simple := func(name, user string, args ...string) error {
+		return serving(name, user, 0, func([]int) []string { return args })
 	}
 	if err := simple(controllerManager, "system:"+controllerManager, "--leader-elect=false", "--secure-port=0",
 		"--use-service-account-credentials=true", "--service-account-private-key-file="+c.at.path(s.name, "accounts.key"),
@@ -206,8 +210,13 @@ func (s *site) startControllers(ctx context.Context, c *children, programs map[s
 		"--kube-api-qps=500", "--kube-api-burst=1000"); err != nil {
 		return err
 	}
-	if err := simple(kwok, "lab-kwok", "--config="+c.at.path(s.name, "stages.yaml"), "--manage-all-nodes=true",
-		"--node-lease-duration-seconds=40", "--node-ip=127.0.0.1", fmt.Sprintf("--cidr=10.%d.0.0/16", s.subnet+1)); err != nil {
+	if err := serving(kwok, "lab-kwok", 1, func(p []int) []string {
+		return []string{"--config=" + c.at.path(s.name, "stages.yaml"), "--manage-all-nodes=true",
+			"--node-lease-duration-seconds=40", "--node-ip=127.0.0.1", fmt.Sprintf("--cidr=10.%d.0.0/16", s.subnet+1),
+			// Where the API server finds the nodes' kubelets: for commands in pods.
+			fmt.Sprintf("--node-port=%d", p[0]), "--server-address=" + loopback(p[0]),
+			"--tls-cert-file=" + c.at.path(s.name, "apiserver.crt"), "--tls-private-key-file=" + c.at.path(s.name, "apiserver.key")}
+	}); err != nil {
 		return err
 	}
 	what := fmt.Sprintf("nodes and service accounts of %s (logs of kwok and %s in %s)", s.name, controllerManager, c.at.path(s.name))

@@ -14,9 +14,15 @@ impl Engine {
             Stage::Ended(Outcome::Skipped { releases, .. }) => *releases && by_plan,
             _ => false,
         };
-        let mut last = steps().filter(|(_, planned)| planned.last);
-        if last.any(|(track, planned)| !well(&track.stage, planned.part != Part::Done)) {
-            return Verdict::NotTornDown;
+        let mut unwell = steps()
+            .filter(|(track, planned)| planned.last && !well(&track.stage, planned.part != Part::Done));
+        if let Some((_, first)) = unwell.next() {
+            let torn_down = !first.is_tear_down() && !unwell.any(|(_, planned)| planned.is_tear_down());
+            return if torn_down {
+                Verdict::Failed
+            } else {
+                Verdict::NotTornDown
+            };
         }
         let mut ordinary = steps().filter(|(_, planned)| !planned.last);
         match self.state.course {

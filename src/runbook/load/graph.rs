@@ -109,6 +109,9 @@ fn arrows(steps: &[Step], names: &Names<'_>, found: &mut Diagnostics) -> Arrows 
                 ));
             } else if let Some(target) = names.get(need.value.as_str()) {
                 arrows.insert((index, *target), need.span);
+                if steps[*target].finally && !step.finally {
+                    found.push(needs_the_end(&step.name.value, need));
+                }
             } else {
                 dangling_count += 1;
                 let compared = if dangling_count <= MEANT_MAX {
@@ -132,6 +135,15 @@ fn dangling(step: &str, need: &Spanned<String>) -> Diagnostic {
         quote(&need.value)
     );
     Diagnostic::error(codes::UNKNOWN_NEED, message, need.span, "no step has this name")
+}
+
+fn needs_the_end(step: &str, need: &Spanned<String>) -> Diagnostic {
+    let message = format!(
+        "step {} needs {}, which runs at the end",
+        quote(step),
+        quote(&need.value)
+    );
+    Diagnostic::error(codes::NEEDS_FINALLY, message, need.span, "this step is `finally`")
 }
 
 /// One circle for each set of steps that all wait for each other, the earliest step first.

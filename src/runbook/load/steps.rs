@@ -5,10 +5,11 @@ use crate::runbook::{Mode, OnFailure, Policy, Runbook, Step};
 use crate::text::{Diagnostic, Diagnostics, Key, Node, NodeValue, Spanned, closest, codes, from_node, quote};
 
 /// Keys of a step that do not say what it does.
-const COMMON: [&str; 9] = [
+const COMMON: [&str; 10] = [
     "name",
     "description",
     "needs",
+    "finally",
     "modes",
     "timeout",
     "retry",
@@ -50,6 +51,10 @@ fn step(mut node: Node, kinds: &[&str], found: &mut Diagnostics) -> Step {
     Step {
         description: text(node, "description"),
         needs: list(node, "needs").iter().filter_map(need).collect(),
+        finally: matches!(
+            node.get("finally").map(|one| &one.value),
+            Some(NodeValue::Bool(true))
+        ),
         modes: modes(node),
         kind,
         params,

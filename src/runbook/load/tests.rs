@@ -385,6 +385,25 @@ fn a_step_does_exactly_one_thing() {
 }
 
 #[test]
+fn nothing_waits_for_what_runs_at_the_end() {
+    let wrong = steps(
+        "    - { name: a, needs: [b], pause: { for: 1s } }
+    - { name: b, finally: true, pause: { for: 1s } }
+",
+    );
+    assert!(
+        wrong.contains("error[L038]: step `a` needs `b`, which runs at the end"),
+        "{wrong}"
+    );
+    let right = steps(
+        "    - { name: a, finally: true, needs: [b], pause: { for: 1s } }
+    - { name: b, finally: true, pause: { for: 1s } }
+",
+    );
+    assert!(!right.contains("L038"), "{right}");
+}
+
+#[test]
 fn names_are_dns_labels_and_arrows_are_drawn_once() {
     insta::assert_snapshot!(steps(concat!(
         "    - { name: Not_A_Label, wait: {} }\n",

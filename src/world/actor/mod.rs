@@ -16,6 +16,7 @@ mod apply;
 mod backup;
 mod bytes;
 mod catalog;
+mod command;
 mod copy;
 mod delete;
 mod job;
@@ -119,6 +120,7 @@ impl Actor for World {
                 Effect::Pause(effect) => self.pause(effect, attempt).await,
                 Effect::Probe(effect) => self.probe(effect, attempt).await,
                 Effect::RestoreObjects(effect) => self.restore(effect, attempt).await,
+                Effect::RunCommand(effect) => self.run_command(effect, attempt).await,
                 Effect::RunJob(effect) => self.run_job(effect, attempt).await,
                 Effect::Scale(effect) => self.scale(effect, attempt).await,
             }
@@ -138,6 +140,9 @@ impl Actor for World {
                 Effect::OpenSandbox(effect) => self.resolve_sandbox(effect, attempt).await,
                 Effect::RunJob(effect) => self.resolve_job(effect, attempt).await,
                 Effect::Ask(_) => Ok(Resolution::CannotTell("people answer through the journal".into())),
+                Effect::RunCommand(_) => Ok(Resolution::CannotTell(
+                    "a command leaves nothing that says whether it ran".into(),
+                )),
                 // To repeat these changes nothing that is already as wanted.
                 Effect::Apply(_)
                 | Effect::Await(_)

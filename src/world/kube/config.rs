@@ -86,8 +86,8 @@ pub(super) fn client(site: &str, mut config: Config, kubectl: String) -> Result<
     config.reset_reader_on_write = true;
     let server = config.cluster_url.to_string();
     let server = server.trim_end_matches('/').to_owned();
-    match Client::try_from(config) {
-        Ok(client) => Ok(Wire::new(client, site, server, kubectl)),
+    match Client::try_from(config.clone()) {
+        Ok(client) => Ok(Wire::new(client, config, site, server, kubectl)),
         Err(kube::Error::Auth(error)) => Err(no_credentials(site, &kubectl, &error)),
         Err(error) => {
             let message = format!(

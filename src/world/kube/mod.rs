@@ -19,8 +19,11 @@ mod discover;
 mod error;
 mod list;
 mod path;
+mod run;
 mod wire;
 
+#[cfg(test)]
+mod live_run_tests;
 #[cfg(test)]
 mod live_tests;
 #[cfg(test)]
@@ -34,7 +37,7 @@ use serde_json::{Value, json};
 use self::call::{Call, Reply};
 use self::error::Status;
 use self::wire::Wire;
-use super::port::{Answer, Applied, Cluster, Listed, Listing, MANAGER, Trial};
+use super::port::{Answer, Applied, Cluster, Command, Executed, Listed, Listing, MANAGER, Trial};
 use crate::effect::{ErrorKind, SiteSeen, WorldError};
 use crate::objects::ApiKind;
 
@@ -297,6 +300,10 @@ impl Cluster for KubeCluster {
         patch: &'a Value,
     ) -> Answer<'a, Value> {
         Box::pin(self.merge(kind, namespace, name, subresource, patch))
+    }
+
+    fn run<'a>(&'a self, command: &'a Command<'a>) -> Answer<'a, Executed> {
+        Box::pin(self.wire.run(command))
     }
 
     fn check_create<'a>(&'a self, kind: &'a ApiKind, object: &'a Value) -> Answer<'a, ()> {

@@ -33,6 +33,8 @@ pub(super) const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 /// A connection pool to one API server.
 pub(super) struct Wire {
     client: kube::Client,
+    /// What the client was made of: a connection for long silences is another one.
+    config: kube::Config,
     /// The site's name.
     site: String,
     /// Address of the server, for people.
@@ -42,13 +44,32 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    pub(super) fn new(client: kube::Client, site: &str, server: String, kubectl: String) -> Self {
+    pub(super) fn new(
+        client: kube::Client,
+        config: kube::Config,
+        site: &str,
+        server: String,
+        kubectl: String,
+    ) -> Self {
         Self {
             client,
+            config,
             site: site.to_owned(),
             server,
             kubectl,
         }
+    }
+
+    /// A client that bears longer silences. It may run the login program, as the first one did.
+    pub(super) async fn patient(&self) -> Result<kube::Client, WorldError> {
+        let mut config = self.config.clone();
+        config.read_timeout = Some(super::run::SILENCE_LIMIT);
+        let made = tokio::task::spawn_blocking(move || kube::Client::try_from(config)).await;
+        let made = made.map_err(|error| self.error(ErrorKind::Internal, error.to_string()))?;
+        made.map_err(|error| match &error {
+            kube::Error::Auth(auth) => no_credentials(&self.site, &self.kubectl, auth),
+            other => self.error(ErrorKind::Internal, other.to_string()),
+        })
     }
 
     /// Sends once. Every answer of a server is `Ok`; an error means that there was none.
@@ -137,7 +158,7 @@ impl Wire {
     }
 
     /// What it means that there is no answer.
-    fn unsent(&self, call: &Call, error: &kube::Error) -> WorldError {
+    pub(super) fn unsent(&self, call: &Call, error: &kube::Error) -> WorldError {
         if let Some(auth) = transport::find::<AuthError>(error) {
             return no_credentials(&self.site, &self.kubectl, auth);
         }

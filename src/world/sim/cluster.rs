@@ -13,7 +13,7 @@ use super::state::{Key, State, owned_entirely};
 use super::{MANAGER, Pace};
 use crate::effect::{ErrorKind, SiteSeen, WorldError};
 use crate::objects::{ApiKind, builtin};
-use crate::world::port::{Answer, Applied, Cluster, Listed, Listing, Trial};
+use crate::world::port::{Answer, Applied, Cluster, Command, Executed, Listed, Listing, Trial};
 use crate::world::tally;
 
 /// A Kubernetes cluster in memory. Clones are the same cluster.
@@ -37,7 +37,7 @@ struct Inner {
 pub struct AuditEntry {
     /// When.
     pub at: Timestamp,
-    /// `create`, `apply`, `patch`, `delete`.
+    /// `create`, `apply`, `patch`, `delete`, `exec`.
     pub verb: &'static str,
     /// `deployments.apps`, with the subresource after `/`.
     pub resource: String,
@@ -106,7 +106,7 @@ impl<'a> Ask<'a> {
     }
 
     fn entry(&self, at: Timestamp, committed: bool) -> Option<AuditEntry> {
-        if !matches!(self.verb, "create" | "apply" | "patch" | "delete") {
+        if !matches!(self.verb, "create" | "apply" | "patch" | "delete" | "exec") {
             return None;
         }
         let resource = self.kind.map(ApiKind::resource).unwrap_or_default();
@@ -279,6 +279,24 @@ impl Cluster for SimCluster {
     ) -> Answer<'a, Option<Value>> {
         self.request(Ask::on("get", kind, namespace, name), |state, key| {
             Ok(state.show(&key))
+        })
+    }
+
+    /// Nothing runs in an embedded pod: `echo` prints, and every other program ends well without a word,
+    /// unless the script of faults lets it fail.
+    fn run<'a>(&'a self, command: &'a Command<'a>) -> Answer<'a, Executed> {
+        let program = command.argv.first().map_or("", String::as_str);
+        let fails = self.faults.command_fails(program);
+        Box::pin(async move {
+            let none = || WorldError::new(ErrorKind::Internal, &self.name, "pods are not built in");
+            let kind = builtin("Pod").ok_or_else(none)?;
+            let ask = Ask::on("exec", &kind, Some(command.namespace), command.pod);
+            let there = self.request(ask, |state, key| Ok(state.show(&key).is_some()));
+            if !there.await? {
+                let message = format!("pods \"{}\" not found", command.pod);
+                return Err(WorldError::new(ErrorKind::NotFound, &self.name, message));
+            }
+            Ok(ran(command, fails))
         })
     }
 
@@ -467,5 +485,21 @@ impl State {
                     format!("no matches for kind {kind} in version {version}"),
                 )
             })
+    }
+}
+
+fn ran(command: &Command<'_>, fails: bool) -> Executed {
+    let words = command.argv.get(1..).unwrap_or_default().join(" ");
+    match command.argv.first().map(String::as_str) {
+        Some(program) if fails => Executed {
+            code: 1,
+            stderr: format!("{program}: it failed\n").into_bytes(),
+            ..Executed::default()
+        },
+        Some("echo") => Executed {
+            stdout: format!("{words}\n").into_bytes(),
+            ..Executed::default()
+        },
+        _ => Executed::default(),
     }
 }

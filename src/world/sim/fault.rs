@@ -18,6 +18,8 @@ pub struct FaultPlan {
     pub stuck_pods: Vec<StuckPod>,
     /// Jobs that fail: their names begin with one of these.
     pub failing_jobs: Vec<String>,
+    /// Programs in pods that end with exit code 1.
+    pub failing_commands: Vec<String>,
 }
 
 /// Requests of one sort that fail.
@@ -26,7 +28,8 @@ pub struct FaultPlan {
 pub struct Fault {
     /// The site or store.
     pub place: String,
-    /// `identity`, `discover`, `list`, `get`, `check`, `create`, `apply`, `patch`, `delete`, `put`; `*`: any.
+    /// `identity`, `discover`, `list`, `get`, `check`, `create`, `apply`, `patch`, `delete`, `exec`, `put`;
+    /// `*`: any.
     pub verb: String,
     /// Only this kind (`Deployment`), or in a store only keys that hold this text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,6 +132,12 @@ impl Faults {
             .failing_jobs
             .iter()
             .any(|prefix| job.starts_with(prefix))
+    }
+
+    /// Whether a program in a pod fails.
+    pub(super) fn command_fails(&self, program: &str) -> bool {
+        let counted = self.lock();
+        counted.plan.failing_commands.iter().any(|one| one == program)
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Counted> {

@@ -264,3 +264,41 @@ fn ctrl_c_pauses_a_plan_that_does_not_clean_up() {
     play.orders(What::Interrupt);
     assert_snapshot!(play.log(), @"paused by ben: a test");
 }
+
+#[test]
+fn what_runs_finally_runs_after_a_failure_and_after_a_stop() {
+    let steps = || {
+        vec![
+            step("quiesce"),
+            step("backup").needing(&[0]).then(OnFailure::Stop),
+            step("resume").finally(),
+        ]
+    };
+    let mut play = Play::of(steps());
+    play.ok("quiesce");
+    play.fails("backup", ErrorKind::Forbidden);
+    assert_eq!(play.in_flight(), "resume");
+    play.ok("resume");
+    assert_snapshot!(play.log(), @r"
+    start quiesce
+    ok quiesce
+    end quiesce Succeeded
+    start backup
+    failed backup: Forbidden
+    end backup Failed
+    start resume
+    ok resume
+    end resume Succeeded
+    finished Failed
+    ");
+
+    let mut play = Play::of(steps());
+    play.ok("quiesce");
+    play.ok("backup");
+    play.fails("resume", ErrorKind::Forbidden);
+    assert_eq!(
+        play.engine.verdict(),
+        Some(Verdict::Failed),
+        "everything else went well, and the application is still stopped"
+    );
+}

@@ -231,7 +231,7 @@ impl Oracle {
         for (step, planned) in (0u32..).zip(&plan.steps) {
             let rests = self.ended.contains_key(&step) || self.unknown.contains(&step);
             assert!(rests, "the run ended before {}", planned.name);
-            torn_down &= !planned.last || well(step);
+            torn_down &= !planned.is_tear_down() || well(step);
             all_well &= well(step);
         }
         assert_eq!(verdict == Verdict::NotTornDown, !torn_down);

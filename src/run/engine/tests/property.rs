@@ -38,10 +38,14 @@ prop_compose! {
         (attempts, on_failure) in any_policy(),
         needs in any::<u8>(),
         last in prop::bool::weighted(0.12),
+        tear_down in any::<bool>(),
         left_out in prop::bool::weighted(0.1),
     ) -> (PlannedStep, u8) {
         let mut planned = step("").doing(effects).undoing(undo).attempts(attempts).then(on_failure);
         planned.last = last;
+        if last && tear_down {
+            planned.kind = PlannedStep::TEAR_DOWN.to_owned();
+        }
         let planned = if left_out { planned.left_out() } else { planned };
         (planned, needs)
     }

@@ -2,6 +2,7 @@
 
 mod backups;
 mod changes;
+mod commands;
 mod destructive;
 mod effects;
 mod foresight;
