@@ -101,7 +101,10 @@ impl StepKind for Exec {
         let kubectl = place.kubectl(&params.site.0, Some(&params.namespace.0));
         let word = crate::text::shell_word;
         let id = params.id();
-        let container = params.container.as_ref().map(|name| format!(" -c {}", word(name)));
+        let container = params
+            .container
+            .as_ref()
+            .map(|name| format!(" -c {}", word(name)));
         let command: Vec<String> = params.command.iter().map(|part| word(part)).collect();
         vec![
             Hand::run(format!(

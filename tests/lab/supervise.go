@@ -38,6 +38,9 @@ func runForeground(at layout, o upOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := enoughRoom(at.dir); err != nil {
+		return err
+	}
 	lock, err := at.claim(say)
 	if err != nil {
 		return err
