@@ -63,6 +63,7 @@ pub(super) async fn begin(
     let mut beginning = beginning(plan, options.concurrency);
     if let Some(fleet) = &world.fleet {
         doctor::mirrors_are_fit(&world.mirrors, settings).await?;
+        mirrors::may_be_carried(fleet, &mirrors::wanted(&beginning, false)).await?;
         mirrors::ready(fleet, &beginning.plan, &beginning.run).await?;
         beginning.journal = Some(mirrors::places(fleet));
     }
@@ -72,9 +73,10 @@ pub(super) async fn begin(
     runs::remember(&folder, origin)?;
     if let Some(fleet) = &world.fleet {
         let nothing = vec![Some(Head::default()); fleet.shelves.len()];
-        run = run.mirrored(fleet.clone(), nothing);
+        let wanted = mirrors::wanted(run.engine.beginning(), false);
+        run = run.mirrored(fleet.clone(), nothing).claiming(wanted);
     }
-    carry(run, &folder, world, options, settings).await
+    Box::pin(carry(run, &folder, world, options, settings)).await
 }
 
 /// The first line of a journal.
@@ -121,7 +123,7 @@ pub(super) async fn carry(
         questions: policy,
         inbox: true,
     };
-    let ended = run.drive(wiring).await;
+    let ended = Box::pin(run.drive(wiring)).await;
     interrupts.abort();
     let lags = screen.close().await;
     let history = runs::history(folder)?;
@@ -311,6 +313,7 @@ pub(super) fn run_error(error: &RunError) -> CommandError {
                 .hint("when the mirrors answer again, `lifeboat resume` goes on")
                 .hint("in an emergency take the mirror out of `journal` in the inventory, then resume");
         }
+        RunError::Denied(denied) => return mirrors::denied_error(denied),
         RunError::Superseded(_) => {
             return CommandError::new(Exit::Elsewhere, error.to_string())
                 .detail("Nothing more was begun here.")

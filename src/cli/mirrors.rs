@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use super::context::{self, Origin};
 use super::{CommandError, Exit, Settings, output, runs, world};
 use crate::plan::Plan;
-use crate::run::{self, Fate, Fleet, Found, Head, JournalError, Lost, RunId};
-use crate::runbook::{JournalPlaces, Release};
+use crate::run::{
+    self, Beginning, Denied, Event, Fate, Fleet, Found, Head, History, JournalError, Lost, RunId, Wanted,
+};
+use crate::runbook::{JournalPlaces, Mode};
 
 /// A run that mirrors know and this machine does not.
 pub(super) struct Elsewhere {
     pub(super) run: RunId,
     pub(super) found: Found,
-    release: Release,
+    fleet: Fleet,
     /// The inventory.
     file: PathBuf,
 }
@@ -77,7 +79,7 @@ pub(super) async fn find(name: &str, settings: &Settings) -> Result<Option<Elsew
     Ok(Some(Elsewhere {
         run,
         found,
-        release: fleet.release,
+        fleet,
         file,
     }))
 }
@@ -107,7 +109,7 @@ impl Elsewhere {
         without: &[String],
         settings: &Settings,
     ) -> Result<(PathBuf, String), CommandError> {
-        let doubt = self.found.in_doubt(self.release);
+        let doubt = self.found.in_doubt(self.fleet.release);
         let open: Vec<&str> = doubt
             .into_iter()
             .filter(|name| !without.iter().any(|other| other == name))
@@ -134,6 +136,14 @@ impl Elsewhere {
         Ok((folder, self.run.0.clone()))
     }
 
+    /// Whether this process may carry it.
+    pub(super) async fn may_be_carried(&self, adopt: bool) -> Result<(), CommandError> {
+        match beginning(&self.found.history) {
+            Some(begun) => may_be_carried(&self.fleet, &wanted(begun, adopt)).await,
+            None => Ok(()),
+        }
+    }
+
     fn doubtful(&self, open: &[&str]) -> CommandError {
         let message = format!("it is not known whether the journal of {} is complete", self.run);
         let mut error = CommandError::refused(message);
@@ -147,7 +157,7 @@ impl Elsewhere {
         error
             .detail(format!(
                 "  By the rule `{}`, what was done last may be recorded only where nobody can look now,",
-                self.release.word()
+                self.fleet.release.word()
             ))
             .detail("  and would be done again.")
             .detail("Nothing was changed.")
@@ -207,14 +217,21 @@ fn say_unusable(fates: &[(String, Fate)]) {
 
 /// Brings this machine's journal and the mirrors to one story, and sees that enough of them can be used, before the run goes on. Gives back what each
 /// mirror holds, where that is known.
+///
+/// Where the two tell different stories, whoever adopts the run takes that of the mirrors: what is only here
+/// was never released.
 pub(super) async fn level(
     fleet: &Fleet,
     folder: &Path,
-    plan: &Plan,
-    run: &RunId,
+    begun: &Beginning,
+    adopt: bool,
 ) -> Result<Vec<Option<Head>>, CommandError> {
-    let fates = match run::gather(&fleet.shelves, &plan.runbook.name, run).await {
+    let run = &begun.run;
+    let fates = match run::gather(&fleet.shelves, &begun.plan.runbook.name, run).await {
         Ok(found) => {
+            if adopt {
+                prefer(&found, folder)?;
+            }
             let taken = run::bring_up(folder, &found.bytes, &super::operator())
                 .map_err(|error| journal_error(&error))?;
             if taken > 0 {
@@ -235,6 +252,73 @@ pub(super) async fn level(
         Fate::Damaged(_) | Fate::Unread(_) => None,
     };
     Ok(fates.iter().map(|(_, fate)| held(fate)).collect())
+}
+
+/// Takes a local journal out of use that is not a beginning of what mirrors hold, nor the other way round.
+fn prefer(found: &Found, folder: &Path) -> Result<(), CommandError> {
+    let who = super::operator();
+    match run::bring_up(folder, &found.bytes, &who) {
+        Err(JournalError::Forked { .. }) => {}
+        Err(error) => return Err(journal_error(&error)),
+        Ok(_) => return Ok(()),
+    }
+    let aside = run::set_aside(folder, &who).map_err(|error| journal_error(&error))?;
+    output::note(&format!(
+        "The journal here and mirror {} tell different stories; the mirror's is taken, this one is kept as {}.",
+        found.from,
+        aside.display()
+    ));
+    run::put_back(folder, &found.bytes, &who).map_err(|error| journal_error(&error))?;
+    Ok(())
+}
+
+/// How a run began.
+pub(super) fn beginning(history: &History) -> Option<&Beginning> {
+    match &history.entries.first()?.event {
+        Event::Began(begun) => Some(begun),
+        _ => None,
+    }
+}
+
+/// What has to be claimed to carry a run. Runs that change what customers use keep each other out; a drill and
+/// a backup must not keep a failover waiting, and are claimed only against a second process of their own.
+pub(super) fn wanted(begun: &Beginning, adopt: bool) -> Wanted {
+    let group = begun.plan.runbook.name.clone();
+    let scope = match begun.plan.mode {
+        Mode::Drill | Mode::Protect => format!("{group}/{}", begun.run),
+        Mode::Switchover | Mode::Failover | Mode::Failback => group.clone(),
+    };
+    Wanted {
+        scope,
+        group,
+        run: begun.run.clone(),
+        plan: begun.digest.clone(),
+        operator: super::operator(),
+        adopt,
+    }
+}
+
+/// Refuses where another run holds the group, or another machine this run.
+pub(super) async fn may_be_carried(fleet: &Fleet, wanted: &Wanted) -> Result<(), CommandError> {
+    run::free(fleet, wanted)
+        .await
+        .map_err(|denied| denied_error(&denied))
+}
+
+/// Why a run may not be carried here.
+pub(super) fn denied_error(denied: &Denied) -> CommandError {
+    let error = match denied {
+        Denied::Held(claim) => CommandError::refused(format!("{} is held by another process", claim.group))
+            .detail(format!("  {denied}"))
+            .hint(format!("see how it goes on: lifeboat status {}", claim.run))
+            .hint(format!(
+                "if that process is gone, take the run over: lifeboat adopt {}",
+                claim.run
+            )),
+        Denied::TooFew { .. } => CommandError::refused(denied.to_string())
+            .hint("when the mirrors answer again, `lifeboat resume` goes on"),
+    };
+    error.detail("Nothing was begun.")
 }
 
 /// As a run's first record names them.

@@ -3,6 +3,7 @@
 //! Data goes to standard output, everything else to standard error. How a command ends is in
 //! [`Exit`].
 
+mod adopt;
 mod backup;
 mod changes;
 mod check;
@@ -129,6 +130,7 @@ enum Command {
     Protect(start::Arguments),
     Run(run::Arguments),
     Resume(resume::Arguments),
+    Adopt(adopt::Arguments),
     Status(status::Arguments),
     Explain(explain::Arguments),
     /// Answer a question of a run with yes; for a step done by hand: it is done
@@ -178,7 +180,8 @@ impl Command {
             Self::Failback(arguments) => start::run(arguments, Mode::Failback, settings),
             Self::Protect(arguments) => start::run(arguments, Mode::Protect, settings),
             Self::Run(arguments) => run::run(arguments, settings),
-            Self::Resume(arguments) => resume::run(arguments, settings),
+            Self::Resume(arguments) => resume::run(&arguments, settings),
+            Self::Adopt(arguments) => adopt::run(&arguments, settings),
             Self::Status(arguments) => status::run(&arguments, settings),
             Self::Explain(arguments) => explain::run(&arguments, settings),
             Self::Approve(arguments) => order::step(arguments, order::yes, settings),

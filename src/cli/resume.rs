@@ -6,7 +6,7 @@ use super::context::Origin;
 use super::{CommandError, Exit, Settings, context, doctor, launch, mirrors, output, runs, world};
 use crate::effect::{Query, Seen};
 use crate::plan::Plan;
-use crate::run::{Beginning, Event, Head, History, Run, RunError, Timekeeper};
+use crate::run::{Head, History, Run, RunError, Timekeeper};
 use crate::runbook::Sites;
 
 /// Go on with a run that was paused, killed, or lost its machine, from its journal
@@ -26,12 +26,29 @@ pub(super) struct Arguments {
     options: launch::Options,
 }
 
-pub(super) fn run(arguments: Arguments, settings: &Settings) -> Result<Exit, CommandError> {
-    super::block_on(resume(arguments, settings))
+/// Which run is gone on with, and how.
+#[derive(Clone, Copy)]
+pub(super) struct Going<'a> {
+    pub(super) run: &'a str,
+    pub(super) without: &'a [String],
+    pub(super) options: &'a launch::Options,
+    /// Whether it may be taken from another machine.
+    pub(super) adopt: bool,
 }
 
-async fn resume(arguments: Arguments, settings: &Settings) -> Result<Exit, CommandError> {
-    let (folder, name) = locate(&arguments, settings).await?;
+pub(super) fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, CommandError> {
+    let going = Going {
+        run: &arguments.run,
+        without: &arguments.without,
+        options: &arguments.options,
+        adopt: false,
+    };
+    super::block_on(go(going, settings))
+}
+
+/// Goes on with a run, on this machine or from another one.
+pub(super) async fn go(going: Going<'_>, settings: &Settings) -> Result<Exit, CommandError> {
+    let (folder, name) = locate(going, settings).await?;
     let origin = runs::origin(&folder)?;
     let mut settings = settings.clone();
     settings.sites = settings.sites.or_else(|| origin.sites.clone());
@@ -41,7 +58,7 @@ async fn resume(arguments: Arguments, settings: &Settings) -> Result<Exit, Comma
         same_sites(plan, &world).await?;
     }
     doctor::mirrors_are_fit(&world.mirrors, &settings).await?;
-    let held = level(&history, &folder, &world).await?;
+    let held = level(&history, &folder, &world, going.adopt).await?;
     let run = match Run::resume(&folder, &super::operator(), Timekeeper::resume) {
         Ok(run) => run,
         Err(RunError::Ended(_)) => return ended(&folder, &world, held, &settings).await,
@@ -55,23 +72,29 @@ async fn resume(arguments: Arguments, settings: &Settings) -> Result<Exit, Comma
         ));
     }
     let run = match &world.fleet {
-        Some(fleet) => run.mirrored(fleet.clone(), held),
+        Some(fleet) => {
+            let wanted = mirrors::wanted(run.engine.beginning(), going.adopt);
+            run.mirrored(fleet.clone(), held).claiming(wanted)
+        }
         None => run,
     };
-    launch::carry(run, &folder, world, &arguments.options, &settings).await
+    Box::pin(launch::carry(run, &folder, world, going.options, &settings)).await
 }
 
 /// The run's folder; where this machine has no whole journal in it, one is taken from the mirrors.
-async fn locate(arguments: &Arguments, settings: &Settings) -> Result<(PathBuf, String), CommandError> {
-    let here = runs::here(&arguments.run, settings)?;
+async fn locate(going: Going<'_>, settings: &Settings) -> Result<(PathBuf, String), CommandError> {
+    let here = runs::here(going.run, settings)?;
     if let Some((folder, name)) = &here
         && runs::history(folder).is_ok()
     {
         return Ok((folder.clone(), name.clone()));
     }
-    match mirrors::find(&arguments.run, settings).await? {
-        Some(elsewhere) => elsewhere.take_back(&arguments.without, settings),
-        None => here.map_or_else(|| runs::find(&arguments.run, settings), Ok),
+    match mirrors::find(going.run, settings).await? {
+        Some(elsewhere) => {
+            elsewhere.may_be_carried(going.adopt).await?;
+            elsewhere.take_back(going.without, settings)
+        }
+        None => here.map_or_else(|| runs::find(going.run, settings), Ok),
     }
 }
 
@@ -87,18 +110,16 @@ async fn level(
     history: &History,
     folder: &Path,
     world: &world::Connected,
+    adopt: bool,
 ) -> Result<Vec<Option<Head>>, CommandError> {
-    match (&world.fleet, beginning(history)) {
-        (Some(fleet), Some(begun)) => mirrors::level(fleet, folder, &begun.plan, &begun.run).await,
-        _ => Ok(Vec::new()),
+    let (Some(fleet), Some(begun)) = (&world.fleet, mirrors::beginning(history)) else {
+        return Ok(Vec::new());
+    };
+    // A run that has ended is nobody's any more.
+    if !launch::summary(history)?.is_over() {
+        mirrors::may_be_carried(fleet, &mirrors::wanted(begun, adopt)).await?;
     }
-}
-
-fn beginning(history: &History) -> Option<&Beginning> {
-    match &history.entries.first()?.event {
-        Event::Began(begun) => Some(begun),
-        _ => None,
-    }
+    mirrors::level(fleet, folder, begun, adopt).await
 }
 
 /// Nothing is left to do but to give mirrors what they lack.

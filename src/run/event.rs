@@ -197,6 +197,11 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The process that carries the run holds this epoch of its group, or of the run alone.
+    Claimed {
+        /// The number.
+        epoch: u64,
+    },
     /// A mirror of the journal does not get its records. The run goes on if the others are enough.
     MirrorBehind {
         /// The store.

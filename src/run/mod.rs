@@ -3,6 +3,7 @@
 mod clock;
 mod drive;
 mod engine;
+mod epoch;
 mod event;
 mod id;
 mod inbox;
@@ -17,10 +18,11 @@ pub use engine::{
     Blocker, Commands, Course, Engine, Errand, ErrandKind, Hold, IllegalEvent, OpenQuestion, Order,
     QuestionPolicy, Refused, Sight, StepState, Ticket, Timing, What,
 };
+pub use epoch::{Claim, Denied, Wanted, free};
 pub use event::{Answer, Beginning, Entry, Event, Operator, Outcome, Phase, RunId, Verdict};
 pub use id::short_id;
 pub use inbox::{Inbox, SubmitError, Submitted, submit};
-pub use journal::{History, Journal, JournalError, Torn, bring_up, put_back};
+pub use journal::{History, Journal, JournalError, Torn, bring_up, put_back, set_aside};
 pub use mirror::{
     Fate, Fleet, Found, Head, Lag, Lost, MACHINE, OBJECT_MAX, Shelf, Superseded, Unreleased, gather,
     runs as mirrored_runs,

@@ -198,6 +198,7 @@ pub(super) fn words(engine: &Engine, event: &Event) -> String {
     match event {
         Event::Began(_) => "began".into(),
         Event::Resumed { .. } => "resumed".into(),
+        Event::Claimed { epoch } => format!("claimed epoch {epoch}"),
         Event::MirrorBehind { mirror, error } => format!("mirror {mirror} behind: {}", error.message),
         Event::MirrorCaughtUp { mirror } => format!("mirror {mirror} caught up"),
         Event::Intended {

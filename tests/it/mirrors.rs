@@ -203,7 +203,7 @@ fn what_may_be_missing_has_to_be_accepted_by_name() {
     insta::assert_snapshot!(err.replace(&run, "RUN"), @r"
     mirror safe: there is no such folder
     error: it is not known whether the journal of RUN is complete
-      mirror usb holds 9 records
+      mirror usb holds 10 records
       mirror safe cannot be read: there is no such folder
       By the rule `local+1`, what was done last may be recorded only where nobody can look now,
       and would be done again.
@@ -284,4 +284,37 @@ fn the_doctor_tells_what_the_stores_really_do() {
         "{out}"
     );
     place.expect(2, "one", &["doctor", "--store", "sfae"]);
+}
+
+#[test]
+fn one_failover_at_a_time_and_adopt_takes_it_over() {
+    let place = Place::new("{ mirrors: [usb, safe] }");
+    let run = place.failover("one");
+    let copy = place.copy.to_str().unwrap();
+    let (_, err) = place.expect(5, "two", &["failover", copy, "--confirm", "west standby"]);
+    assert!(
+        err.contains("approve-example is held by another process"),
+        "{err}"
+    );
+    assert!(
+        err.contains(&format!("{run} is carried by ")) && err.contains("epoch 1"),
+        "{err}"
+    );
+    assert!(err.contains(&format!("lifeboat adopt {run}")), "{err}");
+    // A drill keeps nobody out, and is kept out by nobody.
+    place.expect(0, "two", &["drill", copy]);
+    place.expect(4, "two", &["adopt", &run]);
+    place.expect(0, "two", &[&["approve", run.as_str()], YES].concat());
+    place.expect(0, "two", &["resume", &run]);
+    let story = String::from_utf8(place.journal("two", &run)).unwrap();
+    for epoch in 1..=3 {
+        assert!(
+            story.contains(&format!("{{\"claimed\":{{\"epoch\":{epoch}}}}}")),
+            "{story}"
+        );
+    }
+    // The first machine finds that the run has ended without it, and its group is free.
+    place.expect(0, "one", &["resume", &run]);
+    assert_eq!(place.journal("one", &run), place.journal("two", &run));
+    place.expect(4, "one", &["failover", copy, "--confirm", "west standby"]);
 }

@@ -124,7 +124,8 @@ impl Fold {
             }
             Event::Finished { verdict } => self.state = State::Ended { verdict: *verdict },
             Event::Began(_) => self.begun_again(entry),
-            Event::MirrorBehind { .. }
+            Event::Claimed { .. }
+            | Event::MirrorBehind { .. }
             | Event::MirrorCaughtUp { .. }
             | Event::Intended { .. }
             | Event::Performed { .. }

@@ -21,6 +21,7 @@ pub(super) fn said(watch: &Watch, entry: &Entry, chatty: bool) -> Vec<Line> {
             "taken up again by {} on {}",
             operator.name, operator.host
         )),
+        Event::Claimed { epoch } => note(&format!("epoch {epoch} is held; nobody else may carry this")),
         Event::MirrorBehind { mirror, error } => vec![Line::new(
             Word::Wait,
             "",

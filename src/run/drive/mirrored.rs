@@ -8,6 +8,7 @@
 use tokio::time::Instant;
 
 use super::{Driver, Ended, Happened, Placed, RunError};
+use crate::run::epoch::{self, Denied};
 use crate::run::mirror::{NotReleased, PATIENCE, Unreleased};
 use crate::run::{Event, Order, What};
 
@@ -43,6 +44,33 @@ impl Driver {
             }
         }
         Ok(())
+    }
+
+    /// First the right to carry the run, then the run. A run that has only begun and may not go on is ended,
+    /// so that it stands in nobody's way.
+    pub(super) async fn claim_and_go_on(&mut self) -> Result<Ended, RunError> {
+        let Some((fleet, wanted)) = self.claim.take() else {
+            return self.turn_after_turn().await;
+        };
+        match epoch::take(&fleet, &wanted, self.moment.at).await {
+            Ok(claim) => {
+                self.moment = self.clock.now();
+                self.heard.push(Event::Claimed { epoch: claim.epoch });
+                self.turn_after_turn().await
+            }
+            Err(denied) => {
+                if self.fresh && matches!(denied, Denied::Held(_)) {
+                    let order = Order {
+                        by: MYSELF.to_owned(),
+                        reason: denied.to_string(),
+                        what: What::Stop,
+                    };
+                    let _ = self.engine.obey(&order, self.moment.elapsed_ms);
+                    self.turn_after_turn().await?;
+                }
+                Err(RunError::Denied(denied))
+            }
+        }
     }
 
     async fn wait_for_release(&mut self, until: Instant) -> Waited {

@@ -29,9 +29,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Interval;
 
+use super::epoch::Wanted;
 use super::inbox::{Inbox, Slip};
 use super::journal::Journal;
-use super::mirror::{Lag, Mirrors, Unreleased};
+use super::mirror::{Fleet, Lag, Mirrors, Unreleased};
 use super::{
     Commands, Engine, Entry, Errand, Event, Hold, IllegalEvent, Moment, Order, QuestionPolicy, Refused,
     Sight, Ticket, Timekeeper, Verdict, What,
@@ -103,6 +104,10 @@ struct Driver {
     heard: Vec<Event>,
     /// Too few mirrors hold the last intents: they are not carried out, and nothing new is begun.
     held_back: Option<Unreleased>,
+    /// What has to be claimed first, and where.
+    claim: Option<(Fleet, Wanted)>,
+    /// Nothing but its beginning is known of the run.
+    fresh: bool,
     tasks: JoinSet<(Ticket, Sight)>,
     running: BTreeMap<u32, AbortHandle>,
     /// Orders that are followed, and told so when that is durable.
@@ -128,7 +133,7 @@ impl Driver {
         self.release().await?;
         match self.held_back.take() {
             Some(why) => Err(RunError::Unreleased(why)),
-            None => self.turn_after_turn().await,
+            None => self.claim_and_go_on().await,
         }
     }
 

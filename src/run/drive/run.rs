@@ -8,6 +8,7 @@ use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::{Driver, Ended, IllegalEvent, Wiring};
+use crate::run::epoch::{Denied, Wanted};
 use crate::run::inbox::Inbox;
 use crate::run::journal::{Journal, JournalError, Torn};
 use crate::run::mirror::{Fleet, Head, Lag, Mirrors, Superseded, Unreleased};
@@ -29,6 +30,8 @@ pub struct Run {
     clock: Timekeeper,
     /// Where the journal is copied to, and what each of these places is known to hold.
     mirrored: Option<(Fleet, Vec<Option<Head>>)>,
+    /// What is claimed before anything else is done.
+    wanted: Option<Wanted>,
 }
 
 /// Why a run cannot be driven.
@@ -46,6 +49,9 @@ pub enum RunError {
     /// Another process carries the run.
     #[error(transparent)]
     Superseded(Superseded),
+    /// The run may not be carried here; nothing was done.
+    #[error(transparent)]
+    Denied(Denied),
     /// There is nothing left to do.
     #[error("the run has ended")]
     Ended(Verdict),
@@ -70,6 +76,7 @@ impl Run {
             journal,
             clock,
             mirrored: None,
+            wanted: None,
         })
     }
 
@@ -105,6 +112,7 @@ impl Run {
             journal,
             clock,
             mirrored: None,
+            wanted: None,
         })
     }
 
@@ -113,6 +121,13 @@ impl Run {
     #[must_use]
     pub fn mirrored(mut self, fleet: Fleet, kept: Vec<Option<Head>>) -> Self {
         self.mirrored = Some((fleet, kept));
+        self
+    }
+
+    /// Has the group claimed in the mirrors after the first record and before anything else.
+    #[must_use]
+    pub fn claiming(mut self, wanted: Wanted) -> Self {
+        self.wanted = Some(wanted);
         self
     }
 
@@ -179,6 +194,8 @@ impl Run {
             mirrors,
             heard: Vec::new(),
             held_back: None,
+            claim: self.mirrored.map(|(fleet, _)| fleet).zip(self.wanted),
+            fresh: self.entries.len() == 1,
             tasks: JoinSet::new(),
             running: BTreeMap::new(),
             followed: Vec::new(),

@@ -36,7 +36,10 @@ impl Engine {
         }
         match event {
             Event::Began(_) => no("a run begins once"),
-            Event::Resumed { .. } | Event::MirrorBehind { .. } | Event::MirrorCaughtUp { .. } => Ok(()),
+            Event::Resumed { .. }
+            | Event::Claimed { .. }
+            | Event::MirrorBehind { .. }
+            | Event::MirrorCaughtUp { .. } => Ok(()),
             Event::Intended { .. } => self.judge_intent(event),
             Event::Performed { step, .. } => self.judge_result(*step, trial_of(event), Some(Answer::Yes)),
             Event::Failed { step, .. } => self.judge_result(*step, trial_of(event), Some(Answer::No)),
@@ -310,6 +313,7 @@ pub(super) const fn step_of(event: &Event) -> Option<u32> {
         | Event::Resumed { .. }
         | Event::Paused { .. }
         | Event::Stopping { .. }
+        | Event::Claimed { .. }
         | Event::MirrorBehind { .. }
         | Event::MirrorCaughtUp { .. }
         | Event::Finished { .. } => None,
@@ -356,6 +360,7 @@ fn describe(engine: &Engine, event: &Event) -> String {
     let what = match event {
         Event::Began(_) => "beginning",
         Event::Resumed { .. } => "resuming",
+        Event::Claimed { .. } => "a claim",
         Event::MirrorBehind { .. } => "a late mirror",
         Event::MirrorCaughtUp { .. } => "a mirror that is up to date",
         Event::Intended { .. } => "starting",

@@ -11,7 +11,10 @@ impl Engine {
     pub(super) fn fold(&mut self, event: &Event, elapsed_ms: u64) {
         self.state.now_ms = self.state.now_ms.max(elapsed_ms);
         match event {
-            Event::Began(_) | Event::MirrorBehind { .. } | Event::MirrorCaughtUp { .. } => {}
+            Event::Began(_)
+            | Event::Claimed { .. }
+            | Event::MirrorBehind { .. }
+            | Event::MirrorCaughtUp { .. } => {}
             Event::Resumed { .. } => self.fold_resumed(),
             Event::Intended { step, .. } => self.fold_intent(*step, check::trial_of(event)),
             Event::Performed { step, receipt, .. } => self.fold_performed(*step, receipt),

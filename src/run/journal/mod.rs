@@ -31,7 +31,7 @@ mod tests;
 pub use error::JournalError;
 pub use read::{History, Torn};
 pub(in crate::run) use restore::piece;
-pub use restore::{bring_up, put_back};
+pub use restore::{bring_up, put_back, set_aside};
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};

@@ -31,7 +31,7 @@ pub fn put_back(folder: &Path, bytes: &[u8], operator: &Operator) -> Result<Opti
     make_folders(folder).map_err(|error| JournalError::io("create the folder", folder, error))?;
     let _lock = take_lock(folder, operator)?;
     let file = folder.join(FILE);
-    let aside = set_aside(folder, &file)?;
+    let aside = make_room(folder, &file)?;
     let half = folder.join("journal.half");
     let write = || -> std::io::Result<()> {
         let mut options = OpenOptions::new();
@@ -46,19 +46,31 @@ pub fn put_back(folder: &Path, bytes: &[u8], operator: &Operator) -> Result<Opti
 }
 
 /// Evidence is not thrown away, however little of it there is.
-fn set_aside(folder: &Path, file: &Path) -> Result<Option<PathBuf>, JournalError> {
+fn make_room(folder: &Path, file: &Path) -> Result<Option<PathBuf>, JournalError> {
     match Journal::read(folder) {
         Ok(_) => Err(JournalError::Exists {
             folder: folder.to_owned(),
         }),
         Err(JournalError::Missing { .. }) => Ok(None),
-        Err(_) => {
-            let free = (1..).map(|number| folder.join(format!("journal.damaged-{number}")));
-            let aside = free.into_iter().find(|path| !path.exists()).unwrap_or_default();
-            std::fs::rename(file, &aside).map_err(|error| JournalError::io("set aside", file, error))?;
-            Ok(Some(aside))
-        }
+        Err(_) => rename(folder, file, "damaged").map(Some),
     }
+}
+
+/// Takes the local journal of a run out of use, because mirrors tell another story; gives back its new name.
+///
+/// # Errors
+///
+/// [`JournalError::Held`] while a process has it; [`JournalError::Io`].
+pub fn set_aside(folder: &Path, operator: &Operator) -> Result<PathBuf, JournalError> {
+    let _lock = take_lock(folder, operator)?;
+    rename(folder, &folder.join(FILE), "other")
+}
+
+fn rename(folder: &Path, file: &Path, what: &str) -> Result<PathBuf, JournalError> {
+    let free = (1..).map(|number| folder.join(format!("journal.{what}-{number}")));
+    let aside = free.into_iter().find(|path| !path.exists()).unwrap_or_default();
+    std::fs::rename(file, &aside).map_err(|error| JournalError::io("set aside", file, error))?;
+    Ok(aside)
 }
 
 /// Appends to the local journal of a run what only mirrors hold; gives back how many records that were.

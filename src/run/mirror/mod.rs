@@ -39,6 +39,7 @@ mod tests;
 pub use fleet::{Fleet, Lag, Superseded, Unreleased};
 pub(in crate::run) use fleet::{Mirrors, NotReleased, PATIENCE};
 pub use gather::{Fate, Found, Lost, MACHINE, gather};
+pub(in crate::run) use survey::last_record;
 pub use survey::runs;
 
 use std::time::Duration;
@@ -51,10 +52,10 @@ use crate::effect::{ErrorKind, WorldError};
 
 /// For one small object each way: a healthy store on another continent needs a twentieth. A mirror that
 /// takes longer is late, and the run need not wait for it if the others are enough.
-const REQUEST_LIMIT: Duration = Duration::from_secs(10);
+pub(in crate::run) const REQUEST_LIMIT: Duration = Duration::from_secs(10);
 
 /// For a listing, which may have several pages.
-const LIST_LIMIT: Duration = Duration::from_secs(30);
+pub(in crate::run) const LIST_LIMIT: Duration = Duration::from_secs(30);
 
 /// Bytes of one object: what every S3 adapter writes in one request. Only for one request does a store
 /// decide alone whether the object is new.
@@ -119,7 +120,7 @@ fn number(prefix: &str, key: &str) -> Option<u64> {
 }
 
 /// A request with an end.
-async fn within<T>(
+pub(in crate::run) async fn within<T>(
     shelf: &dyn Shelf,
     limit: Duration,
     request: BoxFuture<'_, Result<T, WorldError>>,

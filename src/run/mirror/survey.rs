@@ -11,7 +11,7 @@ use super::{Head, LIST_LIMIT, REQUEST_LIMIT, Shelf, number, prefix, records, wit
 use crate::effect::{ErrorKind, WorldError};
 use crate::plan::Digest;
 use crate::run::journal::{self, History};
-use crate::run::{Event, RunId};
+use crate::run::{Entry, Event, RunId};
 
 /// Objects that are fetched at once: 3,000 records over a line of 50 ms take ten seconds and not three minutes.
 const AT_ONCE: usize = 16;
@@ -112,6 +112,24 @@ fn check(bytes: &[u8], run: &RunId) -> Result<History, String> {
         Some(Event::Began(_)) => Ok(history),
         _ => Err("its first record is not a beginning".to_owned()),
     }
+}
+
+/// The newest record of a run in one mirror, by itself: the chain before it is not looked at.
+pub(in crate::run) async fn last_record(
+    shelf: &dyn Shelf,
+    group: &str,
+    run: &RunId,
+) -> Result<Option<Entry>, WorldError> {
+    let prefix = prefix(group, run);
+    let keys = within(shelf, LIST_LIMIT, shelf.keys(&prefix)).await?;
+    let Some(key) = keys.iter().rev().find(|key| number(&prefix, key).is_some()) else {
+        return Ok(None);
+    };
+    let bytes = within(shelf, REQUEST_LIMIT, shelf.read(key)).await?;
+    let line = bytes
+        .strip_suffix(b"\n")
+        .and_then(|lines| lines.split(|byte| *byte == b'\n').next_back());
+    Ok(line.and_then(|line| serde_json::from_slice(line).ok()))
 }
 
 /// Group and name of all runs of which a mirror holds records.

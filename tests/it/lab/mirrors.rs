@@ -1,7 +1,7 @@
 //! A run whose machine is lost, on the real thing: its journal is in S3, and another machine goes on with it.
 
 use std::path::PathBuf;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
@@ -10,6 +10,15 @@ use super::Lab;
 use super::audit::Log;
 
 const SHOP: &str = "playbooks/shop";
+
+const YES: &[&str] = &[
+    "--as",
+    "anna",
+    "--role",
+    "incident-commander",
+    "--reason",
+    "orders work",
+];
 
 /// The lab's inventory with a mirrored journal: in S3 and in a folder.
 fn mirror(lab: &Lab) {
@@ -35,10 +44,9 @@ fn objects(lab: &Lab, run: &str) -> Vec<u8> {
         .collect()
 }
 
-/// A failover that dies in the middle of its restore. Gives back the run and the journal on the lost disk.
-fn lost_failover(lab: &Lab) -> (String, Vec<u8>) {
-    lab.expect(0, &["protect", SHOP]);
-    let mut child = lab
+/// A failover in the middle of its restore.
+fn begin(lab: &Lab) -> Child {
+    let child = lab
         .lifeboat(&["failover", SHOP, "--confirm", "west standby"])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -52,6 +60,13 @@ fn lost_failover(lab: &Lab) -> (String, Vec<u8>) {
         );
         std::thread::sleep(Duration::from_millis(5));
     }
+    child
+}
+
+/// A failover that dies in the middle of its restore. Gives back the run and the journal on the lost disk.
+fn lost_failover(lab: &Lab) -> (String, Vec<u8>) {
+    lab.expect(0, &["protect", SHOP]);
+    let mut child = begin(lab);
     child.kill().unwrap();
     child.wait().unwrap();
     let run = lab.run("shop-f-");
@@ -91,7 +106,11 @@ fn a_failover_whose_machine_is_lost_is_completed_from_the_mirror_and_nothing_is_
     let (run, lost) = lost_failover(&lab);
     let seen = lab.expect(0, &["status"]);
     assert!(String::from_utf8_lossy(&seen.stdout).contains(&run));
-    lab.expect(4, &["resume", &run]);
+    // Another failover is not let in before this one has ended.
+    let refused = lab.expect(5, &["failover", SHOP, "--confirm", "west standby"]);
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert!(said.contains(&format!("lifeboat adopt {run}")), "{said}");
+    lab.expect(4, &["adopt", &run]);
     // The last lines may have been on the lost disk only: nothing had followed from them.
     let taken = journal(&lab, &run);
     let lines =
@@ -122,4 +141,41 @@ fn a_failover_whose_machine_is_lost_is_completed_from_the_mirror_and_nothing_is_
     );
     assert_eq!(front.unwrap().pointer("/status/readyReplicas"), Some(&json!(3)));
     done_once(&lab);
+}
+
+#[test]
+#[ignore = "needs the lab: make test"]
+fn a_process_that_slept_while_its_run_was_adopted_begins_nothing_more() {
+    let lab = Lab::start();
+    mirror(&lab);
+    lab.expect(0, &["protect", SHOP]);
+    let mut child = begin(&lab);
+    let pid = child.id().to_string();
+    let signal = |name: &str| Command::new("kill").args([name, &pid]).status().unwrap();
+    assert!(signal("-STOP").success());
+    let run = lab.run("shop-f-");
+    let other = lab.dir().join("other-machine");
+    let elsewhere = |code: i32, args: &[&str]| {
+        let output = lab.lifeboat_on(&other, args).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{args:?} {said}");
+    };
+    elsewhere(4, &["adopt", &run]);
+    elsewhere(0, &[&["approve", &run, "go"], YES].concat());
+    elsewhere(0, &["resume", &run]);
+    let before = lab.audit("west").changes().len();
+    assert!(signal("-CONT").success());
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(9), "it lost the run");
+    // What it had sent before it slept may be answered now; it begins nothing of its own.
+    let late: Vec<String> = lab
+        .audit("west")
+        .changes()
+        .into_iter()
+        .skip(before)
+        .map(Log::line)
+        .collect();
+    println!("sent by the sleeper after it woke: {late:#?}");
+    let whole = std::fs::read(other.join("runs").join(&run).join("journal.jsonl")).unwrap();
+    assert_eq!(objects(&lab, &run), whole);
 }

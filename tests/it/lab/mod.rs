@@ -120,13 +120,18 @@ impl Lab {
 
     /// `lifeboat` with this lab's sites and a state of its own.
     pub(crate) fn lifeboat(&self, args: &[&str]) -> Command {
+        self.lifeboat_on(&self.state(), args)
+    }
+
+    /// The same on a machine of another state.
+    pub(crate) fn lifeboat_on(&self, state: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lifeboat"));
         command
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .arg("--sites")
             .arg(self.dir().join("sites.yaml"))
             .arg("--state")
-            .arg(self.state())
+            .arg(state)
             .arg("--plain")
             .args(args)
             .stdin(Stdio::null())

@@ -6,10 +6,12 @@ use insta::assert_snapshot;
 
 use super::super::{Ended, Run, RunError};
 use super::theatre::{Deed, Fake, Theatre};
-use crate::plan::PlannedStep;
+use crate::plan::{Digest, PlannedStep};
 use crate::run::mirror::testing::{MemoryShelf, Mishap, fleet};
-use crate::run::testing::{operator, step};
-use crate::run::{Head, Journal, RunId, Timekeeper, Verdict, gather, put_back};
+use crate::run::testing::{beginning, operator, plan, step};
+use crate::run::{
+    Denied, Event, Head, Journal, Operator, RunId, Timekeeper, Verdict, Wanted, free, gather, put_back,
+};
 use crate::runbook::Release;
 
 const RECOVERED: Ended = Ended::Finished(Verdict::Recovered);
@@ -295,5 +297,106 @@ async fn a_foreign_object_where_the_next_record_should_be_is_damage() {
     assert!(
         told.contains("what it holds as record 1 is not of this run"),
         "{told}"
+    );
+}
+
+fn wanted(run: &str, host: &str, adopt: bool) -> Wanted {
+    Wanted {
+        scope: "shop".into(),
+        group: "shop".into(),
+        run: RunId(run.into()),
+        plan: Digest::of(&plan(chain())),
+        operator: Operator {
+            host: host.into(),
+            ..operator()
+        },
+        adopt,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_claims_its_group_before_its_first_effect_and_another_is_refused_and_ended() {
+    let vault = MemoryShelf::new("vault");
+    let fleet = fleet(&[&vault], Release::LocalAndOne);
+    let mut first = Theatre::of(Fake::with(&[("a", &[Deed::Takes(60_000)])]));
+    let begun = first.begin(chain(), 2);
+    let begun = begun.mirrored(fleet.clone(), vec![Some(Head::default())]);
+    let begun = begun.claiming(wanted("shop-f-test", "laptop", false));
+    let wiring = first.wiring();
+    let driven = tokio::spawn(async move { begun.drive(wiring).await });
+    super::theatre::wait(1_000).await;
+
+    let mut second = Theatre::of(Fake::with(&[]));
+    let mut other = beginning(chain(), 2);
+    other.run = RunId("shop-f-other".into());
+    let run = Run::begin(second.runs.path(), other, Theatre::clock()).unwrap();
+    let run = run.mirrored(fleet.clone(), vec![Some(Head::default())]);
+    let run = run.claiming(wanted("shop-f-other", "desk", false));
+    let error = run.drive(second.wiring()).await.unwrap_err();
+    assert!(matches!(error, RunError::Denied(Denied::Held(_))), "{error}");
+    assert_eq!(second.actor.calls(), "");
+    let ended = Journal::read(&second.runs.path().join("shop-f-other")).unwrap();
+    let stopped = Event::Finished {
+        verdict: Verdict::Stopped,
+    };
+    assert_eq!(
+        ended.entries.last().unwrap().event,
+        stopped,
+        "it stands in nobody's way"
+    );
+
+    assert_eq!(driven.await.unwrap().unwrap(), RECOVERED);
+    let story = first.story();
+    assert!(
+        story.starts_with("    0 claimed epoch 1\n    0 start a"),
+        "{story}"
+    );
+    // Now that it has ended, the group is free.
+    assert_eq!(free(&fleet, &wanted("shop-f-other", "desk", false)).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_adopted_run_is_completed_once_and_the_old_process_ends() {
+    let vault = MemoryShelf::new("vault");
+    let fleet = fleet(&[&vault], Release::LocalAndOne);
+    let mut first = Theatre::of(Fake::with(&[("b", &[Deed::Takes(60_000)])]));
+    let begun = first.begin(chain(), 2);
+    let begun = begun.mirrored(fleet.clone(), vec![Some(Head::default())]);
+    let begun = begun.claiming(wanted("shop-f-test", "laptop", false));
+    let wiring = first.wiring();
+    let driven = tokio::spawn(async move { begun.drive(wiring).await });
+    super::theatre::wait(1_000).await;
+
+    let mut second = Theatre::of(Fake::with(&[]));
+    let found = gather(&fleet.shelves, "shop", &RunId("shop-f-test".into()))
+        .await
+        .unwrap();
+    put_back(&second.folder(), &found.bytes, &operator()).unwrap();
+    let from = "2026-11-23T01:00:00Z".parse().unwrap();
+    let go_on = |second: &Theatre, adopt| {
+        let run = Run::resume(&second.folder(), &operator(), |entries| {
+            Timekeeper::simulated_resume(entries, from)
+        });
+        let run = run.unwrap().mirrored(fleet.clone(), vec![None]);
+        run.claiming(wanted("shop-f-test", "desk", adopt))
+    };
+    let end = go_on(&second, true).drive(second.wiring()).await;
+    assert_eq!(end.unwrap(), RECOVERED);
+    assert_eq!(second.actor.calls(), "b#1, c#1");
+    let error = driven.await.unwrap().unwrap_err();
+    assert!(matches!(error, RunError::Superseded(_)), "{error}");
+    assert_eq!(first.actor.calls(), "a#1, b#1", "c is not begun twice");
+    let story = second.story();
+    assert!(story.contains("claimed epoch 2"), "{story}");
+    assert_eq!(
+        vault
+            .desk
+            .lock()
+            .unwrap()
+            .objects
+            .keys()
+            .filter(|key| key.starts_with("epochs/"))
+            .count(),
+        2
     );
 }

@@ -39,7 +39,10 @@ impl Oracle {
     pub(super) fn read(&mut self, plan: &Plan, entry: &Entry) {
         assert!(!self.finished, "something follows the end");
         match &entry.event {
-            Event::Began(_) | Event::MirrorBehind { .. } | Event::MirrorCaughtUp { .. } => {}
+            Event::Began(_)
+            | Event::Claimed { .. }
+            | Event::MirrorBehind { .. }
+            | Event::MirrorCaughtUp { .. } => {}
             Event::Resumed { .. } => self.paused = false,
             Event::Intended {
                 step,
@@ -88,10 +91,7 @@ impl Oracle {
                 self.unknown.remove(step);
                 *self.retries.entry(*step).or_default() += 1;
             }
-            Event::Paused { .. } => {
-                assert!(!self.paused);
-                self.paused = true;
-            }
+            Event::Paused { .. } => assert!(!std::mem::replace(&mut self.paused, true)),
             Event::Stopping { .. } => {
                 self.paused = false;
                 self.ending = true;
