@@ -15,7 +15,7 @@ pub(super) enum Command {
     ///
     /// From the runbook, the inventory, earlier runs on this machine, and what people wrote: Markdown files in
     /// the folder `plan` beside runbook.yaml (of another file x.yaml: `x.plan`), such as plan/background.md, and
-    /// plan/steps/<step>.md for a step. What is missing is listed, with the file or key where it belongs. No
+    /// `plan/steps/<step>.md` for a step. What is missing is listed, with the file or key where it belongs. No
     /// network is used, and no file is overwritten that lifeboat did not write.
     Plan(paper::Arguments),
     /// Write the card of a service: one page to be ticked off, for offline use

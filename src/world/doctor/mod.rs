@@ -1,6 +1,6 @@
 //! What a store can really do, found out by experiment: "S3-compatible" promises nothing.
 //!
-//! `experiments` are the trials, [`Bench`] is what they need beyond a [`Store`]. Everything is written under
+//! `experiments` are the trials, [`Bench`] is what they need beyond a [`crate::world::port::Store`]. Everything is written under
 //! `metadata/lifeboat-probe/<id>/` and deleted again, as far as the store lets us.
 //!
 //! ## Why
