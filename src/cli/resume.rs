@@ -15,6 +15,13 @@ use crate::runbook::Sites;
 /// machine has no journal of the run, it is taken from the mirrors that the inventory names.
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
+    #[command(flatten)]
+    run: Which,
+}
+
+// No doc comment: clap would show it instead of the command's own.
+#[derive(Debug, clap::Args)]
+pub(super) struct Which {
     /// The run
     #[arg(value_name = "RUN")]
     run: String,
@@ -26,29 +33,13 @@ pub(super) struct Arguments {
     options: launch::Options,
 }
 
-/// Which run is gone on with, and how.
-#[derive(Clone, Copy)]
-pub(super) struct Going<'a> {
-    pub(super) run: &'a str,
-    pub(super) without: &'a [String],
-    pub(super) options: &'a launch::Options,
-    /// Whether it may be taken from another machine.
-    pub(super) adopt: bool,
-}
-
 pub(super) fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, CommandError> {
-    let going = Going {
-        run: &arguments.run,
-        without: &arguments.without,
-        options: &arguments.options,
-        adopt: false,
-    };
-    super::block_on(go(going, settings))
+    super::block_on(go(&arguments.run, false, settings))
 }
 
-/// Goes on with a run, on this machine or from another one.
-pub(super) async fn go(going: Going<'_>, settings: &Settings) -> Result<Exit, CommandError> {
-    let (folder, name) = locate(going, settings).await?;
+/// Goes on with a run; `adopt`: it may be taken from another machine.
+pub(super) async fn go(which: &Which, adopt: bool, settings: &Settings) -> Result<Exit, CommandError> {
+    let (folder, name) = locate(which, adopt, settings).await?;
     let origin = runs::origin(&folder)?;
     let mut settings = settings.clone();
     settings.sites = settings.sites.or_else(|| origin.sites.clone());
@@ -58,7 +49,7 @@ pub(super) async fn go(going: Going<'_>, settings: &Settings) -> Result<Exit, Co
         same_sites(plan, &world).await?;
     }
     doctor::mirrors_are_fit(&world.mirrors, &settings).await?;
-    let held = level(&history, &folder, &world, going.adopt).await?;
+    let held = level(&history, &folder, &world, adopt).await?;
     let run = match Run::resume(&folder, &super::operator(), Timekeeper::resume) {
         Ok(run) => run,
         Err(RunError::Ended(_)) => return ended(&folder, &world, held, &settings).await,
@@ -73,28 +64,28 @@ pub(super) async fn go(going: Going<'_>, settings: &Settings) -> Result<Exit, Co
     }
     let run = match &world.fleet {
         Some(fleet) => {
-            let wanted = mirrors::wanted(run.engine.beginning(), going.adopt);
+            let wanted = mirrors::wanted(run.engine.beginning(), adopt);
             run.mirrored(fleet.clone(), held).claiming(wanted)
         }
         None => run,
     };
-    Box::pin(launch::carry(run, &folder, world, going.options, &settings)).await
+    Box::pin(launch::carry(run, &folder, world, &which.options, &settings)).await
 }
 
 /// The run's folder; where this machine has no whole journal in it, one is taken from the mirrors.
-async fn locate(going: Going<'_>, settings: &Settings) -> Result<(PathBuf, String), CommandError> {
-    let here = runs::here(going.run, settings)?;
+async fn locate(which: &Which, adopt: bool, settings: &Settings) -> Result<(PathBuf, String), CommandError> {
+    let here = runs::here(&which.run, settings)?;
     if let Some((folder, name)) = &here
         && runs::history(folder).is_ok()
     {
         return Ok((folder.clone(), name.clone()));
     }
-    match mirrors::find(going.run, settings).await? {
+    match mirrors::find(&which.run, settings).await? {
         Some(elsewhere) => {
-            elsewhere.may_be_carried(going.adopt).await?;
-            elsewhere.take_back(going.without, settings)
+            elsewhere.may_be_carried(adopt).await?;
+            elsewhere.take_back(&which.without, settings)
         }
-        None => here.map_or_else(|| runs::find(going.run, settings), Ok),
+        None => here.map_or_else(|| runs::find(&which.run, settings), Ok),
     }
 }
 
