@@ -4,11 +4,12 @@
 //! changes by itself: no resource version, no heartbeat, no age.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Lack, Shown, Work, WorldError};
+use super::{Fates, Lack, Shown, Work, WorldError};
 use crate::objects::{ObjectId, Risk};
 
 /// The answer to a [`super::Query`]; its variant follows from the question.
@@ -32,8 +33,8 @@ pub enum Seen {
     Counts(Counts),
     /// To `Manifests`: the objects, in the order of the files' names and of the text.
     Manifests(Vec<serde_json::Value>),
-    /// To `Restore`.
-    Restore(Box<RestorePreview>),
+    /// To `Restore`; it names every object of a backup, and a plan is cloned.
+    Restore(#[serde(with = "shared")] Arc<RestorePreview>),
     /// The world did not answer. Plans show it; it is not the same as "not there".
     Unanswered(WorldError),
 }
@@ -94,6 +95,23 @@ pub struct Counts {
     /// What people should know of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+/// A shared value is stored as what it is.
+mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<T: Serialize, S: Serializer>(value: &Arc<T>, to: S) -> Result<S::Ok, S::Error> {
+        value.as_ref().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Arc<T>, D::Error> {
+        T::deserialize(from).map(Arc::new)
+    }
 }
 
 /// What would become of one object of a backup.
@@ -183,7 +201,7 @@ pub struct RestorePreview {
     /// The backup that is meant; `None` while it is still to be made by an earlier step.
     pub backup: Option<BackupSeen>,
     /// Object by object, in the order of restoring.
-    pub fates: Vec<FateOf>,
+    pub fates: Fates,
     /// What the target lacks for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lacks: Vec<Lack>,
@@ -210,7 +228,7 @@ pub struct RestorePreview {
 impl RestorePreview {
     /// How many objects have this fate.
     pub fn count(&self, fate: Fate) -> usize {
-        self.fates.iter().filter(|one| one.fate == fate).count()
+        self.fates.count(fate)
     }
 
     /// How many objects have this word; see [`FateOf::word`].

@@ -1,7 +1,7 @@
 //! The planner against a world that is a table of answers.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -102,14 +102,14 @@ impl Table {
             }]),
             Query::Namespaces { .. } => Seen::Namespaces(Vec::new()),
             Query::Backup { .. } => Seen::Backup(Some(backup())),
-            Query::Restore(effect) => Seen::Restore(Box::new(RestorePreview {
+            Query::Restore(effect) => Seen::Restore(Arc::new(RestorePreview {
                 backup: effect.backup.as_known().map(|_| backup()),
                 shown: Shown {
                     prune: vec!["uid-of-a-stranger".into()],
                     replace: Vec::new(),
                 },
                 said: Vec::new(),
-                fates: vec![FateOf {
+                fates: Fates::from_iter([FateOf {
                     fate: if self.refused { Fate::Refuse } else { Fate::Create },
                     id: web(effect.target_namespace("shop")),
                     why: if self.refused {
@@ -118,7 +118,7 @@ impl Table {
                         String::new()
                     },
                     takes_from: Vec::new(),
-                }],
+                }]),
                 ..RestorePreview::default()
             })),
             Query::Inventory { .. } | Query::Prefix { .. } => Seen::Counts(Counts::default()),

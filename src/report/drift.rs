@@ -1,7 +1,9 @@
 //! What has changed between the plan that was shown and now, in one line each.
 
+use std::collections::BTreeSet;
+
 use super::units::count;
-use crate::effect::{Fate, Query, RestorePreview, Seen, WorkloadSeen};
+use crate::effect::{Fate, FateOf, Query, RestorePreview, Seen, WorkloadSeen};
 use crate::plan::Change;
 
 /// One change: where, what, and from what to what.
@@ -82,7 +84,8 @@ fn restore(then: &RestorePreview, now: &RestorePreview) -> String {
     if name(then) != name(now) {
         return format!("backup {} → {}", name(then), name(now));
     }
-    let changed: Vec<_> = now.fates.iter().filter(|one| !then.fates.contains(one)).collect();
+    let before: BTreeSet<FateOf> = then.fates.iter().collect();
+    let changed: Vec<_> = now.fates.iter().filter(|one| !before.contains(one)).collect();
     match changed.as_slice() {
         [] if then.said != now.said => now.said.join("; "),
         [] if then.shown != now.shown => {

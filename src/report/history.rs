@@ -280,7 +280,7 @@ mod tests {
     fn set(plan: &mut Plan, work: Option<Work>) {
         for sighting in &mut plan.sightings {
             if let Seen::Restore(preview) = &mut sighting.seen {
-                preview.work = work;
+                std::sync::Arc::make_mut(preview).work = work;
             }
         }
     }

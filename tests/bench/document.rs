@@ -143,7 +143,7 @@ fn answer(query: &Query) -> Seen {
         }]),
         Query::Object { .. } => Seen::Object(Some(serde_json::json!({"spec": {"suspend": false}}))),
         Query::Backup { namespaces, .. } => Seen::Backup(Some(backup(namespaces))),
-        Query::Restore(_) => Seen::Restore(Box::default()),
+        Query::Restore(_) => Seen::Restore(std::sync::Arc::default()),
         _ => Seen::Store,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::effect::{Effect, FateOf, Seen};
+use crate::effect::{Effect, FateOf, Fates, Seen};
 use crate::plan::{Part, Plan};
 use crate::report::forecast::seen;
 use crate::report::lines::{clean, hang, pad, text};
@@ -33,8 +33,8 @@ pub fn plan_objects(plan: &Plan, columns: usize) -> String {
             out.push(String::new());
             for (kind, mut fates) in by_kind(&preview.fates) {
                 out.push(format!("  {}", clean(&kind)));
-                fates.sort_by_key(|one| (&one.id.namespace, &one.id.name));
-                out.extend(fates.into_iter().map(|one| line(one, columns)));
+                fates.sort_by(|a, b| (&a.id.namespace, &a.id.name).cmp(&(&b.id.namespace, &b.id.name)));
+                out.extend(fates.iter().map(|one| line(one, columns)));
             }
         }
     }
@@ -45,9 +45,9 @@ pub fn plan_objects(plan: &Plan, columns: usize) -> String {
 }
 
 /// `Deployment.apps`, so that kinds of the same name in two groups are told apart.
-fn by_kind(fates: &[FateOf]) -> BTreeMap<String, Vec<&FateOf>> {
-    let mut kinds: BTreeMap<String, Vec<&FateOf>> = BTreeMap::new();
-    for one in fates {
+fn by_kind(fates: &Fates) -> BTreeMap<String, Vec<FateOf>> {
+    let mut kinds: BTreeMap<String, Vec<FateOf>> = BTreeMap::new();
+    for one in fates.iter() {
         let name = match one.id.group() {
             "" => one.id.kind.clone(),
             group => format!("{}.{group}", one.id.kind),
@@ -88,7 +88,7 @@ mod tests {
         let mut plan = sample::failover();
         for sighting in &mut plan.sightings {
             if let Seen::Restore(preview) = &mut sighting.seen {
-                preview.fates = [
+                std::sync::Arc::make_mut(preview).fates = [
                     (Fate::Keep, "Service", "v1", "equal", vec![]),
                     (Fate::Keep, "ConfigMap", "v1", "differs at data.a, and is left as it is", vec![]),
                     (Fate::Create, "ConfigMap", "v1", "", vec![]),

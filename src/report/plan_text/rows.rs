@@ -282,7 +282,7 @@ fn allowed(taken: &Taken) -> String {
 /// The objects of a fate that people want to see by name.
 fn objects(preview: &RestorePreview, word: &str) -> Vec<String> {
     let all: Vec<_> = preview.fates.iter().filter(|one| one.word() == word).collect();
-    let one = |object: &&FateOf| match object.reason().as_str() {
+    let one = |object: &FateOf| match object.reason().as_str() {
         "" => format!("{word} {}", clean(&object.id.to_string())),
         why => format!("{word} {}: {}", clean(&object.id.to_string()), clean(why)),
     };

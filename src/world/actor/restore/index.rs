@@ -3,13 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
-
 use super::demands::Demands;
 use super::owners::Owner;
 use super::prune::Stranger;
 use crate::archive::Sum;
-use crate::effect::{Fate, FateOf, Shown, Taken, Work};
+use crate::effect::{Fate, FateOf, Fates, Shown, Taken, Work};
 use crate::objects::{Handle, Made, Names, ObjectId, Order, Risk, ServiceName};
 
 /// All objects of one restore.
@@ -216,7 +214,7 @@ impl Index {
     }
 
     /// Fates in the order of restoring, then what is skipped, then what is pruned.
-    pub(super) fn fates<'a>(&'a self) -> Vec<FateOf> {
+    pub(super) fn fates<'a>(&'a self) -> Fates {
         let made = self.ordered().filter_map(|at| {
             let of = |all: &'a BTreeMap<usize, Vec<String>>| all.get(&at).into_iter().flatten();
             let words: Vec<&str> = std::iter::once(self.why(at))
@@ -249,12 +247,13 @@ pub(super) struct Hold {
 }
 
 /// A small restore stays in memory as a whole and reads its archive once; a large one keeps what fits
-/// and reads again. As much again is spent anyway on connections, programs and replies.
+/// and reads again, which takes a fraction of a second. Several times as much is spent on connections,
+/// programs and replies anyway.
 pub(super) const HOLD_BYTES_MAX: usize = if cfg!(test) {
     // Tests go the long way with little data.
     128 * 1024
 } else {
-    16 * 1024 * 1024
+    8 * 1024 * 1024
 };
 
 impl Hold {
@@ -291,10 +290,10 @@ impl Hold {
         self.bytes -= object.map_or(0, |object| object.len());
     }
 
-    /// The object, which is not held any more.
-    pub(super) fn take(&mut self, at: usize) -> Option<Value> {
+    /// The object as JSON, which is not held any more: as a value it takes a multiple.
+    pub(super) fn take(&mut self, at: usize) -> Option<Box<[u8]>> {
         let object = self.objects.remove(&at)?;
         self.bytes -= object.len();
-        serde_json::from_slice(&object).ok()
+        Some(object)
     }
 }

@@ -24,8 +24,8 @@ mod stream;
 mod survey;
 mod waves;
 
-use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use super::World;
 use super::catalog::{self, Found};
@@ -83,7 +83,7 @@ impl World {
 
     pub(super) async fn see_restore(&self, effect: &RestoreObjects) -> Result<Seen, WorldError> {
         let Some(name) = effect.backup.as_known() else {
-            return Ok(Seen::Restore(Box::default()));
+            return Ok(Seen::Restore(Arc::default()));
         };
         let site = self.site(&effect.site)?;
         let store = self.store(&effect.store)?;
@@ -92,7 +92,7 @@ impl World {
         let (index, reads) = tally::counted(looking).await;
         let mut index = index?;
         let lacks = lacks::find(&site, effect, &mut index).await?;
-        Ok(Seen::Restore(Box::new(RestorePreview {
+        Ok(Seen::Restore(Arc::new(RestorePreview {
             backup: Some(found.seen),
             fates: index.fates(),
             taken: index.taken(),

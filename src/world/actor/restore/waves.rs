@@ -138,11 +138,9 @@ impl Waves<'_> {
         } else {
             self.wanted(number, hold, losses)
         };
-        let at_hand: Vec<_> = wave
-            .iter()
-            .filter_map(|&at| Some(Ok((at, hold.take(at)?))))
-            .collect();
-        let at_hand = futures_stream::iter(at_hand);
+        let at_hand: Vec<_> = wave.iter().filter_map(|&at| Some((at, hold.take(at)?))).collect();
+        // One is read when its turn comes: all of a wave as values would be most of the memory.
+        let at_hand = futures_stream::iter(at_hand).map(|(at, object)| self.held(at, &object));
         if wanted.is_empty() {
             let work = at_hand.map(|object| self.pass(number, object));
             let passed = work.buffer_unordered(IN_FLIGHT).boxed();
@@ -221,6 +219,18 @@ impl Waves<'_> {
             wanted.extend(wave);
         }
         wanted
+    }
+
+    /// An object that was kept in memory.
+    fn held(&self, at: usize, object: &[u8]) -> Result<(usize, Value), WorldError> {
+        let object = serde_json::from_slice(object).map_err(|error| {
+            let message = format!("{} was kept and is not JSON any more", self.index.id(at));
+            self.maker
+                .site
+                .error(ErrorKind::Internal, message)
+                .caused_by(&error)
+        })?;
+        Ok((at, object))
     }
 
     /// An object that was read again, as it was when the archive was compared.

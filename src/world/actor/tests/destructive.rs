@@ -43,7 +43,7 @@ async fn restored() -> (Stage, String) {
     (stage, name)
 }
 
-fn told(fates: &[crate::effect::FateOf], fate: Fate) -> String {
+fn told(fates: &crate::effect::Fates, fate: Fate) -> String {
     let these = fates.iter().filter(|one| one.fate == fate);
     let lines: Vec<String> = these.map(|one| format!("{}: {}", one.id, one.why)).collect();
     lines.join("\n")

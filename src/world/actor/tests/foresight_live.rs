@@ -23,7 +23,7 @@ async fn preview(world: &World, effect: &RestoreObjects) -> RestorePreview {
         .await
         .unwrap()
     {
-        Seen::Restore(preview) => *preview,
+        Seen::Restore(preview) => std::sync::Arc::unwrap_or_clone(preview),
         other => panic!("{other:?}"),
     }
 }

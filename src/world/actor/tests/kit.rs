@@ -104,7 +104,7 @@ pub(super) async fn shown(world: &World, effect: RestoreObjects) -> RestorePrevi
         .await
         .expect("answered")
     {
-        Seen::Restore(preview) => *preview,
+        Seen::Restore(preview) => std::sync::Arc::unwrap_or_clone(preview),
         other => panic!("{other:?}"),
     }
 }
