@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{CommandError, Exit, Settings, context, launch, output, plan, planning, world};
+use crate::plan::Look;
 use crate::runbook::Mode;
 
 /// Drill a sample shop on embedded sites: no cluster, no network, nothing to set up
@@ -55,7 +56,14 @@ async fn demonstrate(folder: PathBuf, settings: Settings) -> Result<Exit, Comman
     let documents = context::load(&folder, &settings)?;
     let world = world::connect(&documents.sites).await?;
     output::note("1. Protect: a backup of the active site, read back and compared.\n");
-    let backup = planning::of(&documents, &[], Mode::Protect, &*world.actor, &settings).await?;
+    let backup = planning::of(
+        &documents,
+        &[],
+        (Mode::Protect, Look::Closely),
+        &*world.actor,
+        &settings,
+    )
+    .await?;
     let exit = launch::begin(
         backup,
         &documents.origin,
@@ -68,7 +76,14 @@ async fn demonstrate(folder: PathBuf, settings: Settings) -> Result<Exit, Comman
         return Ok(exit);
     }
     output::note("\n2. Plan: what a drill would do. Nothing is changed.\n");
-    let drill = planning::of(&documents, &[], Mode::Drill, &*world.actor, &settings).await?;
+    let drill = planning::of(
+        &documents,
+        &[],
+        (Mode::Drill, Look::Closely),
+        &*world.actor,
+        &settings,
+    )
+    .await?;
     output::text(&plan::drawing(&drill, "lifeboat demo", &settings));
     output::note("\n3. Drill: restore on the standby inside walls, prove health, tear down.\n");
     launch::begin(

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::planning::{self, Subject};
 use super::{CommandError, Exit, Settings, history, output, rehearse};
-use crate::plan::{Digest, Plan};
+use crate::plan::{Digest, Look, Plan};
 use crate::report::{self, PlanView};
 use crate::runbook::Mode;
 
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: Arguments, settings: &Settings) -> Result<Exit, Com
 }
 
 async fn show(arguments: Arguments, settings: &Settings) -> Result<Exit, CommandError> {
-    let planned = planning::plan(&arguments.subject, arguments.mode, settings).await?;
+    let planned = planning::plan(&arguments.subject, arguments.mode, Look::Closely, settings).await?;
     let plan = &planned.plan;
     if let Some(file) = &arguments.save {
         save(plan, &planned.documents.origin, file)?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::context::{self, Documents};
 use super::{CommandError, Exit, Settings, world};
 use crate::effect::Observer;
-use crate::plan::{self, Plan, Request};
+use crate::plan::{self, Look, Plan, Request};
 use crate::run::short_id;
 use crate::runbook::Mode;
 use crate::step::KINDS;
@@ -32,11 +32,12 @@ pub(super) struct Planned {
 pub(super) async fn plan(
     subject: &Subject,
     mode: Mode,
+    look: Look,
     settings: &Settings,
 ) -> Result<Planned, CommandError> {
     let documents = context::load(&subject.runbook, settings)?;
     let world = world::connect(&documents.sites).await?;
-    let plan = of(&documents, &subject.inputs, mode, &*world.actor, settings).await?;
+    let plan = of(&documents, &subject.inputs, (mode, look), &*world.actor, settings).await?;
     Ok(Planned {
         plan,
         documents,
@@ -48,7 +49,7 @@ pub(super) async fn plan(
 pub(super) async fn of(
     documents: &Documents,
     inputs: &[String],
-    mode: Mode,
+    (mode, look): (Mode, Look),
     observer: &dyn Observer,
     settings: &Settings,
 ) -> Result<Plan, CommandError> {
@@ -62,6 +63,7 @@ pub(super) async fn of(
         id: &id,
         kinds: KINDS,
         bound: documents.bound.as_ref(),
+        look,
     };
     plan::compile(&request, observer).await.map_err(|found| {
         CommandError::diagnostics(&found, &documents.sources, Exit::Refused, settings.colour_err())

@@ -9,7 +9,7 @@ use super::generated::{self, Cluster, OneStep};
 use super::start::{self, Question};
 use super::{CommandError, Exit, Settings, backup, context, launch, output, plan, planning, rehearse, world};
 use crate::objects::Risk;
-use crate::plan::{Digest, Plan};
+use crate::plan::{Digest, Look, Plan};
 use crate::report;
 use crate::runbook::{Mode, Sites};
 
@@ -191,7 +191,14 @@ async fn restore(arguments: &Arguments, settings: &Settings) -> Result<Exit, Com
         return Ok(Exit::Done);
     };
     let world = world::connect(&documents.sites).await?;
-    let plan = planning::of(&documents, &[], Mode::Failover, &*world.actor, settings).await?;
+    let plan = planning::of(
+        &documents,
+        &[],
+        (Mode::Failover, Look::Closely),
+        &*world.actor,
+        settings,
+    )
+    .await?;
     start::expect_digest(&plan, arguments.plan.as_deref())?;
     let target = format!("{} {TARGET}", arguments.to);
     let command = arguments.again(&from, &plan, &target);

@@ -9,7 +9,7 @@ use super::context::{self, Documents};
 use super::planning::{self, Subject};
 use super::{CommandError, Exit, Settings, launch, output, runs, world};
 use crate::effect::{Actor, Effect};
-use crate::plan::Plan;
+use crate::plan::{Look, Plan};
 use crate::run::{
     Answer, Ended, Entry, Event, History, Order, Phase, Placed, QuestionPolicy, Run, Timekeeper, Watch, What,
     Wiring,
@@ -67,7 +67,7 @@ async fn simulate(
         let plan = planning::of(
             &documents,
             &arguments.subject.inputs,
-            Mode::Protect,
+            (Mode::Protect, Look::Closely),
             &*world,
             &settings,
         )
@@ -84,7 +84,7 @@ async fn simulate(
     let plan = planning::of(
         &documents,
         &arguments.subject.inputs,
-        arguments.mode,
+        (arguments.mode, Look::Closely),
         &*world,
         &settings,
     )

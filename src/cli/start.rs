@@ -4,7 +4,7 @@ use std::io::{IsTerminal as _, Write as _};
 
 use super::planning::{self, Subject};
 use super::{CommandError, Exit, Settings, launch, output, plan};
-use crate::plan::{Digest, Plan};
+use crate::plan::{Digest, Look, Plan};
 use crate::runbook::{ACTIVE, Mode, STANDBY};
 
 /// What to carry out, and how sure one must be.
@@ -40,7 +40,13 @@ async fn start(arguments: Arguments, mode: Mode, settings: &Settings) -> Result<
         )
         .hint("save the plan and run it: lifeboat plan <runbook> --save <file>, lifeboat run <file>"));
     }
-    let planned = planning::plan(&arguments.subject, mode, settings).await?;
+    let planned = planning::plan(
+        &arguments.subject,
+        mode,
+        look(mode, arguments.plan.as_deref()),
+        settings,
+    )
+    .await?;
     expect_digest(&planned.plan, arguments.plan.as_deref())?;
     if let Some(target) = target(&planned.plan) {
         let runbook = arguments.subject.runbook.display();
@@ -56,6 +62,14 @@ async fn start(arguments: Arguments, mode: Mode, settings: &Settings) -> Result<
         settings,
     )
     .await
+}
+
+/// A plan that nobody was shown and nobody names by its digest is made for this run alone.
+const fn look(mode: Mode, digest: Option<&str>) -> Look {
+    match mode {
+        Mode::Drill | Mode::Protect if digest.is_none() => Look::Briefly,
+        _ => Look::Closely,
+    }
 }
 
 /// What was approved is what is performed.

@@ -62,6 +62,14 @@ pub enum Query {
         /// What is chosen.
         selection: Selection,
     },
+    /// Which namespaces does a selection choose, and is what it names there? Answer:
+    /// [`super::Seen::Namespaces`].
+    Chosen {
+        /// The site.
+        site: String,
+        /// What is chosen.
+        selection: Selection,
+    },
     /// What would a restore do, object by object? Answer: [`super::Seen::Restore`].
     Restore(Box<RestoreObjects>),
     /// What do these files say? Answer: [`super::Seen::Manifests`].
@@ -76,4 +84,16 @@ pub enum Query {
         /// Relative to the store's own prefix.
         prefix: String,
     },
+}
+
+impl Query {
+    /// The same question where nobody will read how much it is: counting an inventory reads all of it,
+    /// and the backup that comes at once reads it again.
+    #[must_use]
+    pub fn briefly(self) -> Self {
+        match self {
+            Self::Inventory { site, selection } => Self::Chosen { site, selection },
+            other => other,
+        }
+    }
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::draft::{Draft, Request};
+use super::draft::{Draft, Look, Request};
 use super::graph::{self, Order};
 use super::{LeftOut, Part, Plan, PlannedStep, Sighting, Subject, codes, judge, observe, pins, scope, sizes};
 use crate::effect::{Await, Condition, Effect, Observer, Query, Sandbox};
@@ -36,7 +36,7 @@ pub async fn compile(request: &Request<'_>, observer: &dyn Observer) -> Result<P
     let mut seen = Observed::default();
     observe::ask(observer, questions(runbook, &order, ready), &mut seen).await;
     let (drafts, sandbox) = draft(request, &roles, &order, ready, &seen)?;
-    let asked = previews(&drafts, sandbox.as_ref());
+    let asked = previews(request.look, &drafts, sandbox.as_ref());
     observe::ask(observer, asked.clone(), &mut seen).await;
     let mut plan = assemble(request, roles, inputs, &order, drafts, sandbox);
     pins::pin(&mut plan, &seen);
@@ -169,25 +169,26 @@ fn refused(
 }
 
 /// What each effect would do, who the sites are, and whether the stores answer.
-fn previews(drafts: &[Draft<'_>], sandbox: Option<&Sandbox>) -> BTreeSet<Query> {
+fn previews(look: Look, drafts: &[Draft<'_>], sandbox: Option<&Sandbox>) -> BTreeSet<Query> {
     let mut queries = BTreeSet::new();
     for draft in drafts.iter().filter(|draft| draft.part == Part::Done) {
         for effect in draft.script.effects.iter().chain(&draft.script.undo) {
-            queries.extend(about(effect));
+            queries.extend(about(look, effect));
         }
     }
     for effect in sandbox.iter().flat_map(|sandbox| scope::opening(sandbox)) {
-        queries.extend(about(&effect));
+        queries.extend(about(look, &effect));
     }
     queries
 }
 
-fn about(effect: &Effect) -> Vec<Query> {
+fn about(look: Look, effect: &Effect) -> Vec<Query> {
     let meaning = effect.meaning();
     let site = meaning.site().map(|site| Query::Site {
         site: site.to_owned(),
     });
-    meaning.preview().into_iter().chain(site).collect()
+    let preview = meaning.preview().map(|query| look.at(query));
+    preview.into_iter().chain(site).collect()
 }
 
 fn sightings(asked: &BTreeSet<Query>, seen: Observed) -> Vec<Sighting> {

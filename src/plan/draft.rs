@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Part;
+use crate::effect::Query;
 use crate::runbook::{Mode, Runbook, Sites, Step};
 use crate::step::{Bound, Kind, Script};
 
@@ -25,6 +26,27 @@ pub struct Request<'a> {
     /// The steps as checking these documents has read them, if they are still at hand. They are read again
     /// where this plan's roles or inputs are others.
     pub bound: Option<&'a Bound>,
+    /// How closely to look at the world.
+    pub look: Look,
+}
+
+/// How closely a plan looks at the world before it is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// For a person who reads it, or for later: with what it would find, counted.
+    Closely,
+    /// For a plan that is shown to nobody and performed in the same breath: what decides is looked at, and
+    /// what would only be counted is not. Reading a site twice in a row doubles its load for no one.
+    Briefly,
+}
+
+impl Look {
+    pub(super) fn at(self, query: Query) -> Query {
+        match self {
+            Self::Closely => query,
+            Self::Briefly => query.briefly(),
+        }
+    }
 }
 
 /// A step on its way to being planned.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::draft::Request;
-use super::{Part, Plan, PlannedStep, Warning, codes, lacking, previews, scope};
+use super::{Look, Part, Plan, PlannedStep, Warning, codes, lacking, previews, scope};
 use crate::effect::{Effect, Fate, Query, RestorePreview, Seen, WorldError};
 use crate::runbook::{Runbook, Step};
 use crate::step::Observed;
@@ -70,7 +70,7 @@ fn hear(
     seen: &Observed,
     found: &mut Diagnostics,
 ) {
-    let Some(error) = silent(&planned.effects, seen) else {
+    let Some(error) = silent(request.look, &planned.effects, seen) else {
         return;
     };
     let Some(step) = written.get(planned.name.as_str()) else {
@@ -99,7 +99,7 @@ fn written(runbook: &Runbook) -> Written<'_> {
 }
 
 /// The first silence that concerns one of these effects.
-fn silent<'a>(effects: &[Effect], seen: &'a Observed) -> Option<&'a WorldError> {
+fn silent<'a>(look: Look, effects: &[Effect], seen: &'a Observed) -> Option<&'a WorldError> {
     let silence = |answer: Option<&'a Seen>| match answer {
         Some(Seen::Unanswered(error)) => Some(error),
         _ => None,
@@ -107,7 +107,7 @@ fn silent<'a>(effects: &[Effect], seen: &'a Observed) -> Option<&'a WorldError> 
     effects.iter().find_map(|effect| {
         let meaning = effect.meaning();
         let site = meaning.site().and_then(|site| silence(identity(seen, site)));
-        let preview = || silence(seen.answer(&meaning.preview()?));
+        let preview = || silence(seen.answer(&look.at(meaning.preview()?)));
         site.or_else(preview)
     })
 }

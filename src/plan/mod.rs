@@ -20,7 +20,7 @@ mod tests;
 
 pub use compile::compile;
 pub use digest::Digest;
-pub use draft::Request;
+pub use draft::{Look, Request};
 pub use graph::{Order, order};
 pub use stale::{Change, changes};
 

@@ -121,6 +121,7 @@ impl Table {
                 }]),
                 ..RestorePreview::default()
             })),
+            Query::Chosen { selection, .. } => Seen::Namespaces(selection.namespaces.clone()),
             Query::Inventory { .. } | Query::Prefix { .. } => Seen::Counts(Counts::default()),
             Query::Store { .. } => Seen::Store,
             Query::Object { .. } => Seen::Object(None),
@@ -184,6 +185,7 @@ fn compiled(
         id: "4k2w",
         kinds: KINDS,
         bound,
+        look: Look::Closely,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(compile(&request, table))

@@ -29,7 +29,7 @@ fn subject(query: &Query) -> (&str, String) {
             (site, format!("{kind} {namespace}/{name}"))
         }
         Query::Backup { store, .. } => (store, "backup".to_owned()),
-        Query::Inventory { site, selection } => {
+        Query::Inventory { site, selection } | Query::Chosen { site, selection } => {
             (site, format!("objects in {}", selection.namespaces.join(", ")))
         }
         Query::Restore(effect) => (&effect.site, format!("restore of {}", effect.backup)),

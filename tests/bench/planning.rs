@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use criterion::Criterion;
-use lifeboat::plan::{Plan, Request, compile};
+use lifeboat::plan::{Look, Plan, Request, compile};
 use lifeboat::runbook::{Loaded, Mode, Runbook, load};
 use lifeboat::step::{Bound, KINDS, check, kind_names};
 use lifeboat::text::{SourceId, Sources, yaml};
@@ -46,6 +46,7 @@ impl File {
             id: "bench",
             kinds: KINDS,
             bound: bound.as_ref(),
+            look: Look::Closely,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let plan = runtime.block_on(compile(&request, &Known));

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::cli::generated::{self, Cluster, OneStep};
 use crate::cli::{CommandError, Exit, Settings, context, launch, planning, world};
+use crate::plan::Look;
 use crate::runbook::Mode;
 
 /// The role of the site that a single backup reads.
@@ -71,6 +72,13 @@ async fn create(arguments: &Arguments, settings: &Settings) -> Result<Exit, Comm
         return Ok(Exit::Done);
     };
     let world = world::connect(&documents.sites).await?;
-    let plan = planning::of(&documents, &[], Mode::Protect, &*world.actor, settings).await?;
+    let plan = planning::of(
+        &documents,
+        &[],
+        (Mode::Protect, Look::Briefly),
+        &*world.actor,
+        settings,
+    )
+    .await?;
     launch::begin(plan, &documents.origin, world, &arguments.options, settings).await
 }

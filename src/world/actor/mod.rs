@@ -93,6 +93,7 @@ impl Observer for World {
                     namespaces,
                 } => self.see_backup(store, backup, namespaces).await,
                 Query::Inventory { site, selection } => self.see_inventory(site, selection).await,
+                Query::Chosen { site, selection } => self.see_chosen(site, selection).await,
                 Query::Restore(effect) => self.see_restore(effect).await,
                 Query::Manifests { path } => manifests(path).map(Seen::Manifests),
                 Query::Prefix { store, prefix } => self.see_prefix(store, prefix).await,

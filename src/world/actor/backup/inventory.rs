@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::choose::choose;
 use super::collect::look;
 use super::sieve::Sink;
 use crate::effect::{Counts, Seen, Selection, WorldError};
@@ -41,5 +42,14 @@ impl World {
             format!("pods in {namespace} name hooks for Velero, which lifeboat does not run")
         }));
         Ok(Seen::Counts(counts))
+    }
+
+    pub(in crate::world::actor) async fn see_chosen(
+        &self,
+        site: &str,
+        selection: &Selection,
+    ) -> Result<Seen, WorldError> {
+        let chosen = choose(&self.site(site)?, selection).await?;
+        Ok(Seen::Namespaces(chosen.namespaces))
     }
 }

@@ -30,8 +30,8 @@ const AHEAD: usize = 1;
 /// What pages should have at most, once the size of the objects is known.
 const PAGE_BYTES: usize = PAGE_BYTES_MAX / 2;
 
-/// A page of so many bytes is a large one: more than 500 small objects have.
-const LARGE: usize = 1024 * 1024;
+/// A page of so many bytes is a large one: of eight listings each, two of them are a few megabytes.
+const LARGE: usize = 256 * 1024;
 
 /// How much longer a page may be than the one before: large objects like company.
 const LONGER: usize = 4;
