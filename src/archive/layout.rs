@@ -14,6 +14,10 @@ pub struct BadName(pub String);
 /// Velero makes it the name of an object, and the API server allows no more.
 const NAME_CHARS_MAX: usize = 253;
 
+/// Notes about deletions that were begun, a folder for each backup: not among its own files, which are
+/// all deleted or all locked. Velero knows `metadata/` and looks away.
+pub const DELETIONS: &str = "metadata/lifeboat-deleting/";
+
 /// The keys of one backup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keys {
@@ -92,6 +96,11 @@ impl Keys {
     /// Proof that all of it was read back and compared with the manifest.
     pub fn verified(&self) -> String {
         format!("{}verified.json", self.own_folder())
+    }
+
+    /// Notes about deletions of it that were begun lie under here.
+    pub fn deletions(&self) -> String {
+        format!("{DELETIONS}{}/", self.name)
     }
 
     /// Who took it away, and why: all that stays of a backup that was deleted.

@@ -37,7 +37,7 @@ pub use entries::{Entries, Entry};
 pub use error::{ArchiveError, WriteError};
 pub use extras::extra_files;
 pub use foreign::{BackupRecord, EXTRA_BYTES_MAX, Usable, listed, results, volumes};
-pub use layout::{BadName, Keys, backup_name, backup_of_key, moment_of_name};
+pub use layout::{BadName, DELETIONS, Keys, backup_name, backup_of_key, moment_of_name};
 pub use limits::Limits;
 pub use manifest::{LeftOut, Manifest, ManifestError, Origin, Sum, Verified};
 pub use reader::{Archived, Reader, Summary};

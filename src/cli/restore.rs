@@ -37,9 +37,19 @@ pub(super) struct Arguments {
     /// Kinds to leave out, as plural.group
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     exclude: Vec<String>,
-    /// Objects that are already there and differ: leave them, or apply the backup's
+    /// Only these kinds, as plural.group
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    kinds: Vec<String>,
+    /// Objects that are already there and differ: leave them; apply the backup's; also delete and make again
+    /// what cannot be changed in place; also delete what the backup does not hold
     #[arg(long, value_name = "WHAT", default_value = "keep")]
     existing: Existing,
+    /// Refuse if --existing prune would delete more objects [default: 10]
+    #[arg(long, value_name = "N")]
+    prune_max: Option<u32>,
+    /// Kinds whose status is restored too, as plural.group
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    status: Vec<String>,
     /// Objects outside of namespaces: what the others name and is missing, everything, or nothing
     #[arg(long, value_name = "WHAT", default_value = "related")]
     cluster: Cluster,
@@ -72,6 +82,8 @@ pub(super) struct Arguments {
 enum Existing {
     Keep,
     Update,
+    Replace,
+    Prune,
 }
 
 impl Existing {
@@ -79,6 +91,8 @@ impl Existing {
         match self {
             Self::Keep => "keep",
             Self::Update => "update",
+            Self::Replace => "replace",
+            Self::Prune => "prune",
         }
     }
 }
@@ -131,7 +145,12 @@ impl Arguments {
             "lifeboat restore {} --from {from} --to {}",
             self.backup, self.to
         )];
-        for (option, names) in [("--namespaces", &self.namespaces), ("--exclude", &self.exclude)] {
+        for (option, names) in [
+            ("--namespaces", &self.namespaces),
+            ("--exclude", &self.exclude),
+            ("--kinds", &self.kinds),
+            ("--status", &self.status),
+        ] {
             let names = names.join(",");
             if names.contains('*') {
                 words.push(format!("{option} '{names}'"));
@@ -142,6 +161,7 @@ impl Arguments {
         if self.existing != Existing::Keep {
             words.push(format!("--existing {}", self.existing.word()));
         }
+        words.extend(self.prune_max.map(|most| format!("--prune-max {most}")));
         if self.cluster != Cluster::Related {
             words.push(format!("--cluster {}", self.cluster.word()));
         }
@@ -169,8 +189,17 @@ async fn restore(arguments: &Arguments, settings: &Settings) -> Result<Exit, Com
         "site": TARGET, "from": from, "backup": arguments.backup, "namespaces": namespaces,
         "existing": arguments.existing.word(),
     });
-    if !arguments.exclude.is_empty() {
-        step["exclude"] = json!(arguments.exclude);
+    for (name, kinds) in [
+        ("exclude", &arguments.exclude),
+        ("kinds", &arguments.kinds),
+        ("status", &arguments.status),
+    ] {
+        if !kinds.is_empty() {
+            step[name] = json!(kinds);
+        }
+    }
+    if let Some(most) = arguments.prune_max {
+        step["pruneMax"] = json!(most);
     }
     if arguments.cluster != Cluster::Related {
         step["cluster"] = json!(arguments.cluster.word());

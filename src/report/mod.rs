@@ -31,7 +31,7 @@ mod words;
 
 pub use backups::{
     Pruning, StoreCards, backup_contents, backup_diff, backup_gone, backup_line, backup_list, backup_lock,
-    backup_prune, backup_verification,
+    backup_prune, backup_recovered, backup_verification,
 };
 pub use continuity::{PARTS, Pages, Paper, Part, Past, Prose, card, plan};
 pub use doctor::doctor;

@@ -33,6 +33,6 @@ mod testserver;
 #[cfg(any(feature = "kube", feature = "s3", feature = "http"))]
 mod transport;
 
-pub use actor::{Clock, Gone, Keeper, Obituary, Remains, Understudy, World, library};
+pub use actor::{Begun, Clock, Gone, Keeper, Lost, Obituary, Older, Remains, Understudy, World, library};
 pub use manifests::manifests;
 pub use shelf::StoreShelf;

@@ -276,6 +276,20 @@ pub trait Store: Send + Sync {
     /// has none.
     fn locked<'a>(&'a self, key: &'a str) -> Answer<'a, Locked>;
 
+    /// What is under a prefix and not in a listing, where versions are kept: what was deleted, and what was
+    /// written over. Sorted by key.
+    fn hidden<'a>(&'a self, _prefix: &'a str) -> Answer<'a, Vec<Hidden>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Takes the mark away by which an object counts as deleted; what is under it is listed again.
+    fn unhide<'a>(&'a self, key: &'a str, _marker: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            let message = format!("{key}: no versions are kept here");
+            Err(WorldError::new(ErrorKind::Rejected, self.address(), message))
+        })
+    }
+
     /// The same store, locking everything that it writes.
     ///
     /// # Errors
@@ -295,6 +309,19 @@ pub trait Store: Send + Sync {
     /// The same store, writing and reading under a sibling of its prefix (`shop/` → `shop-<suffix>/`):
     /// Velero refuses foreign folders inside its own.
     fn sibling(&self, suffix: &str) -> std::sync::Arc<dyn Store>;
+}
+
+/// What a store holds of one key and does not list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hidden {
+    /// Relative to the store's prefix.
+    pub key: String,
+    /// So many versions.
+    pub versions: u64,
+    /// Bytes of all of them.
+    pub bytes: u64,
+    /// The mark by which the object counts as deleted; `None`: a newer version is listed.
+    pub marker: Option<String>,
 }
 
 /// How the objects of a store lie there.

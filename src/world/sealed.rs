@@ -26,7 +26,7 @@ use bytes::Bytes;
 use futures::io::{AsyncRead, AsyncReadExt as _, BufReader};
 use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 
-use super::port::{Answer, Locked, PutMode, Retention, Secrecy, Store, Stored};
+use super::port::{Answer, Hidden, Locked, PutMode, Retention, Secrecy, Store, Stored};
 use crate::effect::{ErrorKind, WorldError};
 use crate::runbook::Sealing;
 
@@ -179,6 +179,21 @@ impl Store for Sealed {
 
     fn locked<'a>(&'a self, key: &'a str) -> Answer<'a, Locked> {
         Box::pin(async move { self.inner.locked(&(key.to_owned() + SUFFIX)).await })
+    }
+
+    fn hidden<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<Hidden>> {
+        Box::pin(async move {
+            let found = self.inner.hidden(prefix).await?.into_iter();
+            let own = found.filter_map(|one| {
+                let key = one.key.strip_suffix(SUFFIX)?.to_owned();
+                Some(Hidden { key, ..one })
+            });
+            Ok(own.collect())
+        })
+    }
+
+    fn unhide<'a>(&'a self, key: &'a str, marker: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move { self.inner.unhide(&(key.to_owned() + SUFFIX), marker).await })
     }
 
     fn locking(&self, retention: Retention) -> Result<Arc<dyn Store>, WorldError> {

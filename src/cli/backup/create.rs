@@ -1,6 +1,8 @@
 //! `lifeboat backup create`: one backup, as a run.
 
-use serde_json::json;
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 
 use crate::cli::generated::{self, Cluster, OneStep};
 use crate::cli::{CommandError, Exit, Settings, context, launch, planning, world};
@@ -28,9 +30,21 @@ pub(in crate::cli) struct Arguments {
     /// Kinds to leave out, as plural.group
     #[arg(long, value_name = "KINDS", value_delimiter = ',')]
     exclude: Vec<String>,
+    /// Only these kinds, as plural.group
+    #[arg(long, value_name = "KINDS", value_delimiter = ',')]
+    kinds: Vec<String>,
+    /// Namespaces that a pattern means and that are left out
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    exclude_namespaces: Vec<String>,
+    /// Only objects with all of these labels
+    #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',')]
+    labels: Vec<String>,
     /// Objects outside of namespaces: what the others name, everything, or nothing
     #[arg(long, value_name = "WHAT", default_value = "related")]
     cluster: Cluster,
+    /// Lock all that is written, by an S3 bucket's object lock: such as compliance:30d, governance:12h
+    #[arg(long, value_name = "MODE:TIME")]
+    lock: Option<String>,
     /// What the backup's name begins with [default: its namespaces]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
@@ -54,11 +68,23 @@ async fn create(arguments: &Arguments, settings: &Settings) -> Result<Exit, Comm
         None => generated::name("", &arguments.namespaces),
     };
     let mut step = json!({"site": SOURCE, "namespaces": arguments.namespaces, "to": arguments.to});
-    if !arguments.exclude.is_empty() {
-        step["exclude"] = json!(arguments.exclude);
+    for (name, words) in [
+        ("exclude", &arguments.exclude),
+        ("kinds", &arguments.kinds),
+        ("excludeNamespaces", &arguments.exclude_namespaces),
+    ] {
+        if !words.is_empty() {
+            step[name] = json!(words);
+        }
+    }
+    if !arguments.labels.is_empty() {
+        step["labels"] = json!([{"matchLabels": labels(&arguments.labels)?}]);
     }
     if arguments.cluster != Cluster::Related {
         step["cluster"] = json!(arguments.cluster.word());
+    }
+    if let Some(text) = &arguments.lock {
+        step["lock"] = lock(text)?;
     }
     let runbook = OneStep {
         name: &name,
@@ -81,4 +107,23 @@ async fn create(arguments: &Arguments, settings: &Settings) -> Result<Exit, Comm
     )
     .await?;
     launch::begin(plan, &documents.origin, world, &arguments.options, settings).await
+}
+
+/// `tier=web` and so on, as a selector has them.
+fn labels(all: &[String]) -> Result<BTreeMap<&str, &str>, CommandError> {
+    let error = |text: &str| {
+        CommandError::input(format!("--labels {text} has no value")).hint("say both: --labels tier=web")
+    };
+    let pairs = all
+        .iter()
+        .map(|text| text.split_once('=').ok_or_else(|| error(text)));
+    pairs.collect()
+}
+
+/// `compliance:30d`, as a step has it.
+fn lock(text: &str) -> Result<Value, CommandError> {
+    let error =
+        || CommandError::input(format!("--lock {text} has no time")).hint("say both: --lock compliance:30d");
+    let (mode, time) = text.split_once(':').ok_or_else(error)?;
+    Ok(json!({"mode": mode, "for": time}))
 }

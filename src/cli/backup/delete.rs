@@ -5,8 +5,8 @@ use jiff::Timestamp;
 use super::{Named, at};
 use crate::cli::start::{self, Question};
 use crate::cli::{CommandError, Exit, Settings, context, now, operator, output, world};
+use crate::effect::ErrorKind;
 use crate::report;
-use crate::runbook::{Endpoint, Sites};
 use crate::world::library::{Card, Library, State, Verdict, Writer};
 use crate::world::{Gone, Keeper, Obituary};
 
@@ -17,8 +17,10 @@ const UNFINISHED_H: i64 = 24;
 ///
 /// Refused are the only verified backup of its namespaces (another one is read to its end first), what
 /// may still be being written, and Velero's (that is `velero backup delete`). Who, when and why is kept
-/// in the store. Before anything goes, the store is asked for a lock on each object: if it says that one is
-/// locked, nothing is deleted. What it refuses nevertheless is named; in both cases the exit code is 3 or 5.
+/// in the store. Several may delete in one store at once: none takes away what another relies on. Before
+/// anything goes, the store is asked for a lock on each object: if it says that one is locked, or does not
+/// say, nothing is deleted. What it refuses nevertheless is named; in both cases the exit code is 3 or 5.
+/// A bucket that keeps versions only hides what is deleted, and that is said.
 #[derive(Debug, clap::Args)]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
@@ -37,7 +39,7 @@ pub(super) fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, Co
         let library = world::library(&sites, None).await?;
         let (store, name) = at(&library, &arguments.backup)?;
         let card = library.show(store, name).await?.card;
-        may_go(&library, &card, now()).await?;
+        let stand_in = may_go(&library, &card, now()).await?;
         output::note(&report::backup_line(&card, now(), settings.columns()));
         start::typed(&Question {
             what: "deleting a backup",
@@ -47,30 +49,19 @@ pub(super) fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, Co
             given: arguments.confirm.as_deref(),
         })?;
         let keeper = world::keeper(&sites).await?;
-        let gone = take_away(&keeper, store, name, &arguments.reason).await?;
+        let gone = take_away(&keeper, store, name, &arguments.reason, stand_in.as_deref()).await?;
         Ok((store.to_owned(), gone))
     })?;
-    let exit = tell(&store, &gone, settings);
-    if keeps_versions(&sites, &store) {
-        output::note(
-            "If the bucket keeps versions, older versions of these objects are still there; that is not looked at here.",
-        );
-    }
-    Ok(exit)
+    Ok(tell(&store, &gone, settings))
 }
 
-/// A bucket may keep what it says it deleted; a folder does not.
-fn keeps_versions(sites: &Sites, store: &str) -> bool {
-    let entry = sites.stores.get(store);
-    entry.is_some_and(|entry| matches!(entry.endpoint, Endpoint::S3(_)))
-}
-
-/// Deletes, and signs for it.
+/// Deletes, and signs for it. Exit code 5 where what was to stand in for it is going too.
 pub(super) async fn take_away(
     keeper: &Keeper,
     store: &str,
     name: &str,
     reason: &str,
+    stand_in: Option<&str>,
 ) -> Result<Gone, CommandError> {
     let obituary = Obituary {
         backup: name.to_owned(),
@@ -79,7 +70,12 @@ pub(super) async fn take_away(
         reason: reason.to_owned(),
         tool: crate::TOOL.to_owned(),
     };
-    Ok(keeper.delete(store, &obituary).await?)
+    keeper.delete(store, &obituary, stand_in).await.map_err(|error| {
+        let refused = error.kind == ErrorKind::Conflict;
+        let told = CommandError::from(error);
+        let exit = if refused { Exit::Refused } else { told.exit };
+        CommandError { exit, ..told }
+    })
 }
 
 /// Says what became of it.
@@ -92,8 +88,8 @@ fn tell(store: &str, gone: &Gone, settings: &Settings) -> Exit {
     }
 }
 
-/// Refuses what must not go.
-async fn may_go(library: &Library, card: &Card, now: Timestamp) -> Result<(), CommandError> {
+/// Refuses what must not go, and says which other backup stands in for what may.
+async fn may_go(library: &Library, card: &Card, now: Timestamp) -> Result<Option<String>, CommandError> {
     let refused = |why: String| CommandError::refused(why).detail("Nothing was changed.");
     let name = &card.name;
     if card.writer == Writer::Velero {
@@ -106,10 +102,12 @@ async fn may_go(library: &Library, card: &Card, now: Timestamp) -> Result<(), Co
         return Err(refused(format!("{name} is {}", report::backup_lock(card))));
     }
     match &card.state {
-        State::Verified { .. } | State::NotVerified => replaceable(library, card).await,
-        State::Damaged { .. } => Ok(()),
+        State::Verified { .. } | State::NotVerified => replaceable(library, card).await.map(Some),
+        State::Damaged { .. } => Ok(None),
+        // What somebody began to delete is not being written: the rest of it may go at once.
+        State::Unfinished { .. } if !card.going.is_empty() => Ok(None),
         State::Unfinished { .. } => match card.written_at {
-            Some(at) if now.duration_since(at).as_hours() >= UNFINISHED_H => Ok(()),
+            Some(at) if now.duration_since(at).as_hours() >= UNFINISHED_H => Ok(None),
             _ => Err(refused(format!(
                 "{name} is not finished, and nothing shows that it is not being written right now"
             ))
@@ -124,8 +122,8 @@ async fn may_go(library: &Library, card: &Card, now: Timestamp) -> Result<(), Co
     }
 }
 
-/// Another verified backup of the same cluster holds the same namespaces, and is whole today.
-async fn replaceable(library: &Library, card: &Card) -> Result<(), CommandError> {
+/// Another verified backup of the same cluster holds the same namespaces, and is whole today: its name.
+async fn replaceable(library: &Library, card: &Card) -> Result<String, CommandError> {
     let all = library.list(&card.store).await?;
     let mut others: Vec<&Card> = all.iter().filter(|other| stands_in(other, card)).collect();
     others.reverse();
@@ -137,7 +135,7 @@ async fn replaceable(library: &Library, card: &Card) -> Result<(), CommandError>
         ));
         let found = library.verify(&card.store, &other.name).await?;
         if found.verdict == Verdict::Whole {
-            return Ok(());
+            return Ok(other.name.clone());
         }
         damaged.push(format!(
             "  {} is verified no longer: {}",
@@ -161,6 +159,7 @@ fn stands_in(other: &Card, card: &Card) -> bool {
         return false;
     };
     other.name != card.name
+        && other.going.is_empty()
         && matches!(other.state, State::Verified { .. })
         && uid(other).is_some()
         && uid(other) == uid(card)

@@ -56,12 +56,16 @@ async fn look(library: &Library, store: &str) -> StoreCards {
         store: store.to_owned(),
         address: library.address(store).unwrap_or_default(),
         cards: library.list(store).await,
+        lost: library.lost(store).await,
     }
 }
 
 fn as_json(one: &StoreCards) -> Value {
     match &one.cards {
-        Ok(cards) => json!({"store": one.store, "address": one.address, "backups": cards}),
+        Ok(cards) => json!({
+            "store": one.store, "address": one.address, "backups": cards,
+            "hidden": one.lost.as_ref().ok(), "hiddenError": one.lost.as_ref().err(),
+        }),
         Err(error) => json!({"store": one.store, "address": one.address, "error": error}),
     }
 }

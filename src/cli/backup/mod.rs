@@ -10,6 +10,7 @@ mod delete;
 mod diff;
 pub(super) mod list;
 mod prune;
+mod recover;
 mod show;
 mod verify;
 
@@ -27,6 +28,7 @@ pub(super) enum Command {
     Diff(diff::Arguments),
     Delete(delete::Arguments),
     Prune(prune::Arguments),
+    Recover(recover::Arguments),
 }
 
 impl Command {
@@ -39,6 +41,7 @@ impl Command {
             Self::Diff(arguments) => diff::run(&arguments, settings),
             Self::Delete(arguments) => delete::run(&arguments, settings),
             Self::Prune(arguments) => prune::run(&arguments, settings),
+            Self::Recover(arguments) => recover::run(&arguments, settings),
         }
     }
 }

@@ -140,7 +140,7 @@ fn sort_out(cards: &[Card], namespaces: &[String]) -> (Vec<Aged>, BTreeMap<Strin
                 left.insert(card.name.clone(), format!("{why}; {}", report::backup_lock(card)));
             }
             Err(why) => {
-                left.insert(card.name.clone(), why.to_owned());
+                left.insert(card.name.clone(), why);
             }
         }
     }
@@ -156,10 +156,17 @@ fn keep_locked(decisions: &mut [Decision], cards: &[Card]) {
     }
 }
 
-fn age(card: &Card) -> Result<Aged, &'static str> {
+fn age(card: &Card) -> Result<Aged, String> {
     let unit = card.origin.as_ref().zip(card.namespaces.as_ref());
+    if let Some(note) = card.going.first() {
+        // It keeps no other from going. Whoever began may still be at it, so it is nobody else's to end.
+        return Err(format!(
+            "being deleted {}; if nobody is at it any more: lifeboat backup delete",
+            note.words()
+        ));
+    }
     match (&card.state, card.writer, card.consistent_at, unit) {
-        (_, Writer::Velero, _, _) => Err("Velero's: its TTL decides"),
+        (_, Writer::Velero, _, _) => Err("Velero's: its TTL decides".to_owned()),
         (State::Verified { .. }, _, Some(consistent_at), Some((origin, namespaces))) => {
             let mut namespaces = namespaces.clone();
             namespaces.sort();
@@ -173,7 +180,7 @@ fn age(card: &Card) -> Result<Aged, &'static str> {
                 consistent_at,
             })
         }
-        _ => Err("not verified: a person decides"),
+        _ => Err("not verified: a person decides".to_owned()),
     }
 }
 
@@ -205,7 +212,12 @@ async fn delete_all(
             continue;
         }
         for one in may_go.into_iter().rev() {
-            gone.push(take_away(keeper, store, &one.name, reason).await?);
+            match take_away(keeper, store, &one.name, reason, Some(&newest.name)).await {
+                Ok(one) => gone.push(one),
+                // Somebody else is deleting here, and what was decided rests on what is not so any more.
+                Err(error) if error.exit == Exit::Refused => spared.push(error.message),
+                Err(error) => return Err(error),
+            }
         }
     }
     Ok((gone, spared))

@@ -48,7 +48,38 @@ pub fn backup_gone(store: &str, gone: &Gone, columns: usize) -> String {
     for one in &gone.remains {
         out.push(hang("  ", &clean(&format!("{}: {}", one.key, one.why)), columns));
     }
+    out.extend(older(gone, &store).map(|line| hang("  ", &line, columns)));
     text(&out)
+}
+
+/// What is still there, where the store keeps versions.
+fn older(gone: &Gone, store: &str) -> Option<String> {
+    if let Some(why) = &gone.older.unknown {
+        let why = clean(why);
+        return Some(format!(
+            "Whether the store keeps older versions of it is not known: {why}"
+        ));
+    }
+    if gone.older.versions == 0 {
+        return None;
+    }
+    let versions = usize::try_from(gone.older.versions).unwrap_or(usize::MAX);
+    Some(format!(
+        "The bucket keeps versions: {} of it ({}) are still there, and are paid for until a rule of the bucket ends them. To bring it back until then: lifeboat backup recover {} --store {store}",
+        count(versions, "object"),
+        bytes(gone.older.bytes),
+        clean(&gone.name)
+    ))
+}
+
+/// A backup that is there again, with a line break at its end.
+pub fn backup_recovered(store: &str, name: &str, objects: u64, columns: usize) -> String {
+    let (name, store) = (clean(name), clean(store));
+    let objects = count(usize::try_from(objects).unwrap_or(usize::MAX), "object");
+    let line = format!(
+        "{name} is back in {store}: {objects}. It is not verified; next: lifeboat backup verify {name} --store {store}"
+    );
+    text(&[hang("", &line, columns)])
 }
 
 /// What rules decided about the backups of a store.

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 
 use super::{old, scope};
 use crate::effect::WorldError;
-use crate::report::lines::{clean, ends, hang, text};
+use crate::report::lines::{clean, each, ends, hang, text};
 use crate::report::table::table;
 use crate::report::units::{bytes, count};
+use crate::world::Lost;
 use crate::world::library::{Card, LockHeld, State, Writer};
 
 /// A store and what is in it, or why that is not known.
@@ -18,6 +19,8 @@ pub struct StoreCards {
     pub address: String,
     /// The oldest first.
     pub cards: Result<Vec<Card>, WorldError>,
+    /// What lies under delete markers.
+    pub lost: Result<Vec<Lost>, WorldError>,
 }
 
 /// All of them, the newest backup of each store first, with a line break at its end.
@@ -40,9 +43,45 @@ pub fn backup_list(stores: &[StoreCards], now: Timestamp, columns: usize) -> Str
                 out.push(hang("  ", &why, columns));
             }
         }
+        if one.cards.is_ok() {
+            out.extend(under_markers(one).map(|line| hang("  ", &line, columns)));
+        }
     }
     out.push(sum(stores));
     text(&out)
+}
+
+/// What is hidden, where versions are kept: each by name that lifeboat did not delete.
+fn under_markers(one: &StoreCards) -> impl Iterator<Item = String> {
+    let (lost, unknown) = match &one.lost {
+        Ok(lost) => (lost.as_slice(), None),
+        Err(error) => {
+            let why = clean(&error.message);
+            (
+                &[][..],
+                Some(format!("What lies under delete markers is not known: {why}")),
+            )
+        }
+    };
+    let store = clean(&one.store);
+    let named = lost.iter().filter(|lost| !lost.noted).map(move |lost| {
+        let name = clean(&lost.name);
+        format!(
+            "Hidden: {name} lies under delete markers, and lifeboat did not delete it; {} ({}) are there. To bring it back: lifeboat backup recover {name} --store {store}",
+            count(usize::try_from(lost.older.versions).unwrap_or(usize::MAX), "object"),
+            bytes(lost.older.bytes)
+        )
+    });
+    let noted: Vec<&Lost> = lost.iter().filter(|lost| lost.noted).collect();
+    let rest = (!noted.is_empty()).then(|| {
+        let size: u64 = noted.iter().map(|lost| lost.older.bytes).sum();
+        format!(
+            "Deleted and still there as older versions: {} ({})",
+            count(noted.len(), "backup"),
+            bytes(size)
+        )
+    });
+    named.chain(rest).chain(unknown)
 }
 
 fn shelf(cards: &[Card], now: Timestamp, columns: usize) -> Vec<String> {
@@ -109,7 +148,17 @@ pub(super) fn about(card: &Card) -> String {
         Writer::Velero => "; written by Velero",
         Writer::Lifeboat | Writer::Unknown => "",
     };
-    clean(&format!("{}{writer}; {}", source(card), keeping(card)))
+    clean(&format!(
+        "{}{writer}; {}{}",
+        source(card),
+        keeping(card),
+        going(card)
+    ))
+}
+
+/// `; being deleted since 2026-11-23 07:17:49 UTC by anna`, where that is so.
+pub(super) fn going(card: &Card) -> String {
+    each(&card.going, |note| format!("; being deleted {}", note.words()))
 }
 
 /// `shop of east`, `shop (only configmaps) of east`.
@@ -174,6 +223,7 @@ fn sum(stores: &[StoreCards]) -> String {
 mod tests {
     use super::*;
     use crate::effect::ErrorKind;
+    use crate::world::Older;
     use crate::world::library::Origin;
 
     fn card(name: &str, state: State) -> Card {
@@ -197,6 +247,7 @@ mod tests {
             locked: None,
             lock: None,
             written_at: None,
+            going: Vec::new(),
         }
     }
 
@@ -232,6 +283,19 @@ mod tests {
         }
     }
 
+    fn lost(name: &str, noted: bool) -> Lost {
+        let older = Older {
+            versions: 9,
+            bytes: 12_345,
+            unknown: None,
+        };
+        Lost {
+            name: name.into(),
+            older,
+            noted,
+        }
+    }
+
     #[test]
     fn every_state_is_told_and_a_silent_store_hides_no_other() {
         let verified = State::Verified {
@@ -249,11 +313,17 @@ mod tests {
                     "second",
                     "connection refused",
                 )),
+                lost: Ok(Vec::new()),
             },
             StoreCards {
                 store: "usb".into(),
                 address: "/mnt/usb".into(),
                 cards: Ok(Vec::new()),
+                lost: Ok(vec![
+                    lost("shop-2026-11-21t220000z", false),
+                    lost("shop-a", true),
+                    lost("shop-d", true),
+                ]),
             },
             StoreCards {
                 store: "vault".into(),
@@ -268,6 +338,7 @@ mod tests {
                     card("shop-c", State::NotVerified),
                     card("shop-2026-11-22t220000z", verified),
                 ]),
+                lost: Err(WorldError::new(ErrorKind::Forbidden, "vault", "AccessDenied: no")),
             },
         ];
         let now = "2026-11-23T01:51:00Z".parse().unwrap();
@@ -282,6 +353,10 @@ mod tests {
 
         Store usb                                                               /mnt/usb
           no backup
+          Hidden: shop-2026-11-21t220000z lies under delete markers, and lifeboat did
+          not delete it; 9 objects (12.1 KiB) are there. To bring it back: lifeboat
+          backup recover shop-2026-11-21t220000z --store usb
+          Deleted and still there as older versions: 2 backups (24.2 KiB)
 
         Store vault                                                s3://acme-vault/shop/
           NAME                     AGE       OBJECTS  SIZE      STATE
@@ -299,6 +374,7 @@ mod tests {
           shop-x                   –         –        12.1 KiB  not finished
             namespaces not known; read by nobody; lock not known; encryption not known
             it has neither a manifest nor velero-backup.json
+          What lies under delete markers is not known: AccessDenied: no
         5 backups, 1 verified; 1 store did not answer.
         ");
     }

@@ -13,7 +13,7 @@ mod show;
 mod verify;
 
 pub use diff::backup_diff;
-pub use gone::{Pruning, backup_gone, backup_line, backup_prune};
+pub use gone::{Pruning, backup_gone, backup_line, backup_prune, backup_recovered};
 pub use list::{StoreCards, backup_list, lock as backup_lock};
 pub use show::backup_contents;
 pub use verify::backup_verification;

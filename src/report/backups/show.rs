@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::list::{keeping, state, why};
+use super::list::{going, keeping, state, why};
 use super::{fact, namespaces, old};
 use crate::archive::LeftOut;
 use crate::report::lines::{clean, ends, hang, text};
@@ -37,7 +37,12 @@ pub fn backup_contents(contents: &Contents, now: Timestamp, zone: &TimeZone, col
     say("Archive", archive(contents));
     say(
         "Kept",
-        format!("{} in the store; {}", bytes(card.bytes), keeping(card)),
+        format!(
+            "{} in the store; {}{}",
+            bytes(card.bytes),
+            keeping(card),
+            going(card)
+        ),
     );
     out.extend(kinds(&contents.kinds));
     out.extend(left_out(&contents.left_out, columns));

@@ -7,6 +7,8 @@
 //!   store that refuses the first step has lost nothing.
 //! - Before all of that, every object's lock is asked for: of a backup of which one object is locked,
 //!   nothing goes. A store that keeps versions would not even refuse: it would hide the locked object.
+//! - Two who delete at once could each take away what the other relied on; [`super::intent`] is how they see
+//!   each other. So a deletion is told on which other backup it rests.
 //! - Who, when and why is written beside it before anything goes, and stays when all is gone: a backup that
 //!   is not there any more should not be a riddle.
 
@@ -15,8 +17,10 @@ use futures::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 
 use super::World;
+use super::intent::{announce, note_key, unfit};
 use super::library::{Library, Verdict, Verification};
 use super::lock::kept;
+use super::older::{Older, older, recover};
 use crate::archive::{Keys, Sum, Verified};
 use crate::effect::{ErrorKind, WorldError};
 use crate::world::port::{PutMode, Store};
@@ -55,6 +59,8 @@ pub struct Gone {
     /// Something of it is locked, or the first refusal was of the mark by which it counts: it is whole, and
     /// counts as before.
     pub untouched: bool,
+    /// What a store that keeps versions still holds of it.
+    pub older: Older,
 }
 
 /// An object that did not go.
@@ -112,15 +118,32 @@ impl Keeper {
             .map_err(|error| refuse(ErrorKind::Internal, error.to_string()))?;
         // One that proves something else is in the way of the true one.
         replace(&*store, &keys.verified(), bytes).await?;
+        still_there(&*store, &keys).await?;
         Ok(verified_at)
     }
 
-    /// Takes a backup away. Who calls this has made sure that it may go.
+    /// Brings back a backup that lies under delete markers; says how many objects. It is not verified then.
     ///
     /// # Errors
     ///
-    /// The store's, where nothing was deleted. What it refused later is in the answer.
-    pub async fn delete(&self, store: &str, obituary: &Obituary) -> Result<Gone, WorldError> {
+    /// `NotFound`: nothing of it is there. `Conflict`: somebody deletes it. The store's.
+    pub async fn recover(&self, store: &str, name: &str) -> Result<u64, WorldError> {
+        recover(&*self.world.store(store)?, name).await
+    }
+
+    /// Takes a backup away, because another one stands in for it, or because it is nothing to lose.
+    /// Who calls this has read the other one to its end; that it is still there is looked at here.
+    ///
+    /// # Errors
+    ///
+    /// `Conflict`: the other one is going too, or has gone. The store's. In both cases nothing was deleted;
+    /// what it refused later is in the answer.
+    pub async fn delete(
+        &self,
+        store: &str,
+        obituary: &Obituary,
+        stand_in: Option<&str>,
+    ) -> Result<Gone, WorldError> {
         let store = self.world.store(store)?;
         let name = &obituary.backup;
         let keys = Keys::of(name)
@@ -128,46 +151,112 @@ impl Keeper {
         let order = in_order(&keys, listed(&*store, &keys).await?);
         let kept = kept(&*store, &order, (self.world.now)()).await?;
         if !kept.is_empty() {
-            return Ok(Gone {
-                name: name.clone(),
-                deleted: 0,
-                remains: kept.iter().map(|(key, why)| remains(key, why)).collect(),
-                untouched: true,
-            });
+            let mut gone = Gone::nothing_of(name);
+            gone.remains = kept.iter().map(|(key, why)| remains(key, why)).collect();
+            gone.untouched = true;
+            return Ok(gone);
         }
-        let note = serde_json::to_vec_pretty(obituary)
-            .map_err(|error| WorldError::new(ErrorKind::Internal, store.address(), error.to_string()))?;
-        replace(&*store, &keys.deleted(), note).await?;
-        let mut gone = Gone {
-            name: name.clone(),
+        let note = note_key(&keys);
+        let taken = match announce(&*store, &note, obituary).await {
+            Ok(()) => take(&*store, &keys, obituary, stand_in).await,
+            Err(error) => Err(error),
+        };
+        if let Ok(gone) = &taken
+            && !gone.untouched
+            && !gone.remains.is_empty()
+        {
+            // Not ended: by the note, whoever comes next may go on at once.
+            return taken;
+        }
+        let mut gone = match (taken, store.delete(&note).await) {
+            (Ok(gone), Ok(())) => return Ok(gone),
+            (Err(error), Ok(())) => return Err(error),
+            (Err(error), Err(_)) => return Err(error.hint(left_over(&note, name))),
+            (Ok(gone), Err(_)) => gone,
+        };
+        gone.remains.push(remains(&note, &left_over(&note, name)));
+        Ok(gone)
+    }
+}
+
+fn left_over(note: &str, name: &str) -> String {
+    format!(
+        "the note that {name} is going may still be at {note}; while it is, {name} stands in for no other"
+    )
+}
+
+/// Takes away a backup of which it is noted that it goes.
+async fn take(
+    store: &dyn Store,
+    keys: &Keys,
+    obituary: &Obituary,
+    stand_in: Option<&str>,
+) -> Result<Gone, WorldError> {
+    let name = keys.name();
+    if let Some(other) = stand_in
+        && let Some(why) = unfit(store, other).await?
+    {
+        let message = format!("{name} was not deleted, because {other} was to stand in for it: {why}");
+        return Err(WorldError::new(ErrorKind::Conflict, store.address(), message)
+            .hint("look what is there now, and decide again: lifeboat backups"));
+    }
+    // Again: since it was first looked at, the note had to be written.
+    let order = in_order(keys, listed(store, keys).await?);
+    let note = serde_json::to_vec_pretty(obituary)
+        .map_err(|error| WorldError::new(ErrorKind::Internal, store.address(), error.to_string()))?;
+    replace(store, &keys.deleted(), note).await?;
+    let mut gone = Gone::nothing_of(name);
+    for (at, key) in order.iter().enumerate() {
+        match store.delete(key).await {
+            Ok(()) => gone.deleted += 1,
+            Err(error) => gone.remains.push(remains(key, &error.to_string())),
+        }
+        // The mark stays, so the backup stays; a note about its end would be a lie. A lost reply may
+        // hide that the mark is gone.
+        if at == 0 && !gone.remains.is_empty() && listed(store, keys).await?.contains(key) {
+            gone.untouched = true;
+            store.delete(&keys.deleted()).await?;
+            return Ok(gone);
+        }
+    }
+    let still = listed(store, keys).await?;
+    let refused = gone.remains.len();
+    gone.remains.retain(|one| still.contains(&one.key));
+    gone.deleted += (refused - gone.remains.len()) as u64;
+    for key in still {
+        if !gone.remains.iter().any(|one| one.key == key) {
+            let why = "the store said that it is deleted, and still lists it";
+            gone.remains.push(remains(&key, why));
+        }
+    }
+    gone.older = older(store, keys).await;
+    Ok(gone)
+}
+
+/// After a proof was written: a backup that was deleted meanwhile has left a proof of nothing, which goes.
+///
+/// # Errors
+///
+/// `NotFound`: it was deleted meanwhile. The store's.
+pub(super) async fn still_there(store: &dyn Store, keys: &Keys) -> Result<(), WorldError> {
+    let there = store.list(&keys.own_folder()).await?;
+    if there.iter().any(|entry| entry.key == keys.manifest()) {
+        return Ok(());
+    }
+    store.delete(&keys.verified()).await?;
+    let message = format!("backup {} was deleted while it was read back", keys.name());
+    Err(WorldError::new(ErrorKind::NotFound, store.address(), message))
+}
+
+impl Gone {
+    fn nothing_of(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
             deleted: 0,
             remains: Vec::new(),
             untouched: false,
-        };
-        for (at, key) in order.iter().enumerate() {
-            match store.delete(key).await {
-                Ok(()) => gone.deleted += 1,
-                Err(error) => gone.remains.push(remains(key, &error.to_string())),
-            }
-            // The mark stays, so the backup stays; a note about its end would be a lie. A lost reply may
-            // hide that the mark is gone.
-            if at == 0 && !gone.remains.is_empty() && listed(&*store, &keys).await?.contains(key) {
-                gone.untouched = true;
-                store.delete(&keys.deleted()).await?;
-                return Ok(gone);
-            }
+            older: Older::default(),
         }
-        let still = listed(&*store, &keys).await?;
-        let refused = gone.remains.len();
-        gone.remains.retain(|one| still.contains(&one.key));
-        gone.deleted += (refused - gone.remains.len()) as u64;
-        for key in still {
-            if !gone.remains.iter().any(|one| one.key == key) {
-                let why = "the store said that it is deleted, and still lists it";
-                gone.remains.push(remains(&key, why));
-            }
-        }
-        Ok(gone)
     }
 }
 

@@ -17,9 +17,13 @@ const IN_FLIGHT: usize = 8;
 
 /// The locks of these objects, in any order.
 async fn locks(store: &dyn Store, keys: &[String]) -> Result<Vec<(String, Locked)>, WorldError> {
-    let asked = keys
-        .iter()
-        .map(|key| async move { Ok((key.clone(), store.locked(key).await?)) });
+    let asked = keys.iter().map(|key| async move {
+        match store.locked(key).await {
+            // Somebody has deleted it since it was listed.
+            Err(error) if error.kind == ErrorKind::NotFound => Ok((key.clone(), Locked::No)),
+            lock => Ok((key.clone(), lock?)),
+        }
+    });
     stream::iter(asked.collect::<Vec<_>>())
         .buffer_unordered(IN_FLIGHT)
         .try_collect()
@@ -43,8 +47,8 @@ pub(super) async fn weakest(store: &dyn Store, keys: &[String], now: Timestamp) 
     weakest.filter(|lock| rank(lock).0 > 0).unwrap_or(Locked::No)
 }
 
-/// Why some of these objects cannot be deleted now: key and words, sorted. What is not known does not
-/// stop anybody: the store will say.
+/// Why some of these objects cannot be deleted now: key and words, sorted. What is not known stops too: a
+/// bucket whose objects can be locked keeps versions, so it would not refuse and would only hide them.
 pub(super) async fn kept(
     store: &dyn Store,
     keys: &[String],
@@ -57,7 +61,8 @@ pub(super) async fn kept(
                 kept.push((key, format!("locked until {retention}")));
             }
             Locked::Held => kept.push((key, "locked by a legal hold".to_owned())),
-            Locked::Until(_) | Locked::No | Locked::Unknown(_) => {}
+            Locked::Unknown(why) => kept.push((key, format!("whether it is locked is not known: {why}"))),
+            Locked::Until(_) | Locked::No => {}
         }
     }
     kept.sort();

@@ -19,12 +19,14 @@ mod catalog;
 mod command;
 mod copy;
 mod delete;
+mod intent;
 mod job;
 mod keeper;
 pub mod library;
 mod lock;
 mod marks;
 mod observe;
+mod older;
 mod pace;
 mod pods;
 mod probe;
@@ -38,7 +40,9 @@ mod tests;
 mod understudy;
 mod wait;
 
+pub use intent::Begun;
 pub use keeper::{Gone, Keeper, Obituary, Remains};
+pub use older::{Lost, Older};
 pub use understudy::Understudy;
 
 use std::collections::BTreeMap;

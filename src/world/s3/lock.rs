@@ -22,10 +22,11 @@ use super::{Bucket, timestamp};
 use crate::effect::{ErrorKind, Firmness, WorldError};
 use crate::world::port::{Locked, Retention};
 
-/// What servers call "there is no lock here".
-const NONE: [&str; 2] = [
+/// What servers call "there is no lock here", those included that know of no locks at all.
+const NONE: [&str; 3] = [
     "NoSuchObjectLockConfiguration",
     "ObjectLockConfigurationNotFoundError",
+    "NotImplemented",
 ];
 
 impl Bucket {

@@ -19,6 +19,7 @@ mod bench;
 mod error;
 mod lock;
 mod put;
+mod versions;
 
 #[cfg(test)]
 mod live_doctor_tests;
@@ -50,7 +51,7 @@ use tokio::sync::OnceCell;
 
 use self::error::Ask;
 use super::doctor::Bench;
-use super::port::{Answer, Locked, PutMode, Retention, Store, Stored};
+use super::port::{Answer, Hidden, Locked, PutMode, Retention, Store, Stored};
 use super::transport;
 use crate::effect::{ErrorKind, WorldError};
 use crate::runbook::S3Store;
@@ -323,6 +324,14 @@ impl Store for Bucket {
 
     fn locked<'a>(&'a self, key: &'a str) -> Answer<'a, Locked> {
         Box::pin(async move { self.lock_of(&self.whole(key)).await })
+    }
+
+    fn hidden<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<Hidden>> {
+        Box::pin(self.under_marks(prefix))
+    }
+
+    fn unhide<'a>(&'a self, key: &'a str, marker: &'a str) -> Answer<'a, ()> {
+        Box::pin(self.take_mark(key, marker))
     }
 
     fn locking(&self, retention: Retention) -> Result<Arc<dyn Store>, WorldError> {

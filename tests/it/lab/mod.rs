@@ -5,9 +5,13 @@
 
 mod audit;
 mod corruption;
+mod crowd;
 mod drill;
 mod killed;
+#[cfg(feature = "s3")]
+mod locked;
 mod mirrors;
+mod modes;
 mod velero;
 mod whole;
 
@@ -59,22 +63,25 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
-    /// Starts one.
+    /// Starts one with one S3 server: two sites are enough to carry for most tests.
     pub(crate) fn start() -> Self {
+        Self::up(&["--without", "minio"])
+    }
+
+    /// Starts one with both S3 servers.
+    pub(crate) fn start_with_both_stores() -> Self {
+        Self::up(&[])
+    }
+
+    fn up(more: &[&str]) -> Self {
         let program = std::env::var("LIFEBOAT_LAB_BIN").expect("LIFEBOAT_LAB_BIN: run this with `make test`");
         let place = Place::wait_for();
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("lab");
         let mut child = Command::new(program)
-            .args([
-                "up",
-                "--foreground",
-                "--until-stdin-closes",
-                "--without",
-                "minio",
-                "--dir",
-            ])
+            .args(["up", "--foreground", "--until-stdin-closes", "--dir"])
             .arg(&dir)
+            .args(more)
             .args(["--repo", env!("CARGO_MANIFEST_DIR")])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
@@ -195,6 +202,40 @@ impl Lab {
         } else {
             Err(String::from_utf8_lossy(&output.stderr).into_owned())
         }
+    }
+
+    /// What a store holds, as `lifeboat backups` says it.
+    pub(crate) fn shelf(&self, store: &str) -> Value {
+        let output = self.expect(0, &["backups", "--store", store, "--json"]);
+        let mut all: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+        all.remove(0)
+    }
+
+    /// Makes a backup of the shop and gives back its name.
+    pub(crate) fn backed_up(&self, store: &str, more: &[&str]) -> String {
+        let names = || -> Vec<String> {
+            let shelf = self.shelf(store);
+            let all = shelf["backups"].as_array().unwrap().iter();
+            all.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+        };
+        let before = names();
+        // Names of backups have whole seconds.
+        std::thread::sleep(Duration::from_millis(1100));
+        let args = [
+            "backup",
+            "create",
+            "--site",
+            "east",
+            "--namespaces",
+            "shop",
+            "--to",
+            store,
+        ];
+        self.expect(0, &[&args[..], more].concat());
+        let mut after = names();
+        after.retain(|name| !before.contains(name));
+        assert_eq!(after.len(), 1, "{after:?}");
+        after.remove(0)
     }
 
     /// The API server's own record of a site.

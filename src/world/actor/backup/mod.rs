@@ -31,6 +31,7 @@ use sha2::{Digest as _, Sha256};
 use super::World;
 use super::bytes::{read_if_there, reading, write, writing};
 use super::catalog::{self, RECORD_BYTES_MAX};
+use super::keeper::still_there;
 use super::lock::{confirm, retention};
 use super::marks::{KEY, annotation, counted};
 use super::pods::named;
@@ -135,7 +136,8 @@ impl World {
             archive: manifest.archive.clone(),
         };
         let bytes = proof.to_bytes().map_err(|error| internal(store, &error))?;
-        write(store, &keys.verified(), bytes).await
+        write(store, &keys.verified(), bytes).await?;
+        still_there(store, keys).await
     }
 
     /// A backup that carries this attempt's key and is verified was made by it.

@@ -9,6 +9,7 @@ use crate::archive::{BackupRecord, Keys, Usable};
 use crate::effect::{ErrorKind, Firmness, WorldError};
 use crate::world::actor::bytes::read_if_there;
 use crate::world::actor::catalog::{self, Found, RECORD_BYTES_MAX};
+use crate::world::actor::intent::{Begun, begun};
 use crate::world::actor::lock::weakest;
 use crate::world::actor::pace::{Work, all};
 use crate::world::port::{Locked, Retention, Secrecy, Store, Stored};
@@ -55,6 +56,9 @@ pub struct Card {
     pub lock: Option<Held>,
     /// When the newest of its files was written, as the store says.
     pub written_at: Option<Timestamp>,
+    /// Deletions of it that were begun and have not ended: it stands in for no other backup.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub going: Vec<Begun>,
 }
 
 /// What a store says of a lock.
@@ -151,6 +155,10 @@ pub(super) async fn all_cards(
         }));
     }
     let mut cards = all(IN_FLIGHT, work).await?;
+    let mut going = begun(store, None).await?;
+    for card in &mut cards {
+        card.going = going.remove(&card.name).unwrap_or_default();
+    }
     cards.sort_by(|a, b| (a.consistent_at, &a.name).cmp(&(b.consistent_at, &b.name)));
     Ok(cards)
 }
@@ -176,7 +184,9 @@ pub(super) async fn one(
         return Err(WorldError::new(ErrorKind::NotFound, store.address(), message)
             .hint("lifeboat backups lists what there is"));
     }
-    Ok(card(store, store_name, name, &files, now).await)
+    let mut card = card(store, store_name, name, &files, now).await;
+    card.going = begun(store, Some(&keys)).await?.remove(name).unwrap_or_default();
+    Ok(card)
 }
 
 /// The files of each backup by its name.
@@ -253,6 +263,7 @@ fn blank(store: &str, name: &str, files: &[Stored]) -> Card {
         locked: None,
         lock: None,
         written_at: files.iter().filter_map(|file| file.modified).max(),
+        going: Vec::new(),
     }
 }
 

@@ -20,7 +20,8 @@ pub use contents::Contents;
 pub use objects::{Held, Wanted};
 pub use verify::{Verdict, Verification};
 
-use super::World;
+use super::older::Lost;
+use super::{World, older};
 use crate::effect::WorldError;
 
 /// Stores, and perhaps a site, to look at.
@@ -55,6 +56,15 @@ impl Library {
     /// The store's: it could not be listed. What is wrong with one backup is on its card.
     pub async fn list(&self, store: &str) -> Result<Vec<Card>, WorldError> {
         card::all_cards(&*self.world.store(store)?, store, (self.world.now)()).await
+    }
+
+    /// The backups of a store that keeps versions which lie under delete markers.
+    ///
+    /// # Errors
+    ///
+    /// The store's: it could not be listed.
+    pub async fn lost(&self, store: &str) -> Result<Vec<Lost>, WorldError> {
+        older::lost(&*self.world.store(store)?).await
     }
 
     /// What one backup says of itself.

@@ -31,7 +31,10 @@ async fn of_a_deleted_backup_only_the_note_about_its_end_stays() {
     let stage = Stage::new();
     let name = captured(&stage).await;
     let keeper = Keeper::of(stage.world.clone());
-    let gone = keeper.delete("vault", &obituary(&name)).await.expect("deleted");
+    let gone = keeper
+        .delete("vault", &obituary(&name), None)
+        .await
+        .expect("deleted");
     assert!(
         gone.remains.is_empty() && !gone.untouched && gone.deleted > 5,
         "{gone:?}"
@@ -52,7 +55,7 @@ async fn a_store_that_refuses_the_first_step_has_lost_nothing() {
     for error in [FaultError::Forbidden, FaultError::LostReplyBefore] {
         stage.fails(vec![fault("vault", "delete", &manifest, 1, error)]);
         let gone = Keeper::of(stage.world.clone())
-            .delete("vault", &obituary(&name))
+            .delete("vault", &obituary(&name), None)
             .await;
         let gone = gone.expect("told");
         assert!(gone.untouched && gone.deleted == 0, "{gone:?}");
@@ -73,7 +76,7 @@ async fn what_a_lock_keeps_is_named_and_counts_no_longer() {
     let archive = keys(&name).archive();
     stage.fails(vec![fault("vault", "delete", &archive, 1, FaultError::Forbidden)]);
     let gone = Keeper::of(stage.world.clone())
-        .delete("vault", &obituary(&name))
+        .delete("vault", &obituary(&name), None)
         .await;
     let gone = gone.expect("told");
     assert!(!gone.untouched);
@@ -93,7 +96,7 @@ async fn a_reply_that_was_lost_after_the_deed_is_no_refusal() {
     let lost = |key: String| fault("vault", "delete", &key, 1, FaultError::LostReplyAfterCommit);
     stage.fails(vec![lost(keys(&name).manifest()), lost(keys(&name).archive())]);
     let gone = Keeper::of(stage.world.clone())
-        .delete("vault", &obituary(&name))
+        .delete("vault", &obituary(&name), None)
         .await;
     let gone = gone.expect("told");
     assert!(gone.remains.is_empty() && !gone.untouched, "{gone:?}");

@@ -68,7 +68,10 @@ async fn everything_that_a_locked_backup_writes_is_locked_and_nothing_of_it_is_d
     );
 
     let keeper = Keeper::of(stage.world.clone());
-    let gone = keeper.delete("vault", &obituary(&name)).await.expect("told");
+    let gone = keeper
+        .delete("vault", &obituary(&name), None)
+        .await
+        .expect("told");
     assert!(gone.untouched && gone.deleted == 0, "{gone:?}");
     assert_eq!(gone.remains.len(), before.len());
     assert_eq!(
@@ -78,7 +81,10 @@ async fn everything_that_a_locked_backup_writes_is_locked_and_nothing_of_it_is_d
     );
 
     tokio::time::advance(SignedDuration::from_hours(31 * 24).unsigned_abs()).await;
-    let gone = keeper.delete("vault", &obituary(&name)).await.expect("told");
+    let gone = keeper
+        .delete("vault", &obituary(&name), None)
+        .await
+        .expect("told");
     assert!(gone.remains.is_empty() && !gone.untouched, "{gone:?}");
 }
 
@@ -93,7 +99,10 @@ async fn of_a_backup_of_which_one_object_is_locked_nothing_is_deleted() {
         .store("vault")
         .freeze(&extra, "2027-01-01T00:00:00Z".parse().expect("a timestamp"));
     let keeper = Keeper::of(stage.world.clone());
-    let gone = keeper.delete("vault", &obituary(&name)).await.expect("told");
+    let gone = keeper
+        .delete("vault", &obituary(&name), None)
+        .await
+        .expect("told");
     assert!(gone.untouched, "{gone:?}");
     assert_eq!(gone.remains.len(), 1);
     assert_eq!(

@@ -3,6 +3,7 @@
 mod backups;
 mod changes;
 mod commands;
+mod crowd;
 mod destructive;
 mod effects;
 mod foresight;
