@@ -11,6 +11,8 @@
 //!   (configuration, rights, limits and network policies before workloads and custom resources) and
 //!   *settled* (workloads before the webhooks that they answer). Without them 1,000 of one and 1,000 of
 //!   the other would need a million edges. They are order and not need: see `needers`.
+//! - Webhooks come after everything that does not need them: what is restored was admitted once, and a
+//!   webhook that answers may still refuse, because whatever gives it its certificate is not done.
 //! - Custom resources of a definition with a conversion webhook come after the workloads that answer it.
 //! - What a person declares (`first`, `then`) is an edge like any other: it can be part of a circle, and
 //!   what comes after an object that could not be made is not made either.
@@ -100,6 +102,7 @@ impl Needs {
             needs.before(first, then);
         }
         needs.add_junctions(outlines, &late(outlines, declared));
+        needs.webhooks_last(outlines);
         needs
     }
 
@@ -190,6 +193,30 @@ impl Needs {
                 let settled = settled.at(*service_ns, self);
                 self.before(settled, i);
             }
+        }
+    }
+
+    /// One junction waits for all that does not come after a webhook itself, and the webhooks wait for it.
+    fn webhooks_last(&mut self, outlines: &[Outline]) {
+        let admits = |one: &Outline| one.rare.as_ref().is_some_and(|rare| rare.admits);
+        let hooks: Vec<usize> = (0..self.objects).filter(|&i| admits(&outlines[i])).collect();
+        if hooks.is_empty() {
+            return;
+        }
+        let mut after = vec![false; self.graph.node_count()];
+        let mut ahead: Vec<NodeIndex> = hooks.iter().copied().map(NodeIndex::new).collect();
+        while let Some(node) = ahead.pop() {
+            if !std::mem::replace(&mut after[node.index()], true) {
+                ahead.extend(self.graph.neighbors(node));
+            }
+        }
+        self.places.push((u8::MAX, [0; 4]));
+        let all = self.graph.add_node(()).index();
+        for i in (0..self.objects).filter(|&i| !after[i]) {
+            self.before(i, all);
+        }
+        for hook in hooks {
+            self.before(all, hook);
         }
     }
 
@@ -411,8 +438,38 @@ mod tests {
         2: ConfigMap/settings PersistentVolumeClaim/data-db-0 Service/web ServiceAccount/web Role/web
         3: Ingress/web RoleBinding/web
         4: Deployment/web StatefulSet/db Coupon/spring
-        5: ConfigMap/child ValidatingWebhookConfiguration/hook HorizontalPodAutoscaler/web
+        5: ConfigMap/child HorizontalPodAutoscaler/web
+        6: ValidatingWebhookConfiguration/hook
         ");
+    }
+
+    #[test]
+    fn webhooks_come_after_everything_but_what_needs_them() {
+        let owned = |kind: &str, name: &str| {
+            json!({"metadata": {"ownerReferences": [
+            {"apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "name": name}]}})
+        };
+        let hook = |name: &str| {
+            let none = json!({});
+            object(
+                "admissionregistration.k8s.io/v1",
+                "MutatingWebhookConfiguration",
+                "",
+                name,
+                &none,
+            )
+        };
+        let mut objects = shop();
+        objects.push(hook("other"));
+        let child = owned("MutatingWebhookConfiguration", "other");
+        objects.push(object("example.com/v1", "Rule", "", "of-the-other", &child));
+        let drawing = drawn(&objects);
+        assert!(
+            drawing.ends_with(
+                "6: MutatingWebhookConfiguration/other ValidatingWebhookConfiguration/hook\n7: Rule/of-the-other\n"
+            ),
+            "{drawing}"
+        );
     }
 
     #[test]

@@ -117,6 +117,8 @@ pub(super) struct Rare {
     pub(super) accounts_in: Vec<u32>,
     /// What makes the API server ask a workload before it accepts others: namespaces of the services.
     pub(super) answers_in: Vec<u32>,
+    /// A configuration of webhooks: from then on, others may be refused.
+    pub(super) admits: bool,
 }
 
 impl Outline {
@@ -185,7 +187,9 @@ impl Rare {
                 let accounts = bound_accounts(object);
                 rare.accounts_in = accounts.map(|account| names.number(account.namespace)).collect();
             }
-            ("admissionregistration.k8s.io" | "apiregistration.k8s.io", _) => {
+            (group @ ("admissionregistration.k8s.io" | "apiregistration.k8s.io"), kind) => {
+                rare.admits =
+                    group == "admissionregistration.k8s.io" && kind.ends_with("WebhookConfiguration");
                 let services = keys.iter().filter(|key| key.kind == "Service");
                 rare.answers_in = services.map(|key| names.number(key.namespace)).collect();
             }

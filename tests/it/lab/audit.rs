@@ -37,6 +37,14 @@ impl Log {
             .filter(|event| text(event, "/user/username") == TOOL)
     }
 
+    /// Requests of anybody about a resource in a namespace, changes with what was sent.
+    pub(crate) fn of(&self, resource: &str, namespace: &str) -> Vec<&Value> {
+        let about = |event: &&Value| {
+            text(event, "/objectRef/resource") == resource && text(event, "/objectRef/namespace") == namespace
+        };
+        self.events.iter().filter(about).collect()
+    }
+
     /// Those that change something, dry runs included.
     pub(crate) fn changes(&self) -> Vec<&Value> {
         self.of_tool()

@@ -7,6 +7,7 @@ mod audit;
 mod corruption;
 mod crowd;
 mod drill;
+mod hooks;
 mod killed;
 #[cfg(feature = "s3")]
 mod locked;
