@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{CommandError, Exit, Settings};
-use crate::runbook::{self, Runbook, Sites};
+use crate::runbook::{self, Pins, Runbook, Sites};
 use crate::step::{self, Bound, KINDS};
-use crate::text::{Diagnostics, Sources};
+use crate::text::{Diagnostics, SourceId, Sources};
 
 /// The files of a runbook's folder.
 pub(super) const RUNBOOK_FILE: &str = "runbook.yaml";
@@ -86,6 +86,7 @@ fn check_text(name: &str, text: String, sites: Option<&Path>) -> Result<Checked,
     let mut ids = vec![sources.add(name.to_owned(), text)];
     if let Some(sites) = sites {
         ids.push(sources.add(sites.display().to_string(), read(sites)?));
+        ids.extend(pins_beside(&mut sources, sites)?);
     }
     let (loaded, bound) = step::check(runbook::load(&sources, &ids, &step::kind_names(KINDS)), KINDS);
     Ok(Checked {
@@ -108,6 +109,16 @@ fn beside(runbook: &Path) -> Option<PathBuf> {
     file.is_file().then_some(file)
 }
 
+/// The pins of an inventory, where somebody wrote any.
+fn pins_beside(sources: &mut Sources, inventory: &Path) -> Result<Option<SourceId>, CommandError> {
+    let file = Pins::beside(inventory);
+    // Only what is surely not there is no pin: a file that cannot be read must not unpin anything.
+    if !file.try_exists().unwrap_or(true) {
+        return Ok(None);
+    }
+    Ok(Some(sources.add(file.display().to_string(), read(&file)?)))
+}
+
 pub(super) fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
@@ -124,7 +135,8 @@ pub(super) fn inventory(settings: &Settings) -> Result<(Sites, PathBuf), Command
         }
     };
     let mut sources = Sources::default();
-    let ids = [sources.add(file.display().to_string(), read(&file)?)];
+    let mut ids = vec![sources.add(file.display().to_string(), read(&file)?)];
+    ids.extend(pins_beside(&mut sources, &file)?);
     let loaded = runbook::load(&sources, &ids, &step::kind_names(KINDS));
     if loaded.diagnostics.has_errors() {
         return Err(CommandError::diagnostics(

@@ -7,6 +7,7 @@ use futures::future::join_all;
 use jiff::SignedDuration;
 
 use super::{CommandError, Exit, Settings, block_on, context, output, world};
+use crate::effect::{ErrorKind, WorldError};
 use crate::report;
 use crate::run::short_id;
 use crate::world::doctor::{Examination, examine, examine_for_journal};
@@ -43,6 +44,13 @@ pub(super) fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, Co
     };
     let found = block_on(async {
         let stores = world::bare(&sites, &names).await;
+        for (_, store) in &stores {
+            let stranger = |error: &WorldError| error.kind == ErrorKind::WrongIdentity;
+            let answer = store.list("metadata/lifeboat-probe/").await;
+            if let Some(error) = answer.err().filter(stranger) {
+                return Err(CommandError::from(error).detail("Nothing was written to it."));
+            }
+        }
         Ok(join_all(stores.iter().map(|(name, store)| thoroughly(name, &**store))).await)
     })?;
     for one in &found {

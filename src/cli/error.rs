@@ -79,7 +79,7 @@ impl From<WorldError> for CommandError {
     fn from(error: WorldError) -> Self {
         let exit = match error.kind {
             ErrorKind::Internal => Exit::Broken,
-            ErrorKind::WrongTarget => Exit::Refused,
+            ErrorKind::WrongTarget | ErrorKind::WrongIdentity => Exit::Refused,
             _ => Exit::Failed,
         };
         Self {

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::context::Origin;
 use super::world::Connected;
-use super::{CommandError, Exit, Settings, doctor, keyboard, mirrors, output, runs, screen};
+use super::{CommandError, Exit, Settings, doctor, keyboard, mirrors, output, runs, screen, sites};
 use crate::plan::{Digest, Plan};
 use crate::report::{self, Ending, Reached, Summary};
 use crate::run::{
@@ -60,6 +60,7 @@ pub(super) async fn begin(
     options: &Options,
     settings: &Settings,
 ) -> Result<Exit, CommandError> {
+    sites::refuse_strangers(&world, &plan).await?;
     let mut beginning = beginning(plan, options.concurrency);
     if let Some(fleet) = &world.fleet {
         doctor::mirrors_are_fit(&world.mirrors, settings).await?;

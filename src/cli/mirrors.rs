@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::context::{self, Origin};
 use super::{CommandError, Exit, Settings, output, runs, world};
+use crate::effect::ErrorKind;
 use crate::plan::Plan;
 use crate::run::{
     self, Beginning, Denied, Event, Fate, Fleet, Found, Head, History, JournalError, Lost, RunId, Wanted,
@@ -43,6 +44,8 @@ async fn all(fleet: &Fleet) -> Result<Vec<(String, RunId)>, CommandError> {
     for (shelf, answer) in fleet.shelves.iter().zip(answers) {
         match answer {
             Ok(runs) => found.extend(runs),
+            // Nothing of a stranger is believed, not even that there are runs.
+            Err(error) if error.kind == ErrorKind::WrongIdentity => return Err(error.into()),
             Err(error) => silent.push(format!("mirror {}: {}", shelf.name(), error.message)),
         }
     }

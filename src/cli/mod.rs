@@ -34,6 +34,7 @@ mod runs;
 mod schema;
 mod screen;
 mod simulate;
+mod sites;
 mod start;
 mod status;
 mod world;
@@ -163,6 +164,9 @@ enum Command {
     #[command(subcommand)]
     Backup(backup::Command),
     Restore(restore::Arguments),
+    /// Pin who sites and stores are, and compare
+    #[command(subcommand)]
+    Sites(sites::Command),
     Simulate(simulate::Arguments),
     Schema(schema::Arguments),
     Doctor(doctor::Arguments),
@@ -198,6 +202,7 @@ impl Command {
             Self::Backups(arguments) => backup::list::run(&arguments, settings),
             Self::Backup(command) => command.run(settings),
             Self::Restore(arguments) => restore::run(&arguments, settings),
+            Self::Sites(command) => command.run(settings),
             Self::Simulate(arguments) => simulate::run(arguments, settings),
             Self::Schema(arguments) => schema::run(arguments, settings),
             Self::Doctor(arguments) => doctor::run(&arguments, settings),

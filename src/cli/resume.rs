@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::context::Origin;
+use super::sites::refuse_strangers;
 use super::{CommandError, Exit, Settings, context, doctor, launch, mirrors, output, runs, world};
 use crate::effect::{Query, Seen};
 use crate::plan::Plan;
@@ -46,6 +47,7 @@ pub(super) async fn go(which: &Which, adopt: bool, settings: &Settings) -> Resul
     let world = world::connect(&sites(&origin, &settings)?).await?;
     let history = runs::history(&folder)?;
     if let Some(plan) = launch::plan_of(&history) {
+        refuse_strangers(&world, plan).await?;
         same_sites(plan, &world).await?;
     }
     doctor::mirrors_are_fit(&world.mirrors, &settings).await?;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use super::CommandError;
 use crate::effect::{Actor, Observer, Rehearser};
 use crate::run::{Fleet, Shelf};
-use crate::runbook::{Endpoint, KubernetesSite, Sites, Store as StoreEntry};
+use crate::runbook::{Endpoint, KubernetesSite, Pins, Sites, Store as StoreEntry};
 use crate::world::directory::DirectoryStore;
 use crate::world::library::Library;
-use crate::world::port::{Store, Web};
+use crate::world::port::{Cluster, Store, Web};
 use crate::world::sim::Embedded;
-use crate::world::{Keeper, StoreShelf, Understudy, World, connect, manifests};
+use crate::world::{Keeper, StoreShelf, Understudy, World, connect, manifests, pinned};
 
 /// A world, and which part of it is only in this process.
 #[derive(Clone)]
@@ -95,6 +95,7 @@ async fn reach(sites: &Sites) -> Result<(World, Vec<String>), CommandError> {
             KubernetesSite::Embedded { .. } => embedded.push(name.clone()),
             KubernetesSite::Context { kubeconfig, context } => {
                 let cluster = connect::cluster_or_reason(name, kubeconfig.as_deref(), context).await;
+                let cluster = pinned::site(name, cluster, &sites.pins);
                 world.clusters.insert(name.clone(), cluster);
             }
         }
@@ -115,7 +116,7 @@ fn web(inside: &Embedded) -> Arc<dyn Web> {
 async fn stores(sites: &Sites) -> BTreeMap<String, Arc<dyn Store>> {
     let mut stores: BTreeMap<String, Arc<dyn Store>> = BTreeMap::new();
     for (name, entry) in &sites.stores {
-        stores.insert(name.clone(), store(name, entry).await);
+        stores.insert(name.clone(), store(name, entry, &sites.pins).await);
     }
     stores
 }
@@ -128,10 +129,15 @@ pub(super) async fn bare(
     let mut stores = Vec::new();
     for name in names {
         if let Some(entry) = sites.stores.get(name) {
-            stores.push((name.clone(), unsealed(name, entry).await));
+            stores.push((name.clone(), proving(name, entry, &sites.pins).await));
         }
     }
     stores
+}
+
+/// It has to prove who it is before anything is asked of it, if it is pinned.
+async fn proving(name: &str, entry: &StoreEntry, pins: &Pins) -> Arc<dyn Store> {
+    pinned::store(name, unsealed(name, entry).await, pins)
 }
 
 async fn unsealed(name: &str, entry: &StoreEntry) -> Arc<dyn Store> {
@@ -141,12 +147,38 @@ async fn unsealed(name: &str, entry: &StoreEntry) -> Arc<dyn Store> {
     }
 }
 
-async fn store(name: &str, entry: &StoreEntry) -> Arc<dyn Store> {
-    let store = unsealed(name, entry).await;
+async fn store(name: &str, entry: &StoreEntry, pins: &Pins) -> Arc<dyn Store> {
+    let store = proving(name, entry, pins).await;
     match &entry.seal {
         Some(sealing) => connect::sealed_or_reason(name, store, sealing),
         None => store,
     }
+}
+
+/// What an inventory leads to, whoever that is: for whoever compares it with the pins.
+pub(super) struct Reached {
+    /// Real clusters; embedded ones have nothing to pin.
+    pub(super) clusters: BTreeMap<String, Arc<dyn Cluster>>,
+    /// Stores as they lie there: without what seals them.
+    pub(super) stores: BTreeMap<String, Arc<dyn Store>>,
+}
+
+/// The sites and stores of these names, unpinned and unsealed.
+pub(super) async fn whoever(sites: &Sites, names: &[String]) -> Reached {
+    let mut reached = Reached {
+        clusters: BTreeMap::new(),
+        stores: BTreeMap::new(),
+    };
+    for (name, site) in sites.sites.iter().filter(|(name, _)| names.contains(name)) {
+        if let KubernetesSite::Context { kubeconfig, context } = &site.kubernetes {
+            let cluster = connect::cluster_or_reason(name, kubeconfig.as_deref(), context).await;
+            reached.clusters.insert(name.clone(), cluster);
+        }
+    }
+    for (name, entry) in sites.stores.iter().filter(|(name, _)| names.contains(name)) {
+        reached.stores.insert(name.clone(), unsealed(name, entry).await);
+    }
+    reached
 }
 
 /// A world in memory and nothing else: for simulations, in which even the stores are.

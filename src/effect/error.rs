@@ -28,6 +28,8 @@ pub enum ErrorKind {
     Damaged,
     /// It is not the cluster or store that the plan was made for.
     WrongTarget,
+    /// It answered, or would be trusted, and is not the one whose identity is pinned.
+    WrongIdentity,
     /// A person said no.
     Declined,
     /// A fault of lifeboat itself or of its machine.

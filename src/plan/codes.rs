@@ -17,6 +17,7 @@ codes! {
     CANNOT_RESTORE = "P012": "Some objects of the backup must not or cannot be restored there.";
     DAMAGED = "P013": "What a step needs answers, and is damaged. No step is left out for that.";
     NO_ROOM = "P014": "The target lacks something without which its API server refuses what is restored.";
+    STRANGER = "P015": "A site or store is not the one whose identity is pinned. No step is left out for that.";
     NOTHING_TO_DRILL = "P020": "A drill restores on the standby; this runbook restores nothing there.";
     CHANGES_AS_IS = "P021": "`drill: as-is` is for steps that only look.";
     OUTSIDE = "P022": "A drill cannot keep this step inside its walls.";
@@ -30,4 +31,5 @@ codes! {
     NOT_SHOWN = "P108": "A step prunes by a backup that is still to be made: what would go cannot be shown, so nothing does.";
     RESTORE_SAYS = "P109": "What a restore step asks for does not fit the backup, or only in part.";
     IDLE_ALLOWANCE = "P110": "A restore allows what nothing in the backup needs.";
+    NOT_PINNED = "P111": "The identities of some sites or stores are not pinned, so whoever answers in their place is believed.";
 }

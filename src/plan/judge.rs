@@ -1,11 +1,11 @@
 //! The last look at a plan before it is shown: what refuses it, and what a person should know.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::draft::Request;
 use super::{Look, Part, Plan, PlannedStep, Warning, codes, lacking, previews, scope};
 use crate::effect::{Effect, Fate, Query, RestorePreview, Seen, WorldError};
-use crate::runbook::{Runbook, Step};
+use crate::runbook::{KubernetesSite, Runbook, Step};
 use crate::step::Observed;
 use crate::text::{Diagnostic, Diagnostics, Span};
 
@@ -45,6 +45,7 @@ pub(super) fn judge(request: &Request<'_>, mut plan: Plan, seen: &Observed) -> R
     }
     let restores: Vec<&RestorePreview> = previews(seen.iter().map(|(_, seen)| seen)).collect();
     plan.warnings = warnings(&plan, &restores);
+    plan.warnings.extend(not_pinned(request, &plan));
     plan.warnings.extend(passed_over(seen));
     plan.warnings.extend(said(&restores));
     plan.warnings.extend(idle_allowances(&plan, seen));
@@ -209,6 +210,34 @@ fn warnings(plan: &Plan, restores: &[&RestorePreview]) -> Vec<Warning> {
         }
     }
     warnings
+}
+
+/// Real sites and stores of this plan that nobody pinned, in one sentence. Where every site is in this
+/// process, nothing is real enough to be mistaken for something else.
+fn not_pinned(request: &Request<'_>, plan: &Plan) -> Option<Warning> {
+    let sites = request.sites;
+    let real = |site: &&String| {
+        let site = sites.sites.get(*site);
+        site.is_some_and(|site| matches!(site.kubernetes, KubernetesSite::Context { .. }))
+    };
+    let at: BTreeSet<&String> = plan.roles.values().filter(real).collect();
+    if at.is_empty() {
+        return None;
+    }
+    let mirrors = sites.journal.iter().flat_map(|places| &places.mirrors);
+    let kept = plan.stores().chain(mirrors.map(String::as_str));
+    let kept: BTreeSet<&str> = kept
+        .filter(|store| !sites.pins.stores.contains_key(*store))
+        .collect();
+    let at = at
+        .into_iter()
+        .filter(|site| !sites.pins.sites.contains_key(*site));
+    let open: Vec<&str> = at.map(String::as_str).chain(kept).collect();
+    let verb = if open.len() == 1 { "is" } else { "are" };
+    (!open.is_empty()).then(|| {
+        let message = format!("who {} {verb} is not pinned", open.join(", "));
+        warning(codes::NOT_PINNED, &message, "lifeboat sites pin")
+    })
 }
 
 /// What restores say of themselves as a whole.

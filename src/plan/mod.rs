@@ -73,6 +73,30 @@ impl Plan {
         self.steps.iter().find(|step| step.name == name)
     }
 
+    /// Stores that its steps read or write; with repetitions.
+    pub fn stores(&self) -> impl Iterator<Item = &str> {
+        let effects = self
+            .steps
+            .iter()
+            .flat_map(|step| step.effects.iter().chain(&step.undo));
+        effects.flat_map(|effect| match effect {
+            Effect::BackupObjects(effect) => vec![effect.store.as_str()],
+            Effect::RestoreObjects(effect) => vec![effect.store.as_str()],
+            Effect::CopyPrefix(effect) => vec![effect.from.as_str(), effect.to.as_str()],
+            Effect::Apply(_)
+            | Effect::Ask(_)
+            | Effect::Await(_)
+            | Effect::CloseSandbox(_)
+            | Effect::Delete(_)
+            | Effect::OpenSandbox(_)
+            | Effect::Pause(_)
+            | Effect::Probe(_)
+            | Effect::RunCommand(_)
+            | Effect::RunJob(_)
+            | Effect::Scale(_) => Vec::new(),
+        })
+    }
+
     /// Backups that steps of this plan restore from, as they were seen.
     pub fn backups(&self) -> impl Iterator<Item = &BackupSeen> {
         let seen = self.sightings.iter().map(|sighting| &sighting.seen);

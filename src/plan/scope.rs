@@ -59,6 +59,14 @@ pub(super) fn silence(
     error: &WorldError,
 ) -> Result<String, Diagnostic> {
     let name = &step.name.value;
+    if error.kind == ErrorKind::WrongIdentity {
+        let message = format!("step `{name}` is refused at {}: {}", error.target, error.message);
+        let refused = Diagnostic::error(codes::STRANGER, message, step.name.span, "this step");
+        return Err(error
+            .hints
+            .iter()
+            .fold(refused, |refused, hint| refused.help(hint.as_str())));
+    }
     if error.kind == ErrorKind::Damaged {
         let message = format!(
             "step `{name}` needs what is damaged at {}: {}",

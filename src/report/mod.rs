@@ -51,4 +51,5 @@ pub use outcome::{
 pub use plan_text::{PlanView, plan_objects, plan_text};
 pub use readiness::{Proof, Readiness, Ready, Reason, Stock, Why, readiness, readiness_table};
 pub use rehearsal::{Answered, rehearsal};
+pub use table::columns;
 pub use terminal::{Interactive, Live, LiveOptions, NoSuchStep, Plain, Where, closing, explain, status};

@@ -1,6 +1,6 @@
 //! Rows in columns, for a terminal.
 
-use super::lines::{pad, width};
+use super::lines::{clean, pad, text, width};
 
 /// The rows as lines, every column as wide as its widest cell, two spaces between; nothing is cut. A row
 /// may have fewer cells than others.
@@ -20,6 +20,15 @@ pub(super) fn table(rows: &[Vec<String>]) -> Vec<String> {
         cells.join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()
+}
+
+/// The rows as text, with what could steer a terminal taken out of their cells.
+pub fn columns(rows: &[Vec<String>]) -> String {
+    let cleaned: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| clean(cell)).collect())
+        .collect();
+    text(&table(&cleaned))
 }
 
 #[cfg(test)]

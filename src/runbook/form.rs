@@ -447,3 +447,57 @@ mod tests {
         assert!(all_read::<Release>(&words::<ReleaseWord>()));
     }
 }
+
+/// Who the sites and stores of an inventory are; `lifeboat sites pin` writes it.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+pub(crate) struct PinsForm {
+    /// The version of the language.
+    #[schemars(extend("const" = API_VERSION))]
+    api_version: String,
+    /// What this document is.
+    #[schemars(extend("const" = "Pins"))]
+    kind: String,
+    /// The name of the inventory.
+    metadata: SitesMetadata,
+    /// What is pinned.
+    spec: PinsSpec,
+}
+
+/// What is pinned.
+#[derive(JsonSchema)]
+struct PinsSpec {
+    /// Clusters by their names in the inventory.
+    sites: Option<BTreeMap<String, SitePinForm>>,
+    /// Stores by their names in the inventory.
+    stores: Option<BTreeMap<String, StorePinForm>>,
+}
+
+/// Who a cluster is.
+#[derive(JsonSchema)]
+struct SitePinForm {
+    /// Uid of the namespace kube-system.
+    uid: String,
+    /// Who may vouch for its API server: sha256:<hex> of a certificate's DER bytes, `system` or `plain-http`.
+    #[schemars(length(min = 1))]
+    authorities: Vec<String>,
+    /// Who pinned it.
+    by: String,
+    /// When.
+    at: String,
+    /// Why it is not what it was before.
+    reason: Option<String>,
+}
+
+/// Who a store is.
+#[derive(JsonSchema)]
+struct StorePinForm {
+    /// What its object metadata/lifeboat-identity.json holds.
+    id: String,
+    /// Who pinned it.
+    by: String,
+    /// When.
+    at: String,
+    /// Why it is not what it was before.
+    reason: Option<String>,
+}

@@ -7,11 +7,13 @@ mod continuity;
 pub(crate) mod form;
 mod input;
 mod load;
+mod pins;
 mod roles;
 mod sites;
 
 pub use continuity::{Activation, Approval, Contact, Continuity, Escalation};
 pub use load::{Loaded, load};
+pub use pins::{PLAIN_HTTP, Pins, SYSTEM_AUTHORITIES, Said, SitePin, StorePin};
 pub use roles::{ACTIVE, STANDBY, swapped};
 pub use sites::{Endpoint, JournalPlaces, KubernetesSite, Release, S3Store, Sealing, Site, Sites, Store};
 

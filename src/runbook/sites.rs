@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::Pins;
 use crate::text::Spanned;
 
 /// The inventory that a runbook's roles and stores refer to.
@@ -18,6 +19,8 @@ pub struct Sites {
     pub stores: BTreeMap<String, Store>,
     /// Where journals of runs are kept besides this machine; `None`: nowhere.
     pub journal: Option<JournalPlaces>,
+    /// Who they are; of its own document.
+    pub pins: Pins,
 }
 
 /// Where journals of runs are kept besides this machine.

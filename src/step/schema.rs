@@ -6,7 +6,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Kind;
-use crate::runbook::form::{RunbookForm, SitesForm, StepForm};
+use crate::runbook::form::{PinsForm, RunbookForm, SitesForm, StepForm};
 
 /// The dialect, and the address under which editors know this schema.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -26,6 +26,7 @@ pub fn schema(kinds: &[Kind]) -> Value {
         schemars::schema_for!(RunbookForm).to_value(),
     );
     add(&mut defs, "Sites", schemars::schema_for!(SitesForm).to_value());
+    add(&mut defs, "Pins", schemars::schema_for!(PinsForm).to_value());
     add(&mut defs, "Step", schemars::schema_for!(StepForm).to_value());
     for kind in kinds {
         let mut params = kind.schema().to_value();
@@ -41,8 +42,8 @@ pub fn schema(kinds: &[Kind]) -> Value {
     json!({
         "$schema": DIALECT,
         "$id": ID,
-        "title": "lifeboat runbook or sites",
-        "oneOf": [{"$ref": "#/$defs/Runbook"}, {"$ref": "#/$defs/Sites"}],
+        "title": "lifeboat runbook, sites or pins",
+        "oneOf": [{"$ref": "#/$defs/Runbook"}, {"$ref": "#/$defs/Sites"}, {"$ref": "#/$defs/Pins"}],
         "$defs": defs,
     })
 }

@@ -34,7 +34,7 @@ codes! {
     NO_KIND = "L020": "A step has no key that says what it does, such as `backup` or `wait`, or it has several: one step does one thing.";
     CYCLE = "L021": "Steps wait for each other in a circle, so none of them can start.";
     UNKNOWN_KIND = "L022": "No kind of step has this name.";
-    UNKNOWN_DOCUMENT = "L023": "A document is neither a `Runbook` nor a `Sites` of `lifeboat.dev/v1alpha1`.";
+    UNKNOWN_DOCUMENT = "L023": "A document is neither a `Runbook` nor a `Sites` nor a `Pins` of `lifeboat.dev/v1alpha1`.";
     DOCUMENT_COUNT = "L024": "Exactly one runbook and at most one inventory of sites are read at a time.";
     UNKNOWN_ROLE = "L025": "A step names a role that the runbook does not give to any site.";
     SITE_NOT_ROLE = "L026": "A step names a site where a role is meant. Steps name roles, so that failback can swap them.";
@@ -50,6 +50,7 @@ codes! {
     BAD_RECIPIENT = "L036": "A recipient is a public key of age. It begins with age1.";
     BAD_MIRROR = "L037": "A store cannot mirror journals: it is named twice, or this machine cannot read back what it writes there.";
     NEEDS_FINALLY = "L038": "A step needs one that runs at the end of the run (`finally`), when nothing else begins any more.";
+    IDLE_PIN = "L039": "A pin names a site or a store that the inventory does not have, so it protects nothing.";
     NO_OWNER = "L101": "The runbook has no owner: nobody knows whom to call.";
     NO_RTO = "L102": "The runbook has no recovery time objective: no run can meet or miss it.";
     NO_RPO = "L103": "The runbook has no recovery point objective: nobody has said how much data may be lost.";

@@ -11,6 +11,7 @@ pub mod connect;
 pub mod directory;
 pub mod doctor;
 mod dry;
+mod gate;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "kube")]
@@ -19,6 +20,7 @@ pub mod kube;
 #[cfg(any(feature = "kube", feature = "s3", feature = "http"))]
 mod lab;
 mod manifests;
+pub mod pinned;
 pub mod port;
 #[cfg(feature = "s3")]
 pub mod s3;

@@ -21,6 +21,13 @@ pub const MANAGER: &str = "lifeboat";
 
 /// One Kubernetes API server. Objects are JSON with apiVersion and kind set.
 pub trait Cluster: Send + Sync {
+    /// Who may vouch for its API server, known without asking it: `sha256:<hex>` of each authority's
+    /// certificate, or a word of [`crate::runbook::SitePin`] or [`super::pinned::UNVERIFIED`]. None: it is in
+    /// this process, or nobody knows a way to it.
+    fn authorities(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Which cluster this is.
     fn identity(&self) -> Answer<'_, SiteSeen>;
 

@@ -15,3 +15,4 @@ mod lab;
 mod layers;
 mod mirrors;
 mod objects;
+mod pins;

@@ -12,6 +12,7 @@
 mod continuity;
 mod graph;
 mod journal;
+mod pins;
 mod recovery;
 mod service;
 mod sites;
@@ -19,8 +20,8 @@ mod steps;
 
 use std::path::{Component, Path, PathBuf};
 
-use super::form::{API_VERSION, RunbookForm, SitesForm};
-use super::{Runbook, Sites};
+use super::form::{API_VERSION, PinsForm, RunbookForm, SitesForm};
+use super::{Pins, Runbook, Sites};
 use crate::text::{
     Conform, Diagnostic, Diagnostics, Millis, Node, NodeValue, Source, SourceId, Sources, Span, Spanned,
     codes, is_name, quote, sha256_hex, yaml,
@@ -43,6 +44,7 @@ pub fn load(sources: &Sources, ids: &[SourceId], kinds: &[&str]) -> Loaded {
         kinds,
         runbook: None,
         sites: None,
+        pins: None,
         found: Diagnostics::default(),
     };
     for id in ids {
@@ -58,6 +60,7 @@ struct Loader<'a> {
     kinds: &'a [&'a str],
     runbook: Option<(Runbook, Span)>,
     sites: Option<(Sites, Span)>,
+    pins: Option<(Pins, Node)>,
     found: Diagnostics,
 }
 
@@ -71,6 +74,7 @@ impl Loader<'_> {
         match kind.as_ref().and_then(|(_, value)| value.as_str()) {
             Some("Runbook") => self.runbook(source, folder, node),
             Some("Sites") => self.sites(&folder, node),
+            Some("Pins") => self.pins(node),
             _ => self.found.push(unknown_document(&node, kind)),
         }
     }
@@ -98,6 +102,15 @@ impl Loader<'_> {
         }
     }
 
+    fn pins(&mut self, mut node: Node) {
+        self.conform(&schemars::schema_for!(PinsForm).to_value(), &mut node);
+        let pins = pins::read(&node, &mut self.found);
+        match &self.pins {
+            Some((_, first)) => self.found.push(second("document of pins", node.span, first.span)),
+            None => self.pins = Some((pins, node)),
+        }
+    }
+
     fn conform(&mut self, schema: &serde_json::Value, node: &mut Node) {
         let owner = node.entry("kind").map_or(node.span, |(_, value)| value.span);
         Conform::new(schema, &()).check(node, owner, &mut self.found);
@@ -106,6 +119,10 @@ impl Loader<'_> {
     fn finish(mut self) -> Loaded {
         if let (Some((runbook, _)), Some((sites, _))) = (&self.runbook, &self.sites) {
             check_roles(runbook, sites, &mut self.found);
+        }
+        if let (Some((sites, _)), Some((pins, node))) = (&mut self.sites, self.pins) {
+            pins::check(&node, &pins, sites, &mut self.found);
+            sites.pins = pins;
         }
         self.found.settle();
         Loaded {
@@ -133,7 +150,7 @@ fn check_roles(runbook: &Runbook, sites: &Sites, found: &mut Diagnostics) {
 }
 
 fn unknown_document(node: &Node, kind: Option<(Span, Node)>) -> Diagnostic {
-    let known = ["Runbook", "Sites"];
+    let known = ["Runbook", "Sites", "Pins"];
     let (message, span) = match (&node.value, kind) {
         (NodeValue::Mapping(_), Some((key, value))) => match value.as_str() {
             Some(word) => {

@@ -258,6 +258,10 @@ fn absent(reply: &Reply) -> bool {
 }
 
 impl Cluster for KubeCluster {
+    fn authorities(&self) -> Vec<String> {
+        self.wire.authorities()
+    }
+
     fn identity(&self) -> Answer<'_, SiteSeen> {
         Box::pin(self.identify())
     }

@@ -21,6 +21,9 @@ use serde::de::DeserializeOwned;
 use super::call::{Call, Reply};
 use super::error::{Place, no_credentials, refused};
 use crate::effect::{ErrorKind, WorldError};
+use crate::runbook::{PLAIN_HTTP, SYSTEM_AUTHORITIES};
+use crate::text::sha256_hex;
+use crate::world::pinned::UNVERIFIED;
 use crate::world::{tally, transport};
 
 /// To open a connection, TLS included. Ten times what a healthy server on another continent needs.
@@ -57,6 +60,23 @@ impl Wire {
             site: site.to_owned(),
             server,
             kubectl,
+        }
+    }
+
+    /// Who may vouch for the server.
+    pub(super) fn authorities(&self) -> Vec<String> {
+        if self.config.cluster_url.scheme_str() == Some("http") {
+            return vec![PLAIN_HTTP.to_owned()];
+        }
+        if self.config.accept_invalid_certs {
+            return vec![UNVERIFIED.to_owned()];
+        }
+        match &self.config.root_cert {
+            Some(certificates) => {
+                let digest = |der: &Vec<u8>| format!("sha256:{}", sha256_hex(der));
+                certificates.iter().map(digest).collect()
+            }
+            None => vec![SYSTEM_AUTHORITIES.to_owned()],
         }
     }
 

@@ -13,6 +13,7 @@ mod killed;
 mod locked;
 mod mirrors;
 mod modes;
+mod pins;
 mod velero;
 mod whole;
 
