@@ -297,6 +297,10 @@ mod tests {
     }
 
     #[test]
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a picture of everything that a list can say"
+    )]
     fn every_state_is_told_and_a_silent_store_hides_no_other() {
         let verified = State::Verified {
             verified_at: "2026-11-22T22:00:07Z".parse().unwrap(),

@@ -216,8 +216,8 @@ impl Lab {
     /// Makes a backup of the shop and gives back its name.
     pub(crate) fn backed_up(&self, store: &str, more: &[&str]) -> String {
         let names = || -> Vec<String> {
-            let shelf = self.shelf(store);
-            let all = shelf["backups"].as_array().unwrap().iter();
+            let held = self.shelf(store);
+            let all = held["backups"].as_array().unwrap().iter();
             all.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
         };
         let before = names();

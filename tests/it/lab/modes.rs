@@ -65,6 +65,10 @@ fn restore(lab: &Lab, name: &str, from: &str, more: &[&str], code: i32) -> Strin
 
 #[test]
 #[ignore = "needs the lab: make test"]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, each part on what the part before left"
+)]
 fn what_is_selected_and_what_becomes_of_what_is_there() {
     let lab = Lab::start();
     for name in ["sel-a", "sel-b", "sel-c"] {
@@ -201,6 +205,10 @@ fn what_is_selected_and_what_becomes_of_what_is_there() {
 #[cfg(feature = "seal")]
 #[test]
 #[ignore = "needs the lab: make test"]
+#[expect(
+    clippy::too_many_lines,
+    reason = "one story, each part on what the part before left"
+)]
 fn a_sealed_store_in_s3_is_read_by_whoever_has_a_key_and_by_nobody_else() {
     use age::secrecy::ExposeSecret as _;
 
