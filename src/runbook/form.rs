@@ -478,7 +478,7 @@ struct PinsSpec {
 struct SitePinForm {
     /// Uid of the namespace kube-system.
     uid: String,
-    /// Who may vouch for its API server: sha256:<hex> of a certificate's DER bytes, `system` or `plain-http`.
+    /// Who may vouch for its API server: `sha256:<hex>` of a certificate's DER bytes, `system` or `plain-http`.
     #[schemars(length(min = 1))]
     authorities: Vec<String>,
     /// Who pinned it.

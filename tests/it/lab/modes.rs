@@ -375,7 +375,6 @@ fn what_stands_around_a_backup_is_done_before_and_after_it_however_it_goes() {
         2,
         "{words:?}"
     );
-    assert_eq!(names(&lab, "vault").len(), 1);
     let web = lab
         .ask(
             "east",
