@@ -16,7 +16,8 @@ use futures::stream::BoxStream;
 use serde_json::Value;
 
 use super::port::{
-    Answer, Applied, Cluster, Command, Executed, Listed, Listing, Locked, PutMode, Store, Stored, Trial, Web,
+    Answer, Applied, Cluster, Command, Executed, Hidden, Listed, Listing, Locked, PutMode, Store, Stored,
+    Trial, Web,
 };
 use crate::effect::{SiteSeen, WorldError};
 use crate::objects::ApiKind;
@@ -237,6 +238,14 @@ impl Store for Unconnected {
     }
 
     fn locked<'a>(&'a self, _: &'a str) -> Answer<'a, Locked> {
+        self.reason()
+    }
+
+    fn hidden<'a>(&'a self, _: &'a str) -> Answer<'a, Vec<Hidden>> {
+        self.reason()
+    }
+
+    fn unhide<'a>(&'a self, _: &'a str, _: &'a str) -> Answer<'a, ()> {
         self.reason()
     }
 

@@ -22,7 +22,7 @@ use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use tokio::io::AsyncWriteExt as _;
 
-use super::port::{Answer, Locked, PutMode, Store, Stored};
+use super::port::{Answer, Hidden, Locked, PutMode, Store, Stored, no_versions};
 use crate::effect::{ErrorKind, WorldError};
 
 /// Names that begin with this are ours and are neither listed nor accepted as keys.
@@ -383,6 +383,14 @@ impl Store for DirectoryStore {
     /// Whoever may write to the folder may delete from it.
     fn locked<'a>(&'a self, _: &'a str) -> Answer<'a, Locked> {
         Box::pin(async { Ok(Locked::No) })
+    }
+
+    fn hidden<'a>(&'a self, _: &'a str) -> Answer<'a, Vec<Hidden>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn unhide<'a>(&'a self, key: &'a str, _: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move { Err(no_versions(self, key)) })
     }
 
     fn sibling(&self, suffix: &str) -> Arc<dyn Store> {

@@ -285,17 +285,12 @@ pub trait Store: Send + Sync {
 
     /// What is under a prefix and not in a listing, where versions are kept: what was deleted, and what was
     /// written over. Sorted by key.
-    fn hidden<'a>(&'a self, _prefix: &'a str) -> Answer<'a, Vec<Hidden>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
+    // Nothing is assumed here: a wrapper that forgot to pass this on would say that nothing is hidden.
+    fn hidden<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<Hidden>>;
 
     /// Takes the mark away by which an object counts as deleted; what is under it is listed again.
-    fn unhide<'a>(&'a self, key: &'a str, _marker: &'a str) -> Answer<'a, ()> {
-        Box::pin(async move {
-            let message = format!("{key}: no versions are kept here");
-            Err(WorldError::new(ErrorKind::Rejected, self.address(), message))
-        })
-    }
+    /// [`no_versions`] where none are kept.
+    fn unhide<'a>(&'a self, key: &'a str, marker: &'a str) -> Answer<'a, ()>;
 
     /// The same store, locking everything that it writes.
     ///
@@ -316,6 +311,12 @@ pub trait Store: Send + Sync {
     /// The same store, writing and reading under a sibling of its prefix (`shop/` → `shop-<suffix>/`):
     /// Velero refuses foreign folders inside its own.
     fn sibling(&self, suffix: &str) -> std::sync::Arc<dyn Store>;
+}
+
+/// Why nothing can be taken out of hiding in a store that keeps no versions.
+pub fn no_versions(store: &dyn Store, key: &str) -> WorldError {
+    let message = format!("{key}: no versions are kept here");
+    WorldError::new(ErrorKind::Rejected, store.address(), message)
 }
 
 /// What a store holds of one key and does not list.

@@ -22,17 +22,15 @@
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _};
 
-use bytes::Bytes;
-use futures::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::bytes::read_if_there;
+use super::bytes::{read_if_there, write};
 use super::catalog::{self, RECORD_BYTES_MAX};
 use super::keeper::Obituary;
 use crate::archive::{DELETIONS, Keys};
 use crate::effect::{ErrorKind, WorldError};
-use crate::world::port::{PutMode, Store};
+use crate::world::port::Store;
 
 /// A deletion that was begun and has not ended, or whose process was killed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -101,9 +99,7 @@ pub(super) fn note_key(keys: &Keys) -> String {
 pub(super) async fn announce(store: &dyn Store, key: &str, obituary: &Obituary) -> Result<(), WorldError> {
     let note = serde_json::to_vec_pretty(obituary)
         .map_err(|error| WorldError::new(ErrorKind::Internal, store.address(), error.to_string()))?;
-    let body = stream::iter([Ok(Bytes::from(note))]).boxed();
-    store.put(key, body, PutMode::Create).await?;
-    Ok(())
+    write(store, key, note).await
 }
 
 /// Why a backup cannot stand in for one whose note is written; `None`: it can.

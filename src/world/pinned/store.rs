@@ -13,7 +13,7 @@ use crate::effect::{ErrorKind, WorldError};
 use crate::run::short_id;
 use crate::runbook::{Pins, StorePin};
 use crate::world::doctor::Bench;
-use crate::world::port::{Answer, Locked, PutMode, Retention, Secrecy, Store, Stored};
+use crate::world::port::{Answer, Hidden, Locked, PutMode, Retention, Secrecy, Store, Stored};
 
 /// Where a store's identity is: inside of the prefix for which rights were given, and where Velero looks away.
 pub const IDENTITY_KEY: &str = "metadata/lifeboat-identity.json";
@@ -215,6 +215,20 @@ impl Store for PinnedStore {
         Box::pin(async move {
             self.proof.given().await?;
             self.inner.locked(key).await
+        })
+    }
+
+    fn hidden<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<Hidden>> {
+        Box::pin(async move {
+            self.proof.given().await?;
+            self.inner.hidden(prefix).await
+        })
+    }
+
+    fn unhide<'a>(&'a self, key: &'a str, marker: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move {
+            self.proof.given().await?;
+            self.inner.unhide(key, marker).await
         })
     }
 

@@ -14,7 +14,7 @@ use super::clock::SimClock;
 use super::fault::{FaultError, Faults};
 use crate::effect::{ErrorKind, Firmness, WorldError};
 use crate::world::doctor::Bench;
-use crate::world::port::{Answer, Locked, PutMode, Retention, Store, Stored};
+use crate::world::port::{Answer, Hidden, Locked, PutMode, Retention, Store, Stored, no_versions};
 
 /// Bodies come in pieces, as from a network: whoever reads must not expect all of it at once.
 const PIECE: usize = 16 * 1024;
@@ -278,6 +278,14 @@ impl Store for SimStore {
 
     fn bench(&self) -> Option<&dyn Bench> {
         Some(self)
+    }
+
+    fn hidden<'a>(&'a self, _: &'a str) -> Answer<'a, Vec<Hidden>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn unhide<'a>(&'a self, key: &'a str, _: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move { Err(no_versions(self, key)) })
     }
 
     fn sibling(&self, suffix: &str) -> Arc<dyn Store> {

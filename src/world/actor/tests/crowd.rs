@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::kit::*;
 use super::*;
 use crate::world::library::{Library, State};
-use crate::world::port::{Answer, Locked, PutMode, Store, Stored};
+use crate::world::port::{Answer, Hidden, Locked, PutMode, Store, Stored};
 use crate::world::{Gone, Keeper, Obituary};
 
 /// Orders that are tried of each constellation. Of two who look at nothing, one in three loses all.
@@ -88,6 +88,14 @@ impl Store for Slow {
 
     fn locked<'a>(&'a self, key: &'a str) -> Answer<'a, Locked> {
         self.inner.locked(key)
+    }
+
+    fn hidden<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<Hidden>> {
+        self.inner.hidden(prefix)
+    }
+
+    fn unhide<'a>(&'a self, key: &'a str, marker: &'a str) -> Answer<'a, ()> {
+        self.inner.unhide(key, marker)
     }
 
     fn sibling(&self, suffix: &str) -> Arc<dyn Store> {
