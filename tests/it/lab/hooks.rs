@@ -108,21 +108,7 @@ fn ready(log: &Log) -> jiff::Timestamp {
 fn a_webhook_comes_after_its_backend_answers_and_after_all_that_it_is_asked_about() {
     let lab = Lab::start();
     seed(&lab);
-    lab.expect(
-        0,
-        &[
-            "backup",
-            "create",
-            "--site",
-            "east",
-            "--namespaces",
-            "gate",
-            "--to",
-            "vault",
-        ],
-    );
-    let shelf = lab.shelf("vault");
-    let name = shelf["backups"][0]["name"].as_str().unwrap().to_owned();
+    let name = lab.backup("vault", &["--namespaces", "gate"]);
     schedulable(&lab, false);
     let restore = [
         "restore",

@@ -10,7 +10,7 @@ use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 
-use super::Lab;
+use super::{Lab, one_line};
 
 /// Where the backups lie in the bucket.
 const PREFIX: &str = "acme/";
@@ -139,11 +139,6 @@ fn keys(lab: &Lab, profile: &str) -> (String, String) {
     (value("aws_access_key_id"), value("aws_secret_access_key"))
 }
 
-fn one_line(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// The end of the lock on a backup's card, in seconds, after it was found on every object by the SDK.
 fn locked_until(lab: &Lab, bucket: &Bucket, backup: &str) -> i64 {
     let shelf = lab.shelf(&bucket.store);
@@ -224,7 +219,9 @@ fn keeps_what_is_locked(lab: &Lab, server: &str) {
     );
     assert!(older >= 8, "{older}");
 
-    // Somebody with the same rights hides it; what is locked is found again.
+    // Somebody with the same rights hides it; what is locked is found again, also in a store that has to
+    // prove first who it is.
+    lab.expect(0, &["sites", "pin", &store]);
     bucket.attack(&locked);
     let said = one_line(&lab.expect(0, &["backups", "--store", &store]).stdout);
     assert!(

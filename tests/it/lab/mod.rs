@@ -25,6 +25,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+/// What was printed, without its line breaks.
+pub(crate) fn one_line(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// The first `up` on a machine builds nothing (`make test` did that), so this is start-up only.
 const UP_WITHIN: Duration = Duration::from_mins(2);
 
@@ -213,31 +219,29 @@ impl Lab {
         all.remove(0)
     }
 
-    /// Makes a backup of the shop and gives back its name.
-    pub(crate) fn backed_up(&self, store: &str, more: &[&str]) -> String {
-        let names = || -> Vec<String> {
-            let held = self.shelf(store);
-            let all = held["backups"].as_array().unwrap().iter();
-            all.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
-        };
-        let before = names();
+    /// The names of the backups in a store.
+    pub(crate) fn names(&self, store: &str) -> Vec<String> {
+        let held = self.shelf(store);
+        let all = held["backups"].as_array().unwrap().iter();
+        all.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Makes a backup and gives back its name; `more` says of what.
+    pub(crate) fn backup(&self, store: &str, more: &[&str]) -> String {
+        let before = self.names(store);
         // Names of backups have whole seconds.
         std::thread::sleep(Duration::from_millis(1100));
-        let args = [
-            "backup",
-            "create",
-            "--site",
-            "east",
-            "--namespaces",
-            "shop",
-            "--to",
-            store,
-        ];
+        let args = ["backup", "create", "--site", "east", "--to", store];
         self.expect(0, &[&args[..], more].concat());
-        let mut after = names();
+        let mut after = self.names(store);
         after.retain(|name| !before.contains(name));
         assert_eq!(after.len(), 1, "{after:?}");
         after.remove(0)
+    }
+
+    /// The same of the shop.
+    pub(crate) fn backed_up(&self, store: &str, more: &[&str]) -> String {
+        self.backup(store, &[&["--namespaces", "shop"], more].concat())
     }
 
     /// The API server's own record of a site.

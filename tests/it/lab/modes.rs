@@ -3,13 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::Lab;
 use super::audit::Log;
-
-fn one_line(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
-}
+use super::{Lab, one_line};
 
 fn config_map(lab: &Lab, site: &str, namespace: &str, name: &str, more: &Value) {
     let mut object =
@@ -26,24 +21,6 @@ fn held(lab: &Lab, namespace: &str, name: &str) -> Option<String> {
     let path = format!("/api/v1/namespaces/{namespace}/configmaps/{name}");
     let found = lab.ask("west", "GET", &path, None).ok()?;
     Some(found["data"]["of"].as_str().unwrap().to_owned())
-}
-
-fn names(lab: &Lab, store: &str) -> Vec<String> {
-    let shelf = lab.shelf(store);
-    let all = shelf["backups"].as_array().unwrap().iter();
-    all.map(|one| one["name"].as_str().unwrap().to_owned()).collect()
-}
-
-/// Makes a backup and gives back its name.
-fn backup(lab: &Lab, store: &str, more: &[&str]) -> String {
-    let before = names(lab, store);
-    std::thread::sleep(std::time::Duration::from_millis(1100));
-    let args = ["backup", "create", "--site", "east", "--to", store];
-    lab.expect(0, &[&args[..], more].concat());
-    let mut after = names(lab, store);
-    after.retain(|name| !before.contains(name));
-    assert_eq!(after.len(), 1, "{after:?}");
-    after.remove(0)
 }
 
 /// Restores to `west`; what was said.
@@ -93,9 +70,9 @@ fn what_is_selected_and_what_becomes_of_what_is_there() {
         &json!({ "of": "v1", "immutable": true }),
     );
     let some = ["--namespaces", "sel-*", "--exclude-namespaces", "sel-c"];
-    let first = backup(&lab, "vault", &some);
+    let first = lab.backup("vault", &some);
     let labelled = ["--namespaces", "sel-*", "--labels", "tier=web", "--name", "web"];
-    let web = backup(&lab, "vault", &labelled);
+    let web = lab.backup("vault", &labelled);
     let shown = lab.expect(0, &["backup", "show", &web, "--store", "vault", "--json"]);
     let shown: Value = serde_json::from_slice(&shown.stdout).unwrap();
     assert_eq!(shown["kinds"]["configmaps"], 3, "{shown}");
@@ -113,7 +90,7 @@ fn what_is_selected_and_what_becomes_of_what_is_there() {
         Some(&change),
     )
     .unwrap();
-    let second = backup(&lab, "vault", &some);
+    let second = lab.backup("vault", &some);
     let compare: [&[&str]; 2] = [&["--live", "east"], &[&second]];
     for with in compare {
         let args = [&["backup", "diff", &first, "--store", "vault"], with].concat();
@@ -362,7 +339,7 @@ fn what_stands_around_a_backup_is_done_before_and_after_it_however_it_goes() {
     std::fs::write(&runbook, QUIESCED.replace(" BUT", "")).unwrap();
     lab.expect(0, &["protect", &path]);
     assert_eq!(around(&lab), ["exec", "scale 0", "read", "scale 3"]);
-    assert_eq!(names(&lab, "vault").len(), 1);
+    assert_eq!(lab.names("vault").len(), 1);
 
     // The store takes no locked object, which only the first write shows.
     let lock = ", lock: { mode: governance, for: 1h }";
@@ -375,6 +352,12 @@ fn what_stands_around_a_backup_is_done_before_and_after_it_however_it_goes() {
         2,
         "{words:?}"
     );
+    // The server keeps the bytes of a write that it has refused. They are told, and are no backup.
+    let shelf = lab.shelf("vault");
+    let states = shelf["backups"].as_array().unwrap().iter();
+    let mut states: Vec<&str> = states.map(|one| one["state"].as_str().unwrap()).collect();
+    states.sort_unstable();
+    assert_eq!(states, ["unfinished", "verified"]);
     let web = lab
         .ask(
             "east",
