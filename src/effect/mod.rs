@@ -8,6 +8,7 @@
 mod apply;
 mod ask;
 mod backup;
+mod call;
 mod command;
 mod copy;
 mod delete;
@@ -33,6 +34,7 @@ mod wait;
 pub use apply::Apply;
 pub use ask::{Ask, Expected};
 pub use backup::BackupObjects;
+pub use call::{Body, CallHttp, Method};
 pub use command::RunCommand;
 pub use copy::CopyPrefix;
 pub use delete::Delete;
@@ -73,6 +75,8 @@ pub enum Effect {
     Await(Await),
     /// Read a site's objects into a store.
     BackupObjects(BackupObjects),
+    /// Send one HTTP request that may change something.
+    CallHttp(CallHttp),
     /// Remove what a drill made.
     CloseSandbox(CloseSandbox),
     /// Copy objects from one store to another.
@@ -103,6 +107,7 @@ impl Effect {
             Self::Ask(effect) => effect,
             Self::Await(effect) => effect,
             Self::BackupObjects(effect) => effect,
+            Self::CallHttp(effect) => effect,
             Self::CloseSandbox(effect) => effect,
             Self::CopyPrefix(effect) => effect,
             Self::Delete(effect) => effect,
@@ -123,6 +128,7 @@ impl Effect {
             Self::Ask(effect) => effect,
             Self::Await(effect) => effect,
             Self::BackupObjects(effect) => effect,
+            Self::CallHttp(effect) => effect,
             Self::CloseSandbox(effect) => effect,
             Self::CopyPrefix(effect) => effect,
             Self::Delete(effect) => effect,

@@ -86,6 +86,7 @@ impl Plan {
             Effect::Apply(_)
             | Effect::Ask(_)
             | Effect::Await(_)
+            | Effect::CallHttp(_)
             | Effect::CloseSandbox(_)
             | Effect::Delete(_)
             | Effect::OpenSandbox(_)

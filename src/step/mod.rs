@@ -12,6 +12,7 @@ mod delete;
 mod exec;
 mod explain;
 mod hands;
+mod http;
 mod job;
 mod kind;
 mod lint;
@@ -45,6 +46,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<copy::Copy>(),
     Kind::of::<delete::Delete>(),
     Kind::of::<exec::Exec>(),
+    Kind::of::<http::Http>(),
     Kind::of::<job::Job>(),
     Kind::of::<manual::Manual>(),
     Kind::of::<pause::Pause>(),

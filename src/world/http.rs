@@ -1,4 +1,4 @@
-//! The real network, as [`Web`]: one `GET` or one connection, as a customer's machine would make it.
+//! The real network, as [`Web`]: one request or one connection, as a customer's machine would make it.
 //!
 //! ## Why
 //!
@@ -9,17 +9,20 @@
 //! - **Certificates are checked against the machine's own authorities** (`SSL_CERT_FILE` and
 //!   `SSL_CERT_DIR` name others), so that a company's own authority works. An image without any can
 //!   look at `http://` only, and says so when asked for `https://`.
+//! - **A request that may change something is sent once**, on a connection of its own, so that it cannot meet
+//!   one that the other side has just given up; only where no connection was made is it known not to be sent.
 //! - **No deadline**: the caller has one for each look, and dropping the future ends it.
 
 use std::error::Error;
 
 use futures::StreamExt;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Url};
+use reqwest::{Client, Response, Url};
 
-use super::port::{Answer, BODY_MAX, Page, Web};
+use super::port::{Answer, BODY_MAX, Outgoing, Page, Web};
 use super::transport;
-use crate::effect::{ErrorKind, WorldError};
+use crate::effect::{ErrorKind, Method, WorldError};
 
 /// Who we are in a server's log.
 const USER_AGENT: &str = concat!("lifeboat/", env!("CARGO_PKG_VERSION"));
@@ -60,22 +63,28 @@ impl Network {
         let url = self.checked(address)?;
         let answer = self.client.get(url).send().await;
         let answer = answer.map_err(|error| lost(address, &error.without_url()))?;
-        let status = answer.status().as_u16();
-        // `bytes_stream` would read the same; this needs no further feature.
-        let mut body = Vec::new();
-        let mut chunks = std::pin::pin!(futures::stream::unfold(answer, |mut answer| async move {
-            let chunk = answer.chunk().await.transpose()?;
-            Some((chunk, answer))
-        }));
-        while body.len() < BODY_MAX {
-            let Some(chunk) = chunks.next().await else { break };
-            body.extend_from_slice(&chunk.map_err(|error| lost(address, &error.without_url()))?);
+        page(answer)
+            .await
+            .map_err(|error| lost(address, &error.without_url()))
+    }
+
+    async fn sent(&self, request: &Outgoing) -> Result<Page, WorldError> {
+        let address = &request.url;
+        let url = self.checked(address)?;
+        let method = match request.method {
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+            Method::Patch => reqwest::Method::PATCH,
+            Method::Delete => reqwest::Method::DELETE,
+        };
+        let mut outgoing = self.client.request(method, url).headers(headers(request)?);
+        if !request.body.is_empty() {
+            outgoing = outgoing.body(request.body.clone());
         }
-        body.truncate(BODY_MAX);
-        Ok(Page {
-            status,
-            body: String::from_utf8_lossy(&body).into_owned(),
-        })
+        let in_doubt =
+            |error: reqwest::Error| transport::no_answer(address, address, true, &error.without_url());
+        let answer = outgoing.send().await.map_err(in_doubt)?;
+        page(answer).await.map_err(in_doubt)
     }
 
     fn checked(&self, address: &str) -> Result<Url, WorldError> {
@@ -90,6 +99,45 @@ impl Network {
             ))),
         }
     }
+}
+
+/// An answer, with the beginning of its body.
+async fn page(answer: Response) -> Result<Page, reqwest::Error> {
+    let status = answer.status().as_u16();
+    let wait = answer.headers().get("retry-after");
+    let retry_after_ms = transport::retry_after_ms(wait.and_then(|value| value.to_str().ok()));
+    // `bytes_stream` would read the same; this needs no further feature.
+    let mut body = Vec::new();
+    let mut chunks = std::pin::pin!(futures::stream::unfold(answer, |mut answer| async move {
+        let chunk = answer.chunk().await.transpose()?;
+        Some((chunk, answer))
+    }));
+    while body.len() < BODY_MAX {
+        let Some(chunk) = chunks.next().await else { break };
+        body.extend_from_slice(&chunk?);
+    }
+    body.truncate(BODY_MAX);
+    Ok(Page {
+        status,
+        retry_after_ms,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    })
+}
+
+/// What HTTP cannot carry is refused before anything is sent, without its value: it may be a token.
+fn headers(request: &Outgoing) -> Result<HeaderMap, WorldError> {
+    let mut headers = HeaderMap::new();
+    for (name, value) in &request.headers {
+        let wrong = |what: &str| {
+            let message = format!("the {what} of the header {name:?} cannot be sent");
+            WorldError::new(ErrorKind::Rejected, &request.url, message)
+        };
+        let known = HeaderName::from_bytes(name.as_bytes()).map_err(|_| wrong("name"))?;
+        let mut value = HeaderValue::from_str(value).map_err(|_| wrong("value"))?;
+        value.set_sensitive(known == "authorization");
+        headers.insert(known, value);
+    }
+    Ok(headers)
 }
 
 fn builder() -> reqwest::ClientBuilder {
@@ -130,6 +178,10 @@ impl Web for Network {
         Box::pin(self.look(url))
     }
 
+    fn send<'a>(&'a self, request: &'a Outgoing) -> Answer<'a, Page> {
+        Box::pin(self.sent(request))
+    }
+
     fn connect<'a>(&'a self, address: &'a str) -> Answer<'a, ()> {
         Box::pin(open(address))
     }
@@ -152,6 +204,7 @@ mod tests {
     fn page(status: u16, body: &str) -> Page {
         Page {
             status,
+            retry_after_ms: None,
             body: body.to_owned(),
         }
     }
@@ -244,5 +297,71 @@ mod tests {
         assert_eq!(network.get(&server.url).await.unwrap().status, 200);
         let error = network.get("https://127.0.0.1:1/").await.unwrap_err();
         insta::assert_snapshot!(error, @"https://127.0.0.1:1/: https cannot be checked on this machine: no CA certificates");
+    }
+
+    fn freeze(url: &str, token: &str) -> Outgoing {
+        Outgoing {
+            method: Method::Post,
+            url: format!("{url}/freeze"),
+            headers: vec![("authorization".to_owned(), format!("Bearer {token}"))],
+            body: "{}".to_owned(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_is_sent_once_whatever_comes_of_it() {
+        let acts = [
+            (Act::Answer(204, Vec::new(), Vec::new()), Ok(204)),
+            (Act::Answer(503, Vec::new(), Vec::new()), Ok(503)),
+            (
+                Act::Answer(307, vec![("location", "/elsewhere".to_owned())], Vec::new()),
+                Ok(307),
+            ),
+            (Act::HangUp, Err(ErrorKind::LostReply)),
+            (Act::CutShort(200, b"ok".to_vec()), Err(ErrorKind::LostReply)),
+        ];
+        for (act, wanted) in acts {
+            let script = act.clone();
+            let server = Server::start(move |_, _| script.clone()).await;
+            let sent = Network::new().unwrap().send(&freeze(&server.url, "t")).await;
+            let sent = sent.map(|page| page.status).map_err(|error| error.kind);
+            assert_eq!(sent, wanted, "{act:?}");
+            let requests = server.requests();
+            assert_eq!(requests.len(), 1, "{act:?}");
+            let request = &requests[0];
+            assert_eq!(
+                (request.method.as_str(), request.path.as_str()),
+                ("POST", "/freeze")
+            );
+            assert_eq!(request.header("authorization"), Some("Bearer t"));
+            assert_eq!(request.body, b"{}");
+        }
+    }
+
+    #[tokio::test]
+    async fn where_nobody_listens_a_request_was_surely_not_sent() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let error = Network::new()
+            .unwrap()
+            .send(&freeze(&url, "t"))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unreachable, "{error}");
+    }
+
+    #[tokio::test]
+    async fn what_a_header_cannot_carry_is_not_sent_and_not_shown() {
+        let server = Server::start(|_, _| Act::Answer(200, Vec::new(), Vec::new())).await;
+        let request = freeze(&server.url, "secret\nX-Evil: 1");
+        assert_eq!(format!("{request:?}"), format!("POST {}/freeze", server.url));
+        let error = Network::new().unwrap().send(&request).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Rejected);
+        assert_eq!(
+            error.message,
+            "the value of the header \"authorization\" cannot be sent"
+        );
+        assert_eq!(server.requests().len(), 0);
     }
 }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::doctor::Bench;
-use crate::effect::{ErrorKind, Firmness, SiteSeen, WorldError};
+use crate::effect::{ErrorKind, Firmness, Method, SiteSeen, WorldError};
 use crate::objects::{ApiKind, LabelSelector};
 
 /// The result of a port's method.
@@ -398,6 +398,11 @@ pub trait Web: Send + Sync {
     /// One `GET`; redirects are not followed; at most [`BODY_MAX`] bytes of the body are read.
     fn get<'a>(&'a self, url: &'a str) -> Answer<'a, Page>;
 
+    /// Sends one request that may change something, once; redirects are not followed; at most [`BODY_MAX`]
+    /// bytes of the answer's body are read. An answer that does not come is a `LostReply` unless surely nothing
+    /// was sent.
+    fn send<'a>(&'a self, request: &'a Outgoing) -> Answer<'a, Page>;
+
     /// Opens a TCP connection to `host:port` and closes it.
     fn connect<'a>(&'a self, address: &'a str) -> Answer<'a, ()>;
 }
@@ -405,11 +410,33 @@ pub trait Web: Send + Sync {
 /// Enough for a health page; more would be a way to fill memory.
 pub const BODY_MAX: usize = 64 * 1024;
 
-/// What a `GET` answered.
+/// A request that may change something.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// How.
+    pub method: Method,
+    /// Where to.
+    pub url: String,
+    /// Names and values, which may be secrets.
+    pub headers: Vec<(String, String)>,
+    /// What is sent; empty: no body.
+    pub body: String,
+}
+
+/// Without values of headers: one of them may be a token.
+impl std::fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.method.word(), self.url)
+    }
+}
+
+/// What an address answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     /// HTTP status.
     pub status: u16,
+    /// How long it asked the caller to wait, in milliseconds.
+    pub retry_after_ms: Option<u64>,
     /// The body's beginning, as text.
     pub body: String,
 }

@@ -109,7 +109,6 @@ pub(super) fn no_answer(
 
 /// Seconds of a `Retry-After` header in milliseconds. The other form, a date, is not used by the
 /// servers that we talk to and is ignored.
-#[cfg(any(feature = "kube", feature = "s3"))]
 pub(super) fn retry_after_ms(header: Option<&str>) -> Option<u64> {
     let seconds: u64 = header?.trim().parse().ok()?;
     seconds.checked_mul(1000)
@@ -141,7 +140,6 @@ mod tests {
         assert_eq!(no_answer("e", "a", false, &reset).kind, ErrorKind::Unreachable);
     }
 
-    #[cfg(any(feature = "kube", feature = "s3"))]
     #[test]
     fn retry_after_is_read_in_seconds_and_a_date_is_ignored() {
         assert_eq!(retry_after_ms(Some("3")), Some(3000));

@@ -15,6 +15,7 @@
 mod apply;
 mod backup;
 mod bytes;
+mod call;
 mod catalog;
 mod command;
 mod copy;
@@ -118,6 +119,7 @@ impl Actor for World {
                 Effect::Ask(_) => Err(asked()),
                 Effect::Await(effect) => self.wait(effect, attempt).await,
                 Effect::BackupObjects(effect) => self.back_up(effect, attempt).await,
+                Effect::CallHttp(effect) => self.call(effect, attempt).await,
                 Effect::CloseSandbox(effect) => self.tear_down(effect, attempt).await,
                 Effect::CopyPrefix(effect) => self.copy(effect, attempt).await,
                 Effect::Delete(effect) => self.delete(effect, attempt).await,
@@ -147,6 +149,9 @@ impl Actor for World {
                 Effect::Ask(_) => Ok(Resolution::CannotTell("people answer through the journal".into())),
                 Effect::RunCommand(_) => Ok(Resolution::CannotTell(
                     "a command leaves nothing that says whether it ran".into(),
+                )),
+                Effect::CallHttp(_) => Ok(Resolution::CannotTell(
+                    "nothing at the address is known to say whether the request was carried out".into(),
                 )),
                 // To repeat these changes nothing that is already as wanted.
                 Effect::Apply(_)

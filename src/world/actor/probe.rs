@@ -78,7 +78,7 @@ impl World {
 }
 
 /// The first line of a body, for people.
-fn quoted(body: &str) -> String {
+pub(super) fn quoted(body: &str) -> String {
     let line: String = body
         .lines()
         .next()
@@ -94,7 +94,7 @@ fn quoted(body: &str) -> String {
     }
 }
 
-fn known(text: &Text) -> Result<String, WorldError> {
+pub(super) fn known(text: &Text) -> Result<String, WorldError> {
     text.as_known().ok_or_else(|| {
         let message = format!("{text} was not filled in before it was performed");
         WorldError::new(ErrorKind::Internal, "probe", message)

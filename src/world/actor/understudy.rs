@@ -46,6 +46,9 @@ impl Rehearser for Understudy {
                 Effect::BackupObjects(_) | Effect::CopyPrefix(_) => {
                     Ok(Rehearsal::Not("stores cannot be asked".into()))
                 }
+                Effect::CallHttp(_) => Ok(Rehearsal::Not(
+                    "a request to an address is not asked about".into(),
+                )),
                 Effect::RunCommand(_) => Ok(Rehearsal::Not("a command is not asked about".into())),
                 Effect::RunJob(_) => Ok(Rehearsal::Not("a job is not asked about".into())),
                 Effect::OpenSandbox(_) | Effect::CloseSandbox(_) => Ok(Rehearsal::Not(

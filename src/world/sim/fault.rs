@@ -29,7 +29,7 @@ pub struct Fault {
     /// The site or store.
     pub place: String,
     /// `identity`, `discover`, `list`, `get`, `check`, `create`, `apply`, `patch`, `delete`, `exec`, `put`;
-    /// `*`: any.
+    /// `call`: a request to its network that may change something; `*`: any.
     pub verb: String,
     /// Only this kind (`Deployment`), or in a store only keys that hold this text.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -27,7 +27,7 @@ pub use cluster::{AuditEntry, SimCluster};
 pub use fault::{Fault, FaultError, FaultPlan, StuckPod};
 pub use shop::shop;
 pub use store::SimStore;
-pub use web::SimWeb;
+pub use web::{SimWeb, WebCall};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -95,6 +95,7 @@ pub struct Embedded {
     clock: SimClock,
     pace: Pace,
     faults: Faults,
+    calls: web::Calls,
 }
 
 impl Embedded {
@@ -106,6 +107,7 @@ impl Embedded {
             clock: SimClock::starting_at(start),
             pace: Pace::default(),
             faults: Faults::default(),
+            calls: web::Calls::default(),
         }
     }
 
@@ -155,7 +157,17 @@ impl Embedded {
 
     /// Its network.
     pub fn web(&self) -> SimWeb {
-        SimWeb::new(self.clusters.clone(), self.pace)
+        SimWeb::new(
+            self.clusters.clone(),
+            self.pace,
+            self.faults.clone(),
+            self.calls.clone(),
+        )
+    }
+
+    /// Every request that may change something and has reached its network, in order.
+    pub fn calls(&self) -> Vec<WebCall> {
+        self.calls.all()
     }
 
     /// Its clock.

@@ -1,6 +1,10 @@
 //! What is selected, what becomes of objects that are there already, what is sealed, and what is done around
 //! a backup: each on real API servers and a real S3 server, by the command line alone.
 
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
+
 use serde_json::{Value, json};
 
 use super::audit::Log;
@@ -288,9 +292,15 @@ spec:
       probe: { http: \"${sites.active.front}/shop/healthz\", expect: { status: 200 } }
       timeout: 1m
       on_failure: stop
-    - name: quiesce
+    - name: freeze
       modes: [protect]
       needs: [healthy]
+      http: { url: \"DESK/freeze\", json: { why: backup }, repeatable: true }
+      timeout: 1m
+      on_failure: stop
+    - name: quiesce
+      modes: [protect]
+      needs: [freeze]
       scale: { site: active, namespace: shop, name: web, replicas: 0 }
       timeout: 2m
       on_failure: stop
@@ -305,13 +315,62 @@ spec:
       modes: [protect]
       scale: { site: active, namespace: shop, name: web, replicas: 3 }
       timeout: 2m
+    - name: thaw
+      finally: true
+      modes: [protect]
+      needs: [resume]
+      http: { url: \"DESK/thaw\", repeatable: true }
+      timeout: 1m
 ";
 
+/// Who is told of a backup: keeps when which request came, and whether with a key.
+struct Desk {
+    url: String,
+    came: Arc<Mutex<Vec<(jiff::Timestamp, String)>>>,
+}
+
+impl Desk {
+    fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let came = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&came);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let mut reader = BufReader::new(stream);
+                let head: Vec<String> = reader
+                    .by_ref()
+                    .lines()
+                    .map_while(Result::ok)
+                    .take_while(|line| !line.is_empty())
+                    .collect();
+                let header = |name: &str| {
+                    let line = head.iter().find(|line| line.to_lowercase().starts_with(name))?;
+                    Some(line[name.len()..].trim().to_owned())
+                };
+                let length = header("content-length:").map_or(0, |length| length.parse().unwrap());
+                let mut body = vec![0; length];
+                reader.read_exact(&mut body).unwrap();
+                let keyed = header("idempotency-key:").is_some_and(|key| key.len() == 32);
+                let line = head[0].trim_end_matches(" HTTP/1.1");
+                let line = if keyed {
+                    line.to_owned()
+                } else {
+                    format!("{line} without a key")
+                };
+                kept.lock().unwrap().push((jiff::Timestamp::now(), line));
+                let answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+                let _ = reader.get_mut().write_all(answer.as_bytes());
+            }
+        });
+        Self { url, came }
+    }
+}
+
 /// Positions in the API server's log: the sizes asked for, the program that was run, the backup's reading.
-fn around(lab: &Lab) -> Vec<String> {
+/// Between them what the desk was told, by the one clock of this machine.
+fn around(lab: &Lab, desk: &Desk) -> Vec<String> {
     let log = lab.audit("east");
-    let mut all: Vec<&Value> = log.of_tool().collect();
-    all.sort_by_key(|event| Log::arrived(event));
     let word = |event: &&Value| {
         let sub = event.pointer("/objectRef/subresource").and_then(Value::as_str);
         let (verb, resource) = (&event["verb"], &event["objectRef"]["resource"]);
@@ -324,7 +383,13 @@ fn around(lab: &Lab) -> Vec<String> {
             _ => None,
         }
     };
-    let mut words: Vec<String> = all.iter().filter_map(word).collect();
+    let of_server = log
+        .of_tool()
+        .filter_map(|event| Some((Log::arrived(event), word(&event)?)));
+    let mut all: Vec<(jiff::Timestamp, String)> = of_server.collect();
+    all.extend(desk.came.lock().unwrap().clone());
+    all.sort();
+    let mut words: Vec<String> = all.into_iter().map(|(_, word)| word).collect();
     words.dedup();
     // The plan has looked too.
     words.into_iter().skip_while(|word| word == "read").collect()
@@ -336,17 +401,22 @@ fn what_stands_around_a_backup_is_done_before_and_after_it_however_it_goes() {
     let lab = Lab::start();
     let runbook = lab.dir().join("quiesced.yaml");
     let path = runbook.to_str().unwrap().to_owned();
-    std::fs::write(&runbook, QUIESCED.replace(" BUT", "")).unwrap();
+    let desk = Desk::open();
+    let quiesced = QUIESCED.replace("DESK", &desk.url);
+    std::fs::write(&runbook, quiesced.replace(" BUT", "")).unwrap();
     lab.expect(0, &["protect", &path]);
-    assert_eq!(around(&lab), ["exec", "scale 0", "read", "scale 3"]);
+    assert_eq!(
+        around(&lab, &desk),
+        ["exec", "POST /freeze", "scale 0", "read", "scale 3", "POST /thaw"]
+    );
     assert_eq!(lab.names("vault").len(), 1);
 
     // The store takes no locked object, which only the first write shows.
     let lock = ", lock: { mode: governance, for: 1h }";
-    std::fs::write(&runbook, QUIESCED.replace(" BUT", lock)).unwrap();
+    std::fs::write(&runbook, quiesced.replace(" BUT", lock)).unwrap();
     lab.expect(3, &["protect", &path]);
-    let words = around(&lab);
-    assert_eq!(words.last().map(String::as_str), Some("scale 3"), "{words:?}");
+    let words = around(&lab, &desk);
+    assert_eq!(words[words.len() - 2..], ["scale 3", "POST /thaw"], "{words:?}");
     assert_eq!(
         words.iter().filter(|word| *word == "scale 0").count(),
         2,

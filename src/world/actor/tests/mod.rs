@@ -1,6 +1,7 @@
 //! The actor against the embedded world, under paused time.
 
 mod backups;
+mod calls;
 mod changes;
 mod commands;
 mod crowd;
