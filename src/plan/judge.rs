@@ -200,7 +200,7 @@ fn warnings(plan: &Plan, restores: &[&RestorePreview]) -> Vec<Warning> {
     warnings.extend(super::pins::not_shown(plan));
     for step in &plan.steps {
         if let Part::Skipped(why) = &step.part
-            && why.contains("did not answer")
+            && why.ends_with(scope::NOT_DOWN)
         {
             warnings.push(warning(
                 codes::LEFT_OUT_SILENT,

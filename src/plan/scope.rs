@@ -50,6 +50,9 @@ pub(super) fn roles(runbook: &Runbook, mode: Mode) -> Result<BTreeMap<String, St
     })
 }
 
+/// How the reason ends for which a step is left out because of a silent site.
+pub(super) const NOT_DOWN: &str = "that is not the same as down";
+
 /// What it means that a site or store did not answer: the reason for leaving the step out, or a
 /// diagnostic that refuses the plan.
 pub(super) fn silence(
@@ -81,10 +84,12 @@ pub(super) fn silence(
         && request.sites.sites.contains_key(&error.target)
         && roles.get(STANDBY) != Some(&error.target);
     if outside || step.ungraceful == Ungraceful::Skip {
-        return Ok(format!(
-            "{} did not answer ({}); that is not the same as down",
-            error.target, error.message
-        ));
+        let how = if error.kind == ErrorKind::Unreachable {
+            "is unreachable"
+        } else {
+            "did not answer"
+        };
+        return Ok(format!("{} {how} ({}); {NOT_DOWN}", error.target, error.message));
     }
     let shut = matches!(error.kind, ErrorKind::Unauthenticated | ErrorKind::Forbidden);
     let did = if shut {

@@ -365,7 +365,7 @@ fn a_silent_active_side_is_left_out_where_the_runbook_says_so_and_refuses_where_
         ..Table::of(3)
     };
     let plan = plan_with(SHOP, Mode::Failover, &table()).unwrap();
-    insta::assert_snapshot!(format!("{:?}", plan.step("stop-active").unwrap().part), @"Skipped(\"east did not answer (connection refused); that is not the same as down\")");
+    insta::assert_snapshot!(format!("{:?}", plan.step("stop-active").unwrap().part), @"Skipped(\"east is unreachable (connection refused); that is not the same as down\")");
     assert!(
         plan.warnings
             .iter()

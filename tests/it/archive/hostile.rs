@@ -2,7 +2,6 @@
 //! archive's other readers would see differently.
 
 use std::io::Write as _;
-use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -269,8 +268,9 @@ fn bombs_are_refused_before_they_go_off() {
     huge.set_size(GIB);
     huge.as_old_mut().name[..PATH.len()].copy_from_slice(PATH.as_bytes());
     huge.set_cksum();
-    let one_file = zeros(huge.as_bytes(), 1024);
-    let padding = zeros(b"", 1024);
+    // Of a gibibyte, only the beginning is there: whoever went on to its end would call it cut short.
+    let one_file = zeros(huge.as_bytes(), 32);
+    let padding = zeros(b"", 32);
     // Many files that are each small enough.
     let mut many = Made::new();
     for i in 0..20 {
@@ -283,12 +283,9 @@ fn bombs_are_refused_before_they_go_off() {
         many = many.file(&path, &body);
     }
     let many = many.done();
-    let start = Instant::now();
     refused(&one_file, "at most");
     refused(&padding, "too much behind");
     refused(&many, "per compressed byte");
-    // 16 MiB at most are decompressed, in a debug build on a busy machine.
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
 #[test]
