@@ -6,6 +6,8 @@
 mod adopt;
 mod backup;
 mod changes;
+#[cfg(feature = "http")]
+mod chaos_proxy;
 mod check;
 mod context;
 mod demo;
@@ -170,6 +172,8 @@ enum Command {
     Simulate(simulate::Arguments),
     Schema(schema::Arguments),
     Doctor(doctor::Arguments),
+    #[cfg(feature = "http")]
+    ChaosProxy(chaos_proxy::Arguments),
     Demo(demo::Arguments),
 }
 
@@ -206,6 +210,8 @@ impl Command {
             Self::Simulate(arguments) => simulate::run(arguments, settings),
             Self::Schema(arguments) => schema::run(arguments, settings),
             Self::Doctor(arguments) => doctor::run(&arguments, settings),
+            #[cfg(feature = "http")]
+            Self::ChaosProxy(arguments) => chaos_proxy::run(&arguments, settings),
             Self::Demo(arguments) => demo::run(arguments, settings),
         }
     }

@@ -44,6 +44,9 @@ func runDetached(at layout, o upOptions) error {
 	if o.noSeed {
 		args = append(args, "--no-seed")
 	}
+	if o.forget > 0 {
+		args = append(args, "--forget", o.forget.String())
+	}
 	cmd := exec.Command(self, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.ExtraFiles = []*os.File{write}

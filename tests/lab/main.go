@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -24,6 +25,8 @@ const usage = `Usage: lab <command> [flags]
                         send one request to a site as the lab's own user
   velero up|down|backup|restore --dir D --site S
                         run a Velero server beside a site; have it work, and measure it
+  apart  --reach PORTS [--silent PORTS] -- COMMAND
+                        run a command in a network namespace of its own (Linux, root)
   compare --dir D --left S --right S
                         say in what the objects of two sites differ: 0 nothing, 1 something
   bench                 measure lifeboat, Velero and bare loops side by side, in labs of its own
@@ -63,6 +66,10 @@ func dispatch(command string, args []string) error {
 		return dispatchBench(args)
 	case "keep": // internal: see keep.go
 		return runKeep(args)
+	case "apart":
+		return dispatchApart(args)
+	case "apart-inside": // internal: see apart_linux.go
+		return runApartInside(args)
 	}
 	flags := flag.NewFlagSet("lab "+command, flag.ContinueOnError)
 	dir := flags.String("dir", "", "the lab's own `folder`")
@@ -77,6 +84,7 @@ func dispatch(command string, args []string) error {
 		flags.BoolVar(&up.foreground, "foreground", false, "stay in the foreground until a signal comes")
 		flags.BoolVar(&up.untilStdinCloses, "until-stdin-closes", false, "with --foreground: also end when standard input closes")
 		flags.BoolVar(&up.noSeed, "no-seed", false, "do not apply the sample application")
+		flags.DurationVar(&up.forget, "forget", 0, "have the API servers forget states of objects after twice this `time` (their own choice: 5m)")
 		flags.BoolVar(&up.detached, "detached", false, "internal: report progress on file descriptor 3")
 	case "ask":
 		flags.StringVar(&site, "site", "", "which `site`")
@@ -107,6 +115,9 @@ func dispatch(command string, args []string) error {
 	}
 	if *dir == "" {
 		return fmt.Errorf("--dir is missing: say which folder the lab may use")
+	}
+	if up.forget < 0 {
+		return fmt.Errorf("--forget %s: less than no time", up.forget)
 	}
 	if up.untilStdinCloses && !up.foreground {
 		return fmt.Errorf("--until-stdin-closes needs --foreground")
@@ -232,6 +243,34 @@ func dispatchCompare(args []string) error {
 	return runCompare(at, o)
 }
 
+// dispatchApart reads the flags of a command that runs apart.
+func dispatchApart(args []string) error {
+	flags := flag.NewFlagSet("lab apart", flag.ContinueOnError)
+	var reach, silent words
+	flags.Var(&reach, "reach", "`ports` of this machine's loopback that can be reached: 6443,9000")
+	flags.Var(&silent, "silent", "`ports` where connections are taken and nothing is ever answered")
+	if err := flags.Parse(args); err != nil {
+		return flag.ErrHelp
+	}
+	if flags.NArg() == 0 {
+		return fmt.Errorf("say what to run: lab apart --reach 6443 -- COMMAND")
+	}
+	a := apart{argv: flags.Args()}
+	for _, one := range []struct {
+		words words
+		into  *[]int
+	}{{reach, &a.reach}, {silent, &a.silent}} {
+		for _, word := range one.words {
+			port, err := strconv.Atoi(word)
+			if err != nil || port < 1 || port > 65535 {
+				return fmt.Errorf("%q is not a port", word)
+			}
+			*one.into = append(*one.into, port)
+		}
+	}
+	return runApart(a)
+}
+
 // words is a flag that takes several values, with commas between them.
 type words []string
 
@@ -272,6 +311,7 @@ type upOptions struct {
 	foreground       bool
 	untilStdinCloses bool
 	noSeed           bool
+	forget           time.Duration // how long the API servers remember old states; 0: as they like
 	detached         bool
 }
 

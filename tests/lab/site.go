@@ -25,6 +25,7 @@ type site struct {
 	subnet int // sites have different addresses, so that none is carried over unnoticed
 	url    string
 	etcd   string
+	forget time.Duration // see upOptions
 	ca     []byte
 	tokens map[string]string // by user
 	admin  *kube
@@ -148,7 +149,7 @@ func (s *site) startAPI(ctx context.Context, c *children, programs map[string]st
 	_, taken, err := c.start(ctx, server{
 		owner: s.name, name: apiServer, path: programs[apiServer], ports: 1, within: 2 * time.Minute,
 		args: func(p []int) []string {
-			return []string{
+			args := []string{
 				"--etcd-servers=" + s.etcd,
 				"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", p[0]),
 				// No endpoints for the service `kubernetes`: there is no pod to use them,
@@ -164,6 +165,10 @@ func (s *site) startAPI(ctx context.Context, c *children, programs map[string]st
 				"--audit-log-mode=blocking", "--audit-log-maxsize=0", "--audit-log-truncate-enabled=false",
 				"--profiling=false", "--kubelet-preferred-address-types=InternalIP",
 			}
+			if s.forget > 0 {
+				args = append(args, "--etcd-compaction-interval="+s.forget.String())
+			}
+			return args
 		},
 		answers: func(ctx context.Context, p []int) error { return connect(p).ready(ctx) },
 	})

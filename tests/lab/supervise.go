@@ -82,6 +82,7 @@ func startLab(ctx context.Context, c *children, paths map[string]string, repo st
 	}
 	parts := map[string]func(context.Context) error{}
 	for _, s := range sites {
+		s.forget = o.forget
 		parts[s.name] = func(ctx context.Context) error { return s.start(ctx, c, paths) }
 	}
 	for _, s := range stores {

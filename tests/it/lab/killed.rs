@@ -65,10 +65,10 @@ impl Watch {
 }
 
 /// Random numbers that anybody can have again: splitmix64.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(super) fn below(&mut self, limit: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -78,7 +78,7 @@ impl Dice {
 }
 
 /// From `LIFEBOAT_TEST_SEED`, else from the clock; printed, so that a failure can be had again.
-fn seed() -> u64 {
+pub(super) fn seed() -> u64 {
     let given = std::env::var("LIFEBOAT_TEST_SEED")
         .ok()
         .and_then(|text| text.parse().ok());

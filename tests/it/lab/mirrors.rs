@@ -1,13 +1,15 @@
 //! A run whose machine is lost, on the real thing: its journal is in S3, and another machine goes on with it.
+//! Each machine has a folder and a network namespace of its own, where root is to be had.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::Lab;
 use super::audit::Log;
+use super::{Lab, one_line};
 
 const SHOP: &str = "playbooks/shop";
 
@@ -20,11 +22,144 @@ const YES: &[&str] = &[
     "orders work",
 ];
 
-/// The lab's inventory with a mirrored journal: in S3 and in a folder.
+/// A machine from which operators work.
+struct Machine<'a> {
+    lab: &'a Lab,
+    state: PathBuf,
+    /// Before the command; empty: it shares the network of this machine.
+    apart: Vec<String>,
+}
+
+impl<'a> Machine<'a> {
+    /// One that reaches everything of the lab, and nothing else of this machine.
+    fn new(lab: &'a Lab, name: &str) -> Self {
+        Self::reaching(lab, name, &["/sites/east/url"], &[])
+    }
+
+    /// One that reaches `west`, the stores, the fronts, and these servers of the lab too; where `silent` ones
+    /// are, connections are taken and nothing is ever answered.
+    fn reaching(lab: &'a Lab, name: &str, more: &[&str], silent: &[&str]) -> Self {
+        let ports = |facts: &[&str]| -> String {
+            let port = |fact: &&str| {
+                let url = lab.fact(fact).as_str().unwrap();
+                url.rsplit(':').next().unwrap().to_owned()
+            };
+            facts.iter().map(port).collect::<Vec<_>>().join(",")
+        };
+        let always = [
+            "/sites/west/url",
+            "/sites/west/front",
+            "/sites/east/front",
+            "/stores/vault/endpoint",
+            "/stores/second/endpoint",
+        ];
+        let mut apart = vec![
+            std::env::var("LIFEBOAT_LAB_BIN").unwrap(),
+            "apart".to_owned(),
+            "--reach".to_owned(),
+            ports(&[&always[..], more].concat()),
+        ];
+        if !silent.is_empty() {
+            apart.extend(["--silent".to_owned(), ports(silent)]);
+        }
+        apart.push("--".to_owned());
+        Self {
+            lab,
+            state: lab.dir().join(name),
+            apart: if has_namespaces() { apart } else { Vec::new() },
+        }
+    }
+
+    /// The command, in a process group of its own: that is the machine.
+    fn lifeboat(&self, args: &[&str]) -> Command {
+        let plain = self.lab.lifeboat_on(&self.state, args);
+        let mut command = match self.apart.split_first() {
+            None => plain,
+            Some((program, before)) => {
+                let mut command = Command::new(program);
+                command
+                    .args(before)
+                    .arg(plain.get_program())
+                    .args(plain.get_args())
+                    .current_dir(env!("CARGO_MANIFEST_DIR"))
+                    .stdin(Stdio::null())
+                    .env_remove("KUBECONFIG")
+                    .env_remove("AWS_ACCESS_KEY_ID");
+                command
+            }
+        };
+        command.process_group(0);
+        command
+    }
+
+    /// Runs it to its end and expects this exit code.
+    fn expect(&self, code: i32, args: &[&str]) -> Output {
+        let output = self.lifeboat(args).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{args:?} {said}");
+        output
+    }
+
+    fn journal(&self, run: &str) -> Vec<u8> {
+        std::fs::read(self.state.join("runs").join(run).join("journal.jsonl")).unwrap()
+    }
+
+    /// The only failover in its folder.
+    fn run(&self) -> String {
+        let runs = std::fs::read_dir(self.state.join("runs")).unwrap();
+        let mut names: Vec<String> = runs
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.starts_with("shop-f-"))
+            .collect();
+        assert_eq!(names.len(), 1, "{names:?}");
+        names.remove(0)
+    }
+
+    /// A failover in the middle of its restore.
+    fn begin(&self) -> Child {
+        let child = self
+            .lifeboat(&["failover", SHOP, "--confirm", "west standby"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let began = Instant::now();
+        while self.lab.audit("west").changes().len() < 4 {
+            assert!(
+                began.elapsed() < Duration::from_mins(1),
+                "the failover does not begin"
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        child
+    }
+}
+
+/// Whether this machine lets us make network namespaces; if not, the machines of these tests share a network.
+fn has_namespaces() -> bool {
+    let tried = Command::new(std::env::var("LIFEBOAT_LAB_BIN").unwrap())
+        .args(["apart", "--", "true"])
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
+    if !tried.success() {
+        println!("no network namespaces here: all machines of this test share one network");
+    }
+    tried.success()
+}
+
+/// Sends a signal to a machine: to all of its processes.
+fn signal(machine: &Child, name: &str) {
+    let group = format!("-{}", machine.id());
+    let sent = Command::new("kill").args([name, "--", &group]).status().unwrap();
+    assert!(sent.success(), "kill {name} {group}");
+}
+
+/// The lab's inventory with a mirrored journal, in two S3 servers.
 fn mirror(lab: &Lab) {
     let file = lab.dir().join("sites.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
-    let journal = "  journal: { mirrors: [vault, local] }\n";
+    let journal = "  journal: { mirrors: [vault, second] }\n";
     std::fs::write(&file, format!("{}\n{journal}", text.trim_end())).unwrap();
 }
 
@@ -42,41 +177,6 @@ fn objects(lab: &Lab, run: &str) -> Vec<u8> {
         .iter()
         .flat_map(|name| std::fs::read(name).unwrap())
         .collect()
-}
-
-/// A failover in the middle of its restore.
-fn begin(lab: &Lab) -> Child {
-    let child = lab
-        .lifeboat(&["failover", SHOP, "--confirm", "west standby"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let began = Instant::now();
-    while lab.audit("west").changes().len() < 4 {
-        assert!(
-            began.elapsed() < Duration::from_mins(1),
-            "the failover does not begin"
-        );
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    child
-}
-
-/// A failover that dies in the middle of its restore. Gives back the run and the journal on the lost disk.
-fn lost_failover(lab: &Lab) -> (String, Vec<u8>) {
-    lab.expect(0, &["protect", SHOP]);
-    let mut child = begin(lab);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let run = lab.run("shop-f-");
-    let lost = journal(lab, &run);
-    std::fs::remove_dir_all(lab.state()).unwrap();
-    (run, lost)
-}
-
-fn journal(lab: &Lab, run: &str) -> Vec<u8> {
-    std::fs::read(lab.state().join("runs").join(run).join("journal.jsonl")).unwrap()
 }
 
 /// By the API servers: every object was made once, and the active side was stopped by one change.
@@ -101,18 +201,26 @@ fn done_once(lab: &Lab) {
 #[test]
 #[ignore = "needs the lab: make test"]
 fn a_failover_whose_machine_is_lost_is_completed_from_the_mirror_and_nothing_is_done_twice() {
-    let lab = Lab::start();
+    let lab = Lab::start_with_both_stores();
     mirror(&lab);
-    let (run, lost) = lost_failover(&lab);
-    let seen = lab.expect(0, &["status"]);
+    let (first, second) = (Machine::new(&lab, "first"), Machine::new(&lab, "second-machine"));
+    first.expect(0, &["protect", SHOP]);
+    let mut child = first.begin();
+    signal(&child, "-KILL");
+    child.wait().unwrap();
+    let run = first.run();
+    let lost = first.journal(&run);
+    std::fs::remove_dir_all(&first.state).unwrap();
+
+    let seen = second.expect(0, &["status"]);
     assert!(String::from_utf8_lossy(&seen.stdout).contains(&run));
     // Another failover is not let in before this one has ended.
-    let refused = lab.expect(5, &["failover", SHOP, "--confirm", "west standby"]);
+    let refused = second.expect(5, &["failover", SHOP, "--confirm", "west standby"]);
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     assert!(said.contains(&format!("lifeboat adopt {run}")), "{said}");
-    lab.expect(4, &["adopt", &run]);
+    second.expect(4, &["adopt", &run]);
     // The last lines may have been on the lost disk only: nothing had followed from them.
-    let taken = journal(&lab, &run);
+    let taken = second.journal(&run);
     let lines =
         |bytes: &[u8]| -> Vec<Vec<u8>> { bytes.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect() };
     let same = |(lost, taken): &(Vec<u8>, Vec<u8>)| lost == taken;
@@ -122,17 +230,9 @@ fn a_failover_whose_machine_is_lost_is_completed_from_the_mirror_and_nothing_is_
         .take_while(same)
         .count();
     assert!(kept >= 2, "{kept} lines of the lost journal are in the new one");
-    let yes = [
-        "--as",
-        "anna",
-        "--role",
-        "incident-commander",
-        "--reason",
-        "orders work",
-    ];
-    lab.expect(0, &[&["approve", &run, "go"], &yes[..]].concat());
-    lab.expect(0, &["resume", &run]);
-    assert_eq!(objects(&lab, &run), journal(&lab, &run), "byte by byte");
+    second.expect(0, &[&["approve", &run, "go"], YES].concat());
+    second.expect(0, &["resume", &run]);
+    assert_eq!(objects(&lab, &run), second.journal(&run), "byte by byte");
     let front = lab.ask(
         "west",
         "GET",
@@ -145,26 +245,19 @@ fn a_failover_whose_machine_is_lost_is_completed_from_the_mirror_and_nothing_is_
 
 #[test]
 #[ignore = "needs the lab: make test"]
-fn a_process_that_slept_while_its_run_was_adopted_begins_nothing_more() {
-    let lab = Lab::start();
+fn a_machine_that_slept_while_its_run_was_adopted_begins_nothing_more() {
+    let lab = Lab::start_with_both_stores();
     mirror(&lab);
-    lab.expect(0, &["protect", SHOP]);
-    let mut child = begin(&lab);
-    let pid = child.id().to_string();
-    let signal = |name: &str| Command::new("kill").args([name, &pid]).status().unwrap();
-    assert!(signal("-STOP").success());
-    let run = lab.run("shop-f-");
-    let other = lab.dir().join("other-machine");
-    let elsewhere = |code: i32, args: &[&str]| {
-        let output = lab.lifeboat_on(&other, args).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{args:?} {said}");
-    };
-    elsewhere(4, &["adopt", &run]);
-    elsewhere(0, &[&["approve", &run, "go"], YES].concat());
-    elsewhere(0, &["resume", &run]);
+    let (first, second) = (Machine::new(&lab, "first"), Machine::new(&lab, "second-machine"));
+    first.expect(0, &["protect", SHOP]);
+    let mut child = first.begin();
+    signal(&child, "-STOP");
+    let run = first.run();
+    second.expect(4, &["adopt", &run]);
+    second.expect(0, &[&["approve", &run, "go"], YES].concat());
+    second.expect(0, &["resume", &run]);
     let before = lab.audit("west").changes().len();
-    assert!(signal("-CONT").success());
+    signal(&child, "-CONT");
     let status = child.wait().unwrap();
     assert_eq!(status.code(), Some(9), "it lost the run");
     // What it had sent before it slept may be answered now; it begins nothing of its own.
@@ -176,6 +269,59 @@ fn a_process_that_slept_while_its_run_was_adopted_begins_nothing_more() {
         .map(Log::line)
         .collect();
     println!("sent by the sleeper after it woke: {late:#?}");
-    let whole = std::fs::read(other.join("runs").join(&run).join("journal.jsonl")).unwrap();
-    assert_eq!(objects(&lab, &run), whole);
+    assert_eq!(objects(&lab, &run), second.journal(&run));
+}
+
+#[test]
+#[ignore = "needs the lab: make test"]
+fn a_partition_from_the_active_side_is_unreachable_and_never_down() {
+    let lab = Lab::start_with_both_stores();
+    let whole = Machine::new(&lab, "whole");
+    whole.expect(0, &["protect", SHOP]);
+    let before = lab.audit("east").changes().len();
+    // Nobody listens, as behind a router that refuses; and somebody listens and never answers.
+    for (name, silent) in [("refused", &[][..]), ("silent", &["/sites/east/url"][..])] {
+        let machine = Machine::reaching(&lab, name, &[], silent);
+        let plan = machine
+            .lifeboat(&["plan", SHOP, "--mode", "failover"])
+            .output()
+            .unwrap();
+        let said = [plan.stdout, plan.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        println!("{name}: {said}");
+        assert!(
+            one_line(said.as_bytes()).contains("east is unreachable"),
+            "{name}: {said}"
+        );
+        assert!(!said.contains("is down"), "{name}: {said}");
+    }
+    let cut = Machine::reaching(&lab, "cut", &[], &["/sites/east/url"]);
+    let failover = cut.expect(4, &["failover", SHOP, "--confirm", "west standby"]);
+    let said = String::from_utf8_lossy(&failover.stderr).into_owned();
+    println!("{said}");
+    let run = cut.run();
+    cut.expect(0, &[&["approve", &run, "go"], YES].concat());
+    cut.expect(0, &["resume", &run]);
+    let report = cut.expect(0, &["report", &run]);
+    let report = String::from_utf8_lossy(&report.stdout).into_owned();
+    println!("{report}");
+    for (what, text) in [("what was said", &said), ("the report", &report)] {
+        assert!(
+            one_line(text.as_bytes()).contains("east is unreachable"),
+            "{what}: {text}"
+        );
+        assert!(
+            !text.contains("is down") && !text.contains("was down"),
+            "{what}: {text}"
+        );
+    }
+    // It was there all the time, and nobody asked it for anything.
+    assert_eq!(lab.audit("east").changes().len(), before);
+    let web = lab.ask(
+        "east",
+        "GET",
+        "/apis/apps/v1/namespaces/shop/deployments/web",
+        None,
+    );
+    assert_eq!(web.unwrap().pointer("/status/readyReplicas"), Some(&json!(3)));
 }

@@ -4,9 +4,12 @@
 //! lab's programs and run with `make test`; plain `cargo test` reports them as ignored.
 
 mod audit;
+#[cfg(feature = "http")]
+mod chaos;
 mod corruption;
 mod crowd;
 mod drill;
+mod expired;
 mod hooks;
 mod killed;
 #[cfg(feature = "s3")]
@@ -14,6 +17,7 @@ mod locked;
 mod mirrors;
 mod modes;
 mod pins;
+mod throttle;
 mod velero;
 mod whole;
 
@@ -79,6 +83,11 @@ impl Lab {
     /// Starts one with both S3 servers.
     pub(crate) fn start_with_both_stores() -> Self {
         Self::up(&[])
+    }
+
+    /// Starts one whose API servers forget after seconds what they remember for minutes elsewhere.
+    pub(crate) fn that_forgets() -> Self {
+        Self::up(&["--without", "minio", "--no-seed", "--forget", "5s"])
     }
 
     fn up(more: &[&str]) -> Self {

@@ -1,0 +1,151 @@
+//! A server that forgets the state of a listing while a backup is in the middle of it: what was read of it is
+//! thrown away, and the backup is of one moment all the same.
+
+use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::audit::Log;
+use super::throttle::Throttle;
+use super::{Lab, one_line};
+
+/// Twenty to an application, nine of them ConfigMaps: several pages of 500.
+const OBJECTS: &str = "3000";
+
+/// Enough for the discovery and a page of ConfigMaps, and less than all of them.
+const HELD_AFTER: usize = 1_500_000;
+
+/// Twice the server's time, and again for a busy machine.
+const FORGOTTEN_WITHIN: Duration = Duration::from_mins(2);
+
+/// A listing that was begun now: its token, to see when the server has forgotten this moment.
+fn token(lab: &Lab) -> String {
+    let page = lab
+        .ask("east", "GET", "/api/v1/configmaps?limit=1", None)
+        .unwrap();
+    page["metadata"]["continue"].as_str().unwrap().to_owned()
+}
+
+/// Until the server itself says that the listing is too old to go on with.
+fn wait_until_forgotten(lab: &Lab, token: &str) {
+    let began = Instant::now();
+    let rest = format!("/api/v1/configmaps?limit=1&continue={token}");
+    let mut number = 0;
+    loop {
+        match lab.ask("east", "GET", &rest, None) {
+            Err(said) if said.contains("410") => return,
+            answer => assert!(
+                began.elapsed() < FORGOTTEN_WITHIN,
+                "it still remembers: {answer:?}"
+            ),
+        }
+        // Only what has been written over can be forgotten.
+        let label = json!({ "metadata": { "labels": { "number": number.to_string() } } });
+        lab.ask("east", "PATCH", "/api/v1/namespaces/default", Some(&label))
+            .unwrap();
+        number += 1;
+        std::thread::sleep(Duration::from_secs(1));
+    }
+}
+
+/// `namespace/name` of all objects of a kind in an archive, read by tar from the server's own disk.
+fn packed(lab: &Lab, name: &str, resource: &str) -> BTreeSet<String> {
+    let file = format!("{name}.tar.gz");
+    let found = Command::new("find")
+        .arg(lab.dir().join("vault/objects"))
+        .args(["-name", &file])
+        .output()
+        .unwrap();
+    let found = String::from_utf8(found.stdout).unwrap();
+    let listed = Command::new("tar").args(["tzf", found.trim()]).output().unwrap();
+    assert!(listed.status.success(), "{found}: {listed:?}");
+    let begins = format!("resources/{resource}/namespaces/");
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let names = listed.lines().filter_map(|line| {
+        let name = line.strip_prefix(&begins)?.strip_suffix(".json")?;
+        Some(name.to_owned())
+    });
+    names.collect()
+}
+
+/// The same of what the server has.
+fn there(lab: &Lab, path: &str) -> BTreeSet<String> {
+    let list = lab.ask("east", "GET", path, None).unwrap();
+    let word = |item: &Value, part: &str| item["metadata"][part].as_str().unwrap().to_owned();
+    let items = list["items"].as_array().unwrap().iter();
+    items
+        .map(|item| format!("{}/{}", word(item, "namespace"), word(item, "name")))
+        .collect()
+}
+
+#[test]
+#[ignore = "needs the lab: make test"]
+fn a_listing_that_the_server_forgets_is_begun_again_and_the_backup_is_of_one_moment() {
+    let lab = Lab::that_forgets();
+    let seeded = lab.tool(&["seed", "--objects", OBJECTS, "--site", "east"]);
+    assert!(seeded.status.success(), "{seeded:?}");
+    let url = lab.fact("/sites/east/url").as_str().unwrap().to_owned();
+    let port = url.rsplit(':').next().unwrap().parse().unwrap();
+    let way = Throttle::to(port, HELD_AFTER);
+    let kubeconfig = lab.fact("/kubeconfig").as_str().unwrap().to_owned();
+    let right = std::fs::read_to_string(&kubeconfig).unwrap();
+    std::fs::write(
+        &kubeconfig,
+        right.replace(&url, &format!("https://127.0.0.1:{}", way.port)),
+    )
+    .unwrap();
+
+    let old = token(&lab);
+    let args = [
+        "backup",
+        "create",
+        "--site",
+        "east",
+        "--to",
+        "vault",
+        "--namespaces",
+        "*",
+    ];
+    let child = lab
+        .lifeboat(&args)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    way.wait_until_it_holds();
+    wait_until_forgotten(&lab, &old);
+    way.open();
+    let output = child.wait_with_output().unwrap();
+    let said = one_line(&output.stderr);
+    assert!(output.status.success(), "{said}");
+
+    let log = lab.audit("east");
+    let gone: Vec<String> = log
+        .of_tool()
+        .filter(|event| event.pointer("/responseStatus/code") == Some(&json!(410)))
+        .map(Log::line)
+        .collect();
+    assert!(
+        !gone.is_empty(),
+        "no listing of lifeboat's met a 410; HELD_AFTER is wrong"
+    );
+    assert!(gone.iter().all(|line| line.starts_with("list ")), "{gone:?}");
+    assert!(
+        said.contains("expired while it was read; beginning anew"),
+        "{said}"
+    );
+
+    // The backup is whole: what it restores is what is there, by a comparer that shares no code with it.
+    std::fs::write(&kubeconfig, &right).unwrap();
+    let shelf = lab.shelf("vault");
+    assert_eq!(shelf["backups"].as_array().unwrap().len(), 1, "{shelf}");
+    assert_eq!(shelf["backups"][0]["state"], "verified");
+    let name = shelf["backups"][0]["name"].as_str().unwrap();
+    assert_eq!(
+        packed(&lab, name, "configmaps"),
+        there(&lab, "/api/v1/configmaps")
+    );
+    assert_eq!(packed(&lab, name, "secrets"), there(&lab, "/api/v1/secrets"));
+}
