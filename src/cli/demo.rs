@@ -1,5 +1,6 @@
 //! `lifeboat demo`: a complete drill for who has only this binary.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{CommandError, Exit, Settings, context, launch, output, plan, planning, world};
@@ -84,7 +85,12 @@ async fn demonstrate(folder: PathBuf, settings: Settings) -> Result<Exit, Comman
         &settings,
     )
     .await?;
-    output::text(&plan::drawing(&drill, "lifeboat demo", &settings));
+    output::text(&plan::drawing(
+        &drill,
+        "lifeboat demo",
+        &BTreeMap::new(),
+        &settings,
+    ));
     output::note("\n3. Drill: restore on the standby inside walls, prove health, tear down.\n");
     launch::begin(
         drill,

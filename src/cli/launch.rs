@@ -7,12 +7,12 @@ use tokio::sync::mpsc;
 
 use super::context::Origin;
 use super::world::Connected;
-use super::{CommandError, Exit, Settings, doctor, keyboard, mirrors, output, runs, screen, sites};
+use super::{CommandError, Exit, Settings, doctor, fence, keyboard, mirrors, output, runs, screen, sites};
 use crate::plan::{Digest, Plan};
 use crate::report::{self, Ending, Reached, Summary};
 use crate::run::{
     Beginning, Ended, Entry, Event, Head, History, JournalError, Lag, Order, Placed, QuestionPolicy, Run,
-    RunError, RunId, Timekeeper, What, Wiring, short_id,
+    RunError, RunId, Timekeeper, Wanted, What, Wiring, short_id,
 };
 
 /// How a run is carried.
@@ -61,6 +61,7 @@ pub(super) async fn begin(
     settings: &Settings,
 ) -> Result<Exit, CommandError> {
     sites::refuse_strangers(&world, &plan).await?;
+    let above = fence::say(&world, &plan).await;
     let mut beginning = beginning(plan, options.concurrency);
     if let Some(fleet) = &world.fleet {
         doctor::mirrors_are_fit(&world.mirrors, settings).await?;
@@ -75,7 +76,8 @@ pub(super) async fn begin(
     if let Some(fleet) = &world.fleet {
         let nothing = vec![Some(Head::default()); fleet.shelves.len()];
         let wanted = mirrors::wanted(run.engine.beginning(), false);
-        run = run.mirrored(fleet.clone(), nothing).claiming(wanted);
+        run = run.mirrored(fleet.clone(), nothing);
+        run = fence::raised(run.claiming(Wanted { above, ..wanted }), &world);
     }
     Box::pin(carry(run, &folder, world, options, settings)).await
 }
@@ -315,6 +317,23 @@ pub(super) fn run_error(error: &RunError) -> CommandError {
                 .hint("in an emergency take the mirror out of `journal` in the inventory, then resume");
         }
         RunError::Denied(denied) => return mirrors::denied_error(denied),
+        RunError::Overtaken(why) => {
+            let error = CommandError::new(Exit::Elsewhere, error.to_string());
+            let error = error.detail("Nothing more was begun here.");
+            return why
+                .hints
+                .iter()
+                .fold(error, |error, hint| error.hint(hint.as_str()));
+        }
+        RunError::NotFenced(why) => {
+            let error = CommandError::new(Exit::Paused, error.to_string());
+            let error = error.detail("Nothing was begun.");
+            let error = why
+                .hints
+                .iter()
+                .fold(error, |error, hint| error.hint(hint.as_str()));
+            return error.hint("then `lifeboat resume` goes on");
+        }
         RunError::Superseded(_) => {
             return CommandError::new(Exit::Elsewhere, error.to_string())
                 .detail("Nothing more was begun here.")

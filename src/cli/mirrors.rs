@@ -283,13 +283,22 @@ pub(super) fn beginning(history: &History) -> Option<&Beginning> {
     }
 }
 
+/// Whether a run changes what customers use, so that only one of a group may go on at a time.
+pub(super) const fn holds_the_group(mode: Mode) -> bool {
+    match mode {
+        Mode::Drill | Mode::Protect => false,
+        Mode::Switchover | Mode::Failover | Mode::Failback => true,
+    }
+}
+
 /// What has to be claimed to carry a run. Runs that change what customers use keep each other out; a drill and
 /// a backup must not keep a failover waiting, and are claimed only against a second process of their own.
 pub(super) fn wanted(begun: &Beginning, adopt: bool) -> Wanted {
     let group = begun.plan.runbook.name.clone();
-    let scope = match begun.plan.mode {
-        Mode::Drill | Mode::Protect => format!("{group}/{}", begun.run),
-        Mode::Switchover | Mode::Failover | Mode::Failback => group.clone(),
+    let scope = if holds_the_group(begun.plan.mode) {
+        group.clone()
+    } else {
+        format!("{group}/{}", begun.run)
     };
     Wanted {
         scope,
@@ -298,6 +307,7 @@ pub(super) fn wanted(begun: &Beginning, adopt: bool) -> Wanted {
         plan: begun.digest.clone(),
         operator: super::operator(),
         adopt,
+        above: 0,
     }
 }
 

@@ -17,6 +17,7 @@ mod error;
 mod evidence;
 mod exit;
 mod explain;
+mod fence;
 mod generated;
 mod history;
 mod keyboard;
@@ -169,6 +170,9 @@ enum Command {
     /// Pin who sites and stores are, and compare
     #[command(subcommand)]
     Sites(sites::Command),
+    /// Have API servers refuse whoever acts for an older epoch
+    #[command(subcommand)]
+    Fence(fence::Command),
     Simulate(simulate::Arguments),
     Schema(schema::Arguments),
     Doctor(doctor::Arguments),
@@ -207,6 +211,7 @@ impl Command {
             Self::Backup(command) => command.run(settings),
             Self::Restore(arguments) => restore::run(&arguments, settings),
             Self::Sites(command) => command.run(settings),
+            Self::Fence(command) => command.run(settings),
             Self::Simulate(arguments) => simulate::run(arguments, settings),
             Self::Schema(arguments) => schema::run(arguments, settings),
             Self::Doctor(arguments) => doctor::run(&arguments, settings),

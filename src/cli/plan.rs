@@ -1,9 +1,10 @@
 //! `lifeboat plan`: what would happen, and nothing happens.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::planning::{self, Subject};
-use super::{CommandError, Exit, Settings, history, output, rehearse};
+use super::{CommandError, Exit, Settings, fence, history, output, rehearse};
 use crate::plan::{Digest, Look, Plan};
 use crate::report::{self, PlanView};
 use crate::runbook::Mode;
@@ -71,7 +72,8 @@ async fn show(arguments: Arguments, settings: &Settings) -> Result<Exit, Command
             Some(file) => format!("lifeboat run {}", file.display()),
             None => direct(&arguments.subject.runbook, plan),
         };
-        output::text(&drawing(plan, &command, settings));
+        let fences = fence::words(&planned.world, plan).await;
+        output::text(&drawing(plan, &command, &fences, settings));
         if arguments.objects {
             output::text(&report::plan_objects(plan, settings.columns()));
         }
@@ -93,11 +95,17 @@ fn direct(runbook: &Path, plan: &Plan) -> String {
 }
 
 /// The plan for a terminal.
-pub(super) fn drawing(plan: &Plan, command: &str, settings: &Settings) -> String {
+pub(super) fn drawing(
+    plan: &Plan,
+    command: &str,
+    fences: &BTreeMap<String, String>,
+    settings: &Settings,
+) -> String {
     let view = PlanView {
         now: super::now(),
         estimates: &history::of(plan, settings),
         command,
+        fences,
         columns: settings.columns(),
     };
     report::plan_text(plan, &view)

@@ -1,5 +1,6 @@
 //! `lifeboat restore`: one restore, as a run.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use serde_json::{Value, json};
@@ -231,7 +232,7 @@ async fn restore(arguments: &Arguments, settings: &Settings) -> Result<Exit, Com
     start::expect_digest(&plan, arguments.plan.as_deref())?;
     let target = format!("{} {TARGET}", arguments.to);
     let command = arguments.again(&from, &plan, &target);
-    output::note(&plan::drawing(&plan, &command, settings));
+    output::note(&plan::drawing(&plan, &command, &BTreeMap::new(), settings));
     if arguments.objects {
         output::note(&report::plan_objects(&plan, settings.columns()));
     }

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use super::context::Origin;
 use super::sites::refuse_strangers;
-use super::{CommandError, Exit, Settings, context, doctor, launch, mirrors, output, runs, world};
+use super::{CommandError, Exit, Settings, context, doctor, fence, launch, mirrors, output, runs, world};
 use crate::effect::{Query, Seen};
 use crate::plan::Plan;
-use crate::run::{Head, History, Run, RunError, Timekeeper};
+use crate::run::{Head, History, Run, RunError, Timekeeper, Wanted};
 use crate::runbook::Sites;
 
 /// Go on with a run that was paused, killed, or lost its machine, from its journal
@@ -64,10 +64,12 @@ pub(super) async fn go(which: &Which, adopt: bool, settings: &Settings) -> Resul
             torn.bytes
         ));
     }
+    let above = fence::say(&world, &run.engine.beginning().plan).await;
     let run = match &world.fleet {
         Some(fleet) => {
             let wanted = mirrors::wanted(run.engine.beginning(), adopt);
-            run.mirrored(fleet.clone(), held).claiming(wanted)
+            let run = run.mirrored(fleet.clone(), held);
+            fence::raised(run.claiming(Wanted { above, ..wanted }), &world)
         }
         None => run,
     };

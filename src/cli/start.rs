@@ -1,5 +1,6 @@
 //! `lifeboat drill`, `switchover`, `failover`, `failback`, `protect`: plan, show, and carry out.
 
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 
 use super::planning::{self, Subject};
@@ -51,7 +52,12 @@ async fn start(arguments: Arguments, mode: Mode, settings: &Settings) -> Result<
     if let Some(target) = target(&planned.plan) {
         let runbook = arguments.subject.runbook.display();
         let command = format!("lifeboat {mode} {runbook} --confirm \"{target}\"");
-        output::note(&plan::drawing(&planned.plan, &command, settings));
+        output::note(&plan::drawing(
+            &planned.plan,
+            &command,
+            &BTreeMap::new(),
+            settings,
+        ));
         consent(&planned.plan, &arguments.consent)?;
     }
     launch::begin(

@@ -8,6 +8,7 @@ use crate::effect::{Actor, Observer, Rehearser};
 use crate::run::{Fleet, Shelf};
 use crate::runbook::{Endpoint, KubernetesSite, Pins, Sites, Store as StoreEntry};
 use crate::world::directory::DirectoryStore;
+use crate::world::fence::{FencedWorld, Fences};
 use crate::world::library::Library;
 use crate::world::port::{Cluster, Store, Web};
 use crate::world::sim::Embedded;
@@ -20,6 +21,8 @@ pub(super) struct Connected {
     pub(super) actor: Arc<dyn Actor>,
     /// Asks sites whether they would take a change, and can change nothing.
     pub(super) rehearser: Arc<dyn Rehearser>,
+    /// The fences of real sites.
+    pub(super) fences: Fences,
     /// Names of embedded sites.
     pub(super) embedded: Vec<String>,
     /// Where journals are kept besides this machine.
@@ -30,14 +33,32 @@ pub(super) struct Connected {
 
 /// Connects to everything that the inventory names. What cannot be reached says so when it is asked.
 pub(super) async fn connect(sites: &Sites) -> Result<Connected, CommandError> {
-    let (world, embedded) = reach(sites).await?;
+    let (mut world, embedded) = reach(sites).await?;
+    let fences = fence(sites, &mut world);
     Ok(Connected {
         fleet: mirrors(sites, &world.stores),
         mirrors: bare(sites, sites.journal.iter().flat_map(|places| &places.mirrors)).await,
         rehearser: Arc::new(Understudy::of(world.clone())),
-        actor: Arc::new(world),
+        actor: Arc::new(FencedWorld {
+            world,
+            fences: fences.clone(),
+        }),
+        fences,
         embedded,
     })
+}
+
+/// Sends every request to a real site through its fence. They are open until a run holds an epoch.
+fn fence(sites: &Sites, world: &mut World) -> Fences {
+    let mut fences = Fences::default();
+    for (name, site) in &sites.sites {
+        if let KubernetesSite::Context { .. } = &site.kubernetes
+            && let Some(cluster) = world.clusters.get_mut(name)
+        {
+            *cluster = fences.around(name, cluster.clone());
+        }
+    }
+    fences
 }
 
 /// All stores, and of the sites at most one: to look at backups, no other cluster has to be asked, nor

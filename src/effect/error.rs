@@ -30,6 +30,8 @@ pub enum ErrorKind {
     WrongTarget,
     /// It answered, or would be trusted, and is not the one whose identity is pinned.
     WrongIdentity,
+    /// A newer epoch holds the recovery group, and the target refuses this one.
+    Overtaken,
     /// A person said no.
     Declined,
     /// A fault of lifeboat itself or of its machine.

@@ -67,6 +67,8 @@ pub struct Wanted {
     pub operator: Operator,
     /// Whether the run may be taken from another machine.
     pub adopt: bool,
+    /// The highest number that a site was seen to know of the group: ours is higher, even if all mirrors were emptied.
+    pub above: u64,
 }
 
 /// Why there is no claim.
@@ -115,6 +117,16 @@ pub async fn free(fleet: &Fleet, wanted: &Wanted) -> Result<(), Denied> {
     judge(fleet, wanted, known.newest).await
 }
 
+/// Who holds a scope now, by a run that has not ended; with what mirrors said that could not be asked.
+pub async fn holder(fleet: &Fleet, scope: &str) -> (Option<Claim>, Vec<String>) {
+    let known = look(fleet, scope).await;
+    let holds = match known.newest {
+        Some(claim) if !has_ended(fleet, &claim).await => Some(claim),
+        _ => None,
+    };
+    (holds, known.silent)
+}
+
 /// Claims the next number in the mirrors.
 ///
 /// # Errors
@@ -124,7 +136,7 @@ pub(in crate::run) async fn take(fleet: &Fleet, wanted: &Wanted, at: Timestamp) 
     let known = look(fleet, &wanted.scope).await;
     judge(fleet, wanted, known.newest).await?;
     let claim = Claim {
-        epoch: known.highest + 1,
+        epoch: known.highest.max(wanted.above) + 1,
         nonce: nonce(),
         run: wanted.run.clone(),
         plan: wanted.plan.clone(),

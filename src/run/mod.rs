@@ -5,6 +5,7 @@ mod drive;
 mod engine;
 mod epoch;
 mod event;
+mod fence;
 mod id;
 mod inbox;
 mod journal;
@@ -18,8 +19,9 @@ pub use engine::{
     Blocker, Commands, Course, Engine, Errand, ErrandKind, Hold, IllegalEvent, OpenQuestion, Order,
     QuestionPolicy, Refused, Sight, StepState, Ticket, Timing, What,
 };
-pub use epoch::{Claim, Denied, Wanted, free};
+pub use epoch::{Claim, Denied, Wanted, free, holder};
 pub use event::{Answer, Beginning, Entry, Event, Operator, Outcome, Phase, RunId, Verdict};
+pub use fence::Fence;
 pub use id::short_id;
 pub use inbox::{Inbox, SubmitError, Submitted, submit};
 pub use journal::{History, Journal, JournalError, Torn, bring_up, put_back, set_aside};

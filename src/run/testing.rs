@@ -198,7 +198,13 @@ pub(super) fn words(engine: &Engine, event: &Event) -> String {
     match event {
         Event::Began(_) => "began".into(),
         Event::Resumed { .. } => "resumed".into(),
-        Event::Claimed { epoch } => format!("claimed epoch {epoch}"),
+        Event::Claimed { epoch, fences } => {
+            let fences: Vec<String> = fences
+                .iter()
+                .map(|(site, word)| format!(", {site} {word}"))
+                .collect();
+            format!("claimed epoch {epoch}{}", fences.concat())
+        }
         Event::MirrorBehind { mirror, error } => format!("mirror {mirror} behind: {}", error.message),
         Event::MirrorCaughtUp { mirror } => format!("mirror {mirror} caught up"),
         Event::Intended {

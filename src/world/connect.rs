@@ -16,8 +16,8 @@ use futures::stream::BoxStream;
 use serde_json::Value;
 
 use super::port::{
-    Answer, Applied, Cluster, Command, Executed, Hidden, Listed, Listing, Locked, PutMode, Store, Stored,
-    Trial, Web,
+    Account, Acting, Answer, Applied, Cluster, Command, Executed, Hidden, Listed, Listing, Locked, PutMode,
+    Right, Store, Stored, Trial, Web,
 };
 use crate::effect::{SiteSeen, WorldError};
 use crate::objects::ApiKind;
@@ -207,6 +207,14 @@ impl Cluster for Unconnected {
     }
 
     fn delete<'a>(&'a self, _: &'a ApiKind, _: Option<&'a str>, _: &'a str, _: &'a str) -> Answer<'a, bool> {
+        self.reason()
+    }
+
+    fn act_as<'a>(&'a self, _: &'a Account<'a>) -> Answer<'a, Acting> {
+        self.reason()
+    }
+
+    fn may<'a>(&'a self, _: &'a Right<'a>) -> Answer<'a, bool> {
         self.reason()
     }
 }

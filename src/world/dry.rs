@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::port::{Answer, Applied, Cluster, Command, Executed, Listed, Listing, Trial};
+use super::port::{
+    Account, Acting, Answer, Applied, Cluster, Command, Executed, Listed, Listing, Right, Trial,
+};
 use crate::effect::{ErrorKind, SiteSeen, WorldError};
 use crate::objects::ApiKind;
 
@@ -90,5 +92,13 @@ impl Cluster for Dry {
 
     fn delete<'a>(&'a self, _: &'a ApiKind, _: Option<&'a str>, _: &'a str, _: &'a str) -> Answer<'a, bool> {
         never("delete")
+    }
+
+    fn act_as<'a>(&'a self, _: &'a Account<'a>) -> Answer<'a, Acting> {
+        never("act as somebody else")
+    }
+
+    fn may<'a>(&'a self, right: &'a Right<'a>) -> Answer<'a, bool> {
+        self.0.may(right)
     }
 }

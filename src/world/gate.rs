@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use serde_json::Value;
 
-use super::port::{Answer, Applied, Cluster, Command, Executed, Listed, Listing, Trial};
-use crate::effect::SiteSeen;
+use super::port::{
+    Account, Acting, Answer, Applied, Cluster, Command, Executed, Listed, Listing, Right, Trial,
+};
+use crate::effect::{SiteSeen, WorldError};
 use crate::objects::ApiKind;
 
 /// What a request is, for a gate.
@@ -22,6 +25,11 @@ pub(super) trait Gate: Send + Sync {
     /// The cluster that gets this request; or why nobody does, and then nothing is sent.
     fn open(&self, ask: Ask) -> Answer<'_, Arc<dyn Cluster>>;
 
+    /// Hears why a request that passed was not done; what it gives back is what the asker hears.
+    fn told(&self, error: WorldError) -> BoxFuture<'_, WorldError> {
+        Box::pin(std::future::ready(error))
+    }
+
     /// As [`Cluster::authorities`].
     fn authorities(&self) -> Vec<String>;
 }
@@ -29,25 +37,47 @@ pub(super) trait Gate: Send + Sync {
 /// A cluster behind a gate.
 pub(super) struct Gated<G>(pub(super) G);
 
+impl<G: Gate> Gated<G> {
+    /// What the asker hears.
+    async fn heard<T>(&self, answer: Result<T, WorldError>) -> Result<T, WorldError> {
+        match answer {
+            Ok(answer) => Ok(answer),
+            Err(error) => Err(self.0.told(error).await),
+        }
+    }
+}
+
 impl<G: Gate> Cluster for Gated<G> {
     fn authorities(&self) -> Vec<String> {
         self.0.authorities()
     }
 
     fn identity(&self) -> Answer<'_, SiteSeen> {
-        Box::pin(async move { self.0.open(Ask::Look).await?.identity().await })
+        Box::pin(async move {
+            let inner = self.0.open(Ask::Look).await?;
+            self.heard(inner.identity().await).await
+        })
     }
 
     fn discover(&self) -> Answer<'_, Vec<ApiKind>> {
-        Box::pin(async move { self.0.open(Ask::Look).await?.discover().await })
+        Box::pin(async move {
+            let inner = self.0.open(Ask::Look).await?;
+            self.heard(inner.discover().await).await
+        })
     }
 
     fn list<'a>(&'a self, kind: &'a ApiKind, namespace: Option<&'a str>) -> Answer<'a, Vec<Value>> {
-        Box::pin(async move { self.0.open(Ask::Look).await?.list(kind, namespace).await })
+        Box::pin(async move {
+            let inner = self.0.open(Ask::Look).await?;
+            self.heard(inner.list(kind, namespace).await).await
+        })
     }
 
     fn page<'a>(&'a self, listing: &'a Listing, next: Option<&'a str>) -> Answer<'a, Listed> {
-        Box::pin(async move { self.0.open(Ask::Look).await?.page(listing, next).await })
+        Box::pin(async move {
+            let inner = self.0.open(Ask::Look).await?;
+            self.heard(inner.page(listing, next).await).await
+        })
     }
 
     fn get<'a>(
@@ -56,15 +86,24 @@ impl<G: Gate> Cluster for Gated<G> {
         namespace: Option<&'a str>,
         name: &'a str,
     ) -> Answer<'a, Option<Value>> {
-        Box::pin(async move { self.0.open(Ask::Look).await?.get(kind, namespace, name).await })
+        Box::pin(async move {
+            let inner = self.0.open(Ask::Look).await?;
+            self.heard(inner.get(kind, namespace, name).await).await
+        })
     }
 
     fn create<'a>(&'a self, kind: &'a ApiKind, object: &'a Value) -> Answer<'a, Value> {
-        Box::pin(async move { self.0.open(Ask::Change).await?.create(kind, object).await })
+        Box::pin(async move {
+            let inner = self.0.open(Ask::Change).await?;
+            self.heard(inner.create(kind, object).await).await
+        })
     }
 
     fn apply<'a>(&'a self, kind: &'a ApiKind, object: &'a Value, force: bool) -> Answer<'a, Applied> {
-        Box::pin(async move { self.0.open(Ask::Change).await?.apply(kind, object, force).await })
+        Box::pin(async move {
+            let inner = self.0.open(Ask::Change).await?;
+            self.heard(inner.apply(kind, object, force).await).await
+        })
     }
 
     fn patch<'a>(
@@ -77,20 +116,30 @@ impl<G: Gate> Cluster for Gated<G> {
     ) -> Answer<'a, Value> {
         Box::pin(async move {
             let inner = self.0.open(Ask::Change).await?;
-            inner.patch(kind, namespace, name, subresource, patch).await
+            self.heard(inner.patch(kind, namespace, name, subresource, patch).await)
+                .await
         })
     }
 
     fn run<'a>(&'a self, command: &'a Command<'a>) -> Answer<'a, Executed> {
-        Box::pin(async move { self.0.open(Ask::Change).await?.run(command).await })
+        Box::pin(async move {
+            let inner = self.0.open(Ask::Change).await?;
+            self.heard(inner.run(command).await).await
+        })
     }
 
     fn check_create<'a>(&'a self, kind: &'a ApiKind, object: &'a Value) -> Answer<'a, ()> {
-        Box::pin(async move { self.0.open(Ask::Change).await?.check_create(kind, object).await })
+        Box::pin(async move {
+            let inner = self.0.open(Ask::Change).await?;
+            self.heard(inner.check_create(kind, object).await).await
+        })
     }
 
     fn check_change<'a>(&'a self, kind: &'a ApiKind, trial: Trial<'a>) -> Answer<'a, ()> {
-        Box::pin(async move { self.0.open(Ask::Change).await?.check_change(kind, trial).await })
+        Box::pin(async move {
+            let inner = self.0.open(Ask::Change).await?;
+            self.heard(inner.check_change(kind, trial).await).await
+        })
     }
 
     fn delete_unchanged<'a>(
@@ -103,7 +152,8 @@ impl<G: Gate> Cluster for Gated<G> {
     ) -> Answer<'a, bool> {
         Box::pin(async move {
             let inner = self.0.open(Ask::Change).await?;
-            inner.delete_unchanged(kind, namespace, name, uid, version).await
+            self.heard(inner.delete_unchanged(kind, namespace, name, uid, version).await)
+                .await
         })
     }
 
@@ -116,7 +166,21 @@ impl<G: Gate> Cluster for Gated<G> {
     ) -> Answer<'a, bool> {
         Box::pin(async move {
             let inner = self.0.open(Ask::Change).await?;
-            inner.delete(kind, namespace, name, uid).await
+            self.heard(inner.delete(kind, namespace, name, uid).await).await
+        })
+    }
+
+    fn act_as<'a>(&'a self, account: &'a Account<'a>) -> Answer<'a, Acting> {
+        Box::pin(async move {
+            let inner = self.0.open(Ask::Change).await?;
+            self.heard(inner.act_as(account).await).await
+        })
+    }
+
+    fn may<'a>(&'a self, right: &'a Right<'a>) -> Answer<'a, bool> {
+        Box::pin(async move {
+            let inner = self.0.open(Ask::Look).await?;
+            self.heard(inner.may(right).await).await
         })
     }
 }

@@ -4,7 +4,8 @@
 //! with these ports, the same way for real and for embedded ones, so that what the simulator proves
 //! is the code that runs in an incident. `kube`, `s3` and `http` are the real ports, each behind a
 //! feature, and [`connect`] makes them; [`directory`] is a store in a folder; [`sim`] is a cluster in
-//! memory; `sealed` encrypts what any store holds; `chaos` breaks requests on purpose.
+//! memory; [`fence`] has API servers refuse older epochs; `sealed` encrypts what any store holds; `chaos` breaks
+//! requests on purpose.
 
 mod actor;
 #[cfg(feature = "http")]
@@ -13,6 +14,7 @@ pub mod connect;
 pub mod directory;
 pub mod doctor;
 mod dry;
+pub mod fence;
 mod gate;
 #[cfg(feature = "http")]
 pub mod http;

@@ -97,6 +97,45 @@ pub trait Cluster: Send + Sync {
         name: &'a str,
         uid: &'a str,
     ) -> Answer<'a, bool>;
+
+    /// The same API server in the hands of a service account, with a token that is asked for now, and over
+    /// connections of its own.
+    // Nothing is assumed here: a wrapper that forgot to pass this on would act as somebody else.
+    fn act_as<'a>(&'a self, account: &'a Account<'a>) -> Answer<'a, Acting>;
+
+    /// Whether whoever asks holds a right in every namespace, as the server judges it.
+    fn may<'a>(&'a self, right: &'a Right<'a>) -> Answer<'a, bool>;
+}
+
+/// A service account, and for how long its hands are wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Account<'a> {
+    /// Where it is.
+    pub namespace: &'a str,
+    /// Which.
+    pub name: &'a str,
+    /// Seconds; API servers give ten minutes at least.
+    pub lifetime_s: u64,
+}
+
+/// A cluster in the hands of a service account.
+#[derive(Clone)]
+pub struct Acting {
+    /// Whoever has it acts as that account.
+    pub cluster: std::sync::Arc<dyn Cluster>,
+    /// For so many seconds, as the server granted it.
+    pub lifetime_s: u64,
+}
+
+/// A right, in Kubernetes' words; `*` is all of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Right<'a> {
+    /// `delete`.
+    pub verb: &'a str,
+    /// API group.
+    pub group: &'a str,
+    /// Plural.
+    pub resource: &'a str,
 }
 
 /// A program in a container.

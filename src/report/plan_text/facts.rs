@@ -35,6 +35,11 @@ pub(super) fn facts(plan: &Plan, shape: &Shape, view: &PlanView<'_>, columns: us
         let label = if at == 0 { "Permissions" } else { "" };
         out.push(fact(label, text, Outlook::Nothing, columns));
     }
+    for (at, (site, word)) in view.fences.iter().enumerate() {
+        let label = if at == 0 { "Fence" } else { "" };
+        let text = format!("{}: {}", clean(site), clean(word));
+        out.push(fact(label, &text, Outlook::Nothing, columns));
+    }
     out
 }
 

@@ -9,6 +9,8 @@ mod rows;
 
 pub use objects::plan_objects;
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::forecast::Estimates;
@@ -26,6 +28,8 @@ pub struct PlanView<'a> {
     pub estimates: &'a Estimates,
     /// The command that runs exactly this plan, for the closing line.
     pub command: &'a str,
+    /// Site → whether its API server refuses older epochs; empty where no epoch is held.
+    pub fences: &'a BTreeMap<String, String>,
     /// Columns of the terminal; at least [`PlanView::NARROWEST`] are used.
     pub columns: usize,
 }
@@ -125,6 +129,7 @@ mod tests {
             now: sample::now(),
             estimates,
             command: "lifeboat failover playbooks/shop --plan 7f3a91c2",
+            fences: &BTreeMap::new(),
             columns: PlanView::USUAL,
         };
         plan_text(plan, &view)

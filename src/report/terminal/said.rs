@@ -1,5 +1,7 @@
 //! What is said of an entry: the lines that stay on the screen.
 
+use std::collections::BTreeMap;
+
 use super::live::{Watch, asking, commands, doing};
 use super::{Line, Word};
 use crate::effect::{Effect, ErrorKind, WorldError};
@@ -21,7 +23,7 @@ pub(super) fn said(watch: &Watch, entry: &Entry, chatty: bool) -> Vec<Line> {
             "taken up again by {} on {}",
             operator.name, operator.host
         )),
-        Event::Claimed { epoch } => note(&format!("epoch {epoch} is held; nobody else may carry this")),
+        Event::Claimed { epoch, fences } => claimed(*epoch, fences),
         Event::MirrorBehind { mirror, error } => vec![Line::new(
             Word::Wait,
             "",
@@ -100,6 +102,14 @@ pub(super) fn heading(watch: &Watch) -> Vec<String> {
     let mut lines = vec![clean(&first)];
     if !watch.options.journal.is_empty() {
         lines.push(clean(&format!("Journal: {}", watch.options.journal)));
+    }
+    lines
+}
+
+fn claimed(epoch: u64, fences: &BTreeMap<String, String>) -> Vec<Line> {
+    let mut lines = note(&format!("epoch {epoch} is held; nobody else may carry this"));
+    for (site, word) in fences {
+        lines.extend(note(&format!("fence at {site}: {word}")));
     }
     lines
 }

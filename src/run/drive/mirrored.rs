@@ -5,10 +5,13 @@
 //! When mirrors fail, what is under way is not the worse for it: its outcomes are recorded here, and the
 //! mirrors get them later. To drop it would leave more in doubt than there is.
 
+use std::collections::BTreeMap;
+
 use tokio::time::Instant;
 
 use super::{Driver, Ended, Happened, Placed, RunError};
-use crate::run::epoch::{self, Denied};
+use crate::effect::ErrorKind;
+use crate::run::epoch::{self, Claim, Denied};
 use crate::run::mirror::{NotReleased, PATIENCE, Unreleased};
 use crate::run::{Event, Order, What};
 
@@ -53,11 +56,7 @@ impl Driver {
             return self.turn_after_turn().await;
         };
         match epoch::take(&fleet, &wanted, self.moment.at).await {
-            Ok(claim) => {
-                self.moment = self.clock.now();
-                self.heard.push(Event::Claimed { epoch: claim.epoch });
-                self.turn_after_turn().await
-            }
+            Ok(claim) => self.fence_and_go_on(&claim).await,
             Err(denied) => {
                 if self.fresh && matches!(denied, Denied::Held(_)) {
                     let order = Order {
@@ -71,6 +70,37 @@ impl Driver {
                 Err(RunError::Denied(denied))
             }
         }
+    }
+
+    /// The sites have to refuse older epochs before the first effect. Where that cannot be had, the run waits.
+    async fn fence_and_go_on(&mut self, claim: &Claim) -> Result<Ended, RunError> {
+        let raised = match &self.fence {
+            Some(fence) => fence.raise(claim).await,
+            None => Ok(BTreeMap::new()),
+        };
+        self.moment = self.clock.now();
+        let epoch = claim.epoch;
+        let error = match raised {
+            Ok(fences) => {
+                self.heard.push(Event::Claimed { epoch, fences });
+                return self.turn_after_turn().await;
+            }
+            Err(error) if error.kind == ErrorKind::Overtaken => return Err(RunError::Overtaken(error)),
+            Err(error) => error,
+        };
+        self.heard.push(Event::Claimed {
+            epoch,
+            fences: BTreeMap::from([(error.target.clone(), error.message.clone())]),
+        });
+        let order = Order {
+            by: MYSELF.to_owned(),
+            reason: format!("the fence is not raised: {error}"),
+            what: What::Pause,
+        };
+        // A run that is paused already needs no further pause.
+        let _ = self.engine.obey(&order, self.moment.elapsed_ms);
+        self.turn_after_turn().await?;
+        Err(RunError::NotFenced(error))
     }
 
     async fn wait_for_release(&mut self, until: Instant) -> Waited {

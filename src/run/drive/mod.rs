@@ -34,8 +34,8 @@ use super::inbox::{Inbox, Slip};
 use super::journal::Journal;
 use super::mirror::{Fleet, Lag, Mirrors, Unreleased};
 use super::{
-    Commands, Engine, Entry, Errand, Event, Hold, IllegalEvent, Moment, Order, QuestionPolicy, Refused,
-    Sight, Ticket, Timekeeper, Verdict, What,
+    Commands, Engine, Entry, Errand, Event, Fence, Hold, IllegalEvent, Moment, Order, QuestionPolicy,
+    Refused, Sight, Ticket, Timekeeper, Verdict, What,
 };
 use crate::effect::Actor;
 
@@ -106,6 +106,8 @@ struct Driver {
     held_back: Option<Unreleased>,
     /// What has to be claimed first, and where.
     claim: Option<(Fleet, Wanted)>,
+    /// What has to know the epoch then.
+    fence: Option<Arc<dyn Fence>>,
     /// Nothing but its beginning is known of the run.
     fresh: bool,
     tasks: JoinSet<(Ticket, Sight)>,
@@ -309,6 +311,10 @@ impl Driver {
             Happened::Heard(event) => self.heard.push(event),
             Happened::Done(Some((ticket, sight))) => {
                 self.running.remove(&ticket.step);
+                // Of that nothing is recorded: whoever holds the newer epoch says how the run went on.
+                if let Some(error) = sight.overtaken() {
+                    return Err(RunError::Overtaken(error.clone()));
+                }
                 self.engine.saw(&ticket, sight, self.moment.elapsed_ms)?;
             }
         }

@@ -2,23 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
 use super::{Driver, Ended, IllegalEvent, Wiring};
+use crate::effect::WorldError;
 use crate::run::epoch::{Denied, Wanted};
 use crate::run::inbox::Inbox;
 use crate::run::journal::{Journal, JournalError, Torn};
 use crate::run::mirror::{Fleet, Head, Lag, Mirrors, Superseded, Unreleased};
-use crate::run::{Beginning, Engine, Entry, Event, Operator, Timekeeper, Verdict};
+use crate::run::{Beginning, Engine, Entry, Event, Fence, Operator, Timekeeper, Verdict};
 
 /// How often the inbox is looked into: faster than a person notices, too rare to be seen in a profile.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// A run in this process, which alone may write its journal.
-#[derive(Debug)]
 pub struct Run {
     /// What is known of it.
     pub engine: Engine,
@@ -32,6 +33,18 @@ pub struct Run {
     mirrored: Option<(Fleet, Vec<Option<Head>>)>,
     /// What is claimed before anything else is done.
     wanted: Option<Wanted>,
+    /// What has to know the epoch before anything is begun.
+    fence: Option<Arc<dyn Fence>>,
+}
+
+impl std::fmt::Debug for Run {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Run")
+            .field("run", &self.engine.beginning().run)
+            .field("entries", &self.entries.len())
+            .field("wanted", &self.wanted)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a run cannot be driven.
@@ -52,6 +65,12 @@ pub enum RunError {
     /// The run may not be carried here; nothing was done.
     #[error(transparent)]
     Denied(Denied),
+    /// A site knows a newer epoch of the group: nothing more was begun.
+    #[error(transparent)]
+    Overtaken(WorldError),
+    /// A site's fence is there and cannot be raised: nothing was begun.
+    #[error("the fence is not raised: {0}")]
+    NotFenced(WorldError),
     /// There is nothing left to do.
     #[error("the run has ended")]
     Ended(Verdict),
@@ -77,6 +96,7 @@ impl Run {
             clock,
             mirrored: None,
             wanted: None,
+            fence: None,
         })
     }
 
@@ -113,6 +133,7 @@ impl Run {
             clock,
             mirrored: None,
             wanted: None,
+            fence: None,
         })
     }
 
@@ -128,6 +149,13 @@ impl Run {
     #[must_use]
     pub fn claiming(mut self, wanted: Wanted) -> Self {
         self.wanted = Some(wanted);
+        self
+    }
+
+    /// Has sites refuse older epochs once the group is claimed, and before anything else is done.
+    #[must_use]
+    pub fn fenced(mut self, fence: Arc<dyn Fence>) -> Self {
+        self.fence = Some(fence);
         self
     }
 
@@ -195,6 +223,7 @@ impl Run {
             heard: Vec::new(),
             held_back: None,
             claim: self.mirrored.map(|(fleet, _)| fleet).zip(self.wanted),
+            fence: self.fence,
             fresh: self.entries.len() == 1,
             tasks: JoinSet::new(),
             running: BTreeMap::new(),

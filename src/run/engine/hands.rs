@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::state::{Stage, Trial};
 use super::{Engine, check};
-use crate::effect::{Effect, Receipt, Resolution, WorldError};
+use crate::effect::{Effect, ErrorKind, Receipt, Resolution, WorldError};
 use crate::run::{Event, Phase};
 
 /// Names one attempt of one effect of one step.
@@ -58,6 +58,16 @@ pub enum Sight {
     TimedOut(Option<String>),
     /// The code that did it broke down; with what it said.
     Panicked(String),
+}
+
+impl Sight {
+    /// Why nothing more may be done, if a newer epoch holds the group.
+    pub fn overtaken(&self) -> Option<&WorldError> {
+        let (Self::Performed(Err(error)) | Self::Resolved(Err(error))) = self else {
+            return None;
+        };
+        (error.kind == ErrorKind::Overtaken).then_some(error)
+    }
 }
 
 /// An open intent in this process.

@@ -27,6 +27,7 @@ fn wanted(run: &str, host: &str) -> Wanted {
             pid: 7,
         },
         adopt: false,
+        above: 0,
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::World;
-use super::marks::{made, uid};
+use super::marks::{made, text, uid};
 use super::pace::{Look, until};
 use super::site::Site;
 use super::wait::still_there;
@@ -21,10 +21,7 @@ impl World {
             return Err(site.error(ErrorKind::NotFound, format!("there is no {id}")));
         };
         let kind = site.kind(id).await?;
-        let namespace = id.namespace.as_deref();
-        site.cluster
-            .delete(&kind, namespace, &id.name, uid(&object))
-            .await?;
+        delete_as_seen(&site, &kind, id, object.clone()).await?;
         until_gone(&site, &kind, id, uid(&object), attempt).await?;
         Ok(gone(format!("{id} deleted"), Some(&object)))
     }
@@ -48,6 +45,42 @@ fn gone(summary: String, object: Option<&Value>) -> Receipt {
         summary,
         deleted: object.and_then(made).into_iter().collect(),
         ..Receipt::default()
+    }
+}
+
+/// How often its status may change between our reading and our request.
+const LOOKS: usize = 5;
+
+/// Deletes exactly the object that was seen, as it was seen: a request that arrives late, when somebody has changed
+/// the object since, is refused. Controllers change objects all the time, so what is refused is looked at again, as
+/// long as it is the same object; nothing was changed by then.
+async fn delete_as_seen(
+    site: &Site<'_>,
+    kind: &ApiKind,
+    id: &ObjectId,
+    mut seen: Value,
+) -> Result<(), WorldError> {
+    let namespace = id.namespace.as_deref();
+    let own = uid(&seen).to_owned();
+    let mut looks = 1;
+    loop {
+        let version = text(&seen, "/metadata/resourceVersion");
+        let sent = site
+            .cluster
+            .delete_unchanged(kind, namespace, &id.name, &own, version)
+            .await;
+        let error = match sent {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind == ErrorKind::Conflict && looks < LOOKS => error,
+            Err(error) => return Err(error),
+        };
+        looks += 1;
+        match site.cluster.get(kind, namespace, &id.name).await? {
+            Some(now) if uid(&now) == own => seen = now,
+            // Another one of its name is not what was to be deleted.
+            Some(_) => return Err(error),
+            None => return Ok(()),
+        }
     }
 }
 

@@ -178,8 +178,20 @@ async fn delete_namespace(site: &Site<'_>, namespace: &Value, attempt: &Attempt)
     let kind = &kind;
     until(attempt, || {
         Box::pin(async move {
-            site.cluster.delete(kind, None, name, uid(namespace)).await?;
-            Ok(Look::Done(()))
+            // Its controller changes it all the time: as it is now, not as it was.
+            let now = site.cluster.get(kind, None, name).await?;
+            let Some(now) = now.filter(|now| uid(now) == uid(namespace)) else {
+                return Ok(Look::Done(()));
+            };
+            let version = text(&now, "/metadata/resourceVersion");
+            match site
+                .cluster
+                .delete_unchanged(kind, None, name, uid(namespace), version)
+                .await
+            {
+                Err(error) if error.kind == ErrorKind::Conflict => Ok(Look::Waiting(error.message)),
+                sent => sent.map(|_| Look::Done(())),
+            }
         })
     })
     .await

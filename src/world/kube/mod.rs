@@ -13,6 +13,7 @@
 //! - **Deleting names the uid** in a precondition, so that an object of the same name made since is
 //!   safe. Dependents are removed in the background, as kubectl does.
 
+mod account;
 mod call;
 mod config;
 mod discover;
@@ -22,6 +23,8 @@ mod path;
 mod run;
 mod wire;
 
+#[cfg(test)]
+mod live_fence_tests;
 #[cfg(test)]
 mod live_run_tests;
 #[cfg(test)]
@@ -37,7 +40,9 @@ use serde_json::{Value, json};
 use self::call::{Call, Reply};
 use self::error::Status;
 use self::wire::Wire;
-use super::port::{Answer, Applied, Cluster, Command, Executed, Listed, Listing, MANAGER, Trial};
+use super::port::{
+    Account, Acting, Answer, Applied, Cluster, Command, Executed, Listed, Listing, MANAGER, Right, Trial,
+};
 use crate::effect::{ErrorKind, SiteSeen, WorldError};
 use crate::objects::ApiKind;
 
@@ -337,5 +342,13 @@ impl Cluster for KubeCluster {
         uid: &'a str,
     ) -> Answer<'a, bool> {
         Box::pin(self.remove(kind, namespace, name, uid, None))
+    }
+
+    fn act_as<'a>(&'a self, account: &'a Account<'a>) -> Answer<'a, Acting> {
+        Box::pin(account::act_as(&self.wire, account))
+    }
+
+    fn may<'a>(&'a self, right: &'a Right<'a>) -> Answer<'a, bool> {
+        Box::pin(account::may(&self.wire, right))
     }
 }

@@ -92,6 +92,16 @@ impl Wire {
         })
     }
 
+    /// The same server for whoever bears this token: nothing of the kubeconfig's own login goes with it.
+    pub(super) fn bearing(&self, token: &str, user: &str) -> Result<Self, WorldError> {
+        let mut config = self.config.clone();
+        config.auth_info = kube::config::AuthInfo {
+            token: Some(token.to_owned().into()),
+            ..kube::config::AuthInfo::default()
+        };
+        super::config::client(&self.site, config, format!("{} --as {user}", self.kubectl))
+    }
+
     /// Sends once. Every answer of a server is `Ok`; an error means that there was none.
     pub(super) async fn send(&self, call: &Call) -> Result<Reply, WorldError> {
         let reply = self.send_for(call, None).await?;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::admission::{Admission, Asked};
 use super::clock::SimClock;
 use super::fault::Faults;
 use super::merge;
@@ -13,7 +14,9 @@ use super::state::{Key, State, owned_entirely};
 use super::{MANAGER, Pace};
 use crate::effect::{ErrorKind, SiteSeen, WorldError};
 use crate::objects::{ApiKind, builtin};
-use crate::world::port::{Answer, Applied, Cluster, Command, Executed, Listed, Listing, Trial};
+use crate::world::port::{
+    Account, Acting, Answer, Applied, Cluster, Command, Executed, Listed, Listing, Right, Trial,
+};
 use crate::world::tally;
 
 /// A Kubernetes cluster in memory. Clones are the same cluster.
@@ -22,14 +25,24 @@ pub struct SimCluster {
     name: String,
     pace: Pace,
     faults: Faults,
+    /// In whose hands; `None`: whoever owns the cluster.
+    user: Option<String>,
     inner: Arc<Mutex<Inner>>,
 }
 
-#[derive(Debug)]
 struct Inner {
     state: State,
     audit: Vec<AuditEntry>,
     requests: u64,
+    admission: Option<Admission>,
+}
+
+impl std::fmt::Debug for Inner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Inner")
+            .field("requests", &self.requests)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One mutating request, as the server saw it.
@@ -131,10 +144,12 @@ impl SimCluster {
             name: name.to_owned(),
             pace,
             faults,
+            user: None,
             inner: Arc::new(Mutex::new(Inner {
                 state,
                 audit: Vec::new(),
                 requests: 0,
+                admission: None,
             })),
         }
     }
@@ -192,6 +207,11 @@ impl SimCluster {
         inner.state.show(&Ask::on("get", kind, namespace, name).key())
     }
 
+    /// Has every request judged from now on, those that only read too.
+    pub fn judged_by(&self, admission: Admission) {
+        self.lock().admission = Some(admission);
+    }
+
     /// Every mutating request so far, in order.
     pub fn audit(&self) -> Vec<AuditEntry> {
         self.lock().audit.clone()
@@ -221,12 +241,16 @@ impl SimCluster {
             inner.requests += 1;
             tally::sent();
             inner.state.advance();
+            let refused = inner.judge(self.user.as_deref(), &ask);
             let outcome = match fault {
                 Some(fault) if !fault.commits() => Err(fault.error(&self.name)),
-                _ => ask
-                    .kind
-                    .map_or(Ok(()), |kind| inner.state.serves(kind))
-                    .and_then(|()| act(&mut inner.state, ask.key())),
+                _ => match refused {
+                    Some(error) => Err(error),
+                    None => ask
+                        .kind
+                        .map_or(Ok(()), |kind| inner.state.serves(kind))
+                        .and_then(|()| act(&mut inner.state, ask.key())),
+                },
             };
             let entry = ask.entry(inner.state.now(), outcome.is_ok());
             inner.audit.extend(entry);
@@ -235,6 +259,29 @@ impl SimCluster {
                 None => outcome,
             }
         })
+    }
+}
+
+impl Inner {
+    /// A dead server judges nothing, but a lost reply is of a request that was judged.
+    fn judge(&self, user: Option<&str>, ask: &Ask<'_>) -> Option<WorldError> {
+        let admission = self.admission.as_ref()?;
+        let resource = ask.kind.map(ApiKind::resource).unwrap_or_default();
+        let resource = match ask.subresource {
+            Some(part) => format!("{resource}/{part}"),
+            None => resource,
+        };
+        let objects = |resource: &str, namespace: &str, name: &str| {
+            self.state.get(&Key::new(resource, namespace, name)).cloned()
+        };
+        let asked = Asked {
+            user,
+            verb: ask.verb,
+            resource: &resource,
+            namespace: ask.namespace.unwrap_or_default(),
+            name: ask.name,
+        };
+        admission(&asked, &objects)
     }
 }
 
@@ -403,6 +450,33 @@ impl Cluster for SimCluster {
         self.request(Ask::on("delete", kind, namespace, name), move |state, key| {
             state.delete(&key, uid)
         })
+    }
+
+    /// The same cluster with the account's name on every request; whoever judges them may care.
+    fn act_as<'a>(&'a self, account: &'a Account<'a>) -> Answer<'a, Acting> {
+        Box::pin(async move {
+            let none = || WorldError::new(ErrorKind::Internal, &self.name, "accounts are not built in");
+            let kind = builtin("ServiceAccount").ok_or_else(none)?;
+            let ask = Ask::on("token", &kind, Some(account.namespace), account.name);
+            let there = self.request(ask, |state, key| Ok(state.show(&key).is_some()));
+            if !there.await? {
+                let message = format!("serviceaccounts \"{}\" not found", account.name);
+                return Err(WorldError::new(ErrorKind::NotFound, &self.name, message));
+            }
+            let user = format!("system:serviceaccount:{}:{}", account.namespace, account.name);
+            Ok(Acting {
+                cluster: Arc::new(Self {
+                    user: Some(user),
+                    ..self.clone()
+                }),
+                lifetime_s: account.lifetime_s,
+            })
+        })
+    }
+
+    /// There are no rights here: everybody may everything.
+    fn may<'a>(&'a self, _: &'a Right<'a>) -> Answer<'a, bool> {
+        self.request(Ask::plain("may"), |_, _| Ok(true))
     }
 }
 

@@ -5,6 +5,7 @@
 //! time, and refuses what a real server refuses where lifeboat depends on it. What it leaves out is
 //! said in each file. The real servers of `tests/lab` have the last word.
 
+mod admission;
 mod bench;
 mod clock;
 mod cluster;
@@ -21,6 +22,7 @@ mod store;
 mod tests;
 mod web;
 
+pub use admission::{Admission, Asked, Objects};
 pub use bench::Flaw;
 pub use clock::SimClock;
 pub use cluster::{AuditEntry, SimCluster};

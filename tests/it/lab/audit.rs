@@ -37,6 +37,17 @@ impl Log {
             .filter(|event| text(event, "/user/username") == TOOL)
     }
 
+    /// Requests of everybody whose name begins so.
+    pub(crate) fn of_users(&self, begins: &str) -> Vec<&Value> {
+        let theirs = |event: &&Value| text(event, "/user/username").starts_with(begins);
+        self.events.iter().filter(theirs).collect()
+    }
+
+    /// Whether it asks for a change.
+    pub(crate) fn changes_something(event: &Value) -> bool {
+        !matches!(text(event, "/verb"), "get" | "list" | "watch")
+    }
+
     /// Requests of anybody about a resource in a namespace, changes with what was sent.
     pub(crate) fn of(&self, resource: &str, namespace: &str) -> Vec<&Value> {
         let about = |event: &&Value| {

@@ -10,6 +10,7 @@ mod corruption;
 mod crowd;
 mod drill;
 mod expired;
+mod fence;
 mod hooks;
 mod killed;
 #[cfg(feature = "s3")]

@@ -311,6 +311,7 @@ fn wanted(run: &str, host: &str, adopt: bool) -> Wanted {
             ..operator()
         },
         adopt,
+        above: 0,
     }
 }
 

@@ -1,6 +1,7 @@
 //! The driver with a scripted world, on stopped time and a real journal.
 
 mod driving;
+mod fenced;
 mod mirrors;
 mod orders;
 mod overhead;

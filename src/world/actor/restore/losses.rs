@@ -55,7 +55,7 @@ pub(super) struct Losses {
 pub(super) const fn is_of_site(kind: ErrorKind) -> bool {
     matches!(
         kind,
-        ErrorKind::Unreachable | ErrorKind::Unauthenticated | ErrorKind::WrongTarget
+        ErrorKind::Unreachable | ErrorKind::Unauthenticated | ErrorKind::WrongTarget | ErrorKind::Overtaken
     )
 }
 

@@ -443,3 +443,29 @@ async fn questions_are_answered_without_what_changes_by_itself() {
         .await;
     assert_eq!(unknown.expect_err("unknown").kind, ErrorKind::WrongTarget);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_changed_before_it_was_deleted_is_looked_at_again_and_not_for_ever() {
+    for (changes, expected) in [(1, Ok(())), (5, Err(ErrorKind::Conflict))] {
+        let stage = Stage::new();
+        let deletes = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = deletes.clone();
+        stage.east().judged_by(std::sync::Arc::new(move |asked, _| {
+            let before = match asked.verb {
+                "delete" => count.fetch_add(1, std::sync::atomic::Ordering::SeqCst),
+                _ => changes,
+            };
+            let changed = || WorldError::new(ErrorKind::Conflict, "east", "Precondition failed");
+            (before < changes).then(changed)
+        }));
+        let delete = Effect::Delete(Delete {
+            site: "east".into(),
+            id: id("ConfigMap", "shop", "settings"),
+            missing_ok: false,
+        });
+        let done = stage.perform("d", delete).await;
+        assert_eq!(done.map(|_| ()).map_err(|error| error.kind), expected);
+        let sent = deletes.load(std::sync::atomic::Ordering::SeqCst);
+        assert_eq!(sent, if expected.is_ok() { 2 } else { 5 });
+    }
+}
