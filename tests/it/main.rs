@@ -13,6 +13,7 @@ mod cli;
 mod docs;
 mod lab;
 mod layers;
+mod machine;
 mod mirrors;
 mod objects;
 mod pins;

@@ -33,7 +33,7 @@ use aws_sdk_s3::types::{
 };
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
-use futures::stream::{BoxStream, StreamExt};
+use futures::stream::{BoxStream, Fuse, StreamExt};
 use tokio::task::JoinSet;
 
 use super::error::Ask;
@@ -363,7 +363,9 @@ impl Drop for Upload {
 
 /// The stream cut into pieces of [`PART`] bytes; only the last is shorter.
 struct Parts {
-    body: Body,
+    /// A stream may panic when it is asked again after its end, and the end of a stream is seen twice: by the last
+    /// piece, which is short, and by who asks for one more.
+    body: Fuse<Body>,
     /// What came beyond the last piece.
     rest: Bytes,
 }
@@ -371,7 +373,7 @@ struct Parts {
 impl Parts {
     fn of(body: Body) -> Self {
         Self {
-            body,
+            body: body.fuse(),
             rest: Bytes::new(),
         }
     }
@@ -414,6 +416,19 @@ mod tests {
         assert_eq!(cut(vec![PART - 1, 1]).await, [PART]);
         assert_eq!(cut(vec![3 * PART + 5]).await, [PART, PART, PART, 5]);
         assert_eq!(cut(vec![0, 5, 0, PART]).await, [PART, 5]);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_has_ended_is_not_asked_again() {
+        let chunks = futures::stream::unfold(3, |left: u8| async move {
+            (left > 0).then(|| (Ok(Bytes::from(vec![7; PART / 2])), left - 1))
+        });
+        let mut parts = Parts::of(chunks.boxed());
+        let mut lengths = Vec::new();
+        while let Some(part) = parts.next().await.unwrap() {
+            lengths.push(part.len());
+        }
+        assert_eq!(lengths, [PART, PART / 2]);
     }
 
     proptest! {
