@@ -40,6 +40,8 @@ mod simulate;
 mod sites;
 mod start;
 mod status;
+#[cfg(test)]
+mod tests;
 mod world;
 
 pub use error::CommandError;

@@ -1,5 +1,6 @@
 //! A run: its events, the pure engine that decides, the journal that remembers, the driver that carries.
 
+mod aside;
 mod clock;
 mod drive;
 mod engine;

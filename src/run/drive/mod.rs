@@ -29,6 +29,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Interval;
 
+use super::aside::aside;
 use super::epoch::Wanted;
 use super::inbox::{Inbox, Slip};
 use super::journal::Journal;
@@ -203,7 +204,7 @@ impl Driver {
             return Err(RunError::Broken("the journal is not there".to_owned()));
         };
         let moment = self.moment;
-        let written = tokio::task::spawn_blocking(move || {
+        let written = aside(move || {
             let entries = journal.append(&events, moment);
             (journal, entries)
         });
@@ -288,7 +289,10 @@ impl Driver {
                 None => std::future::pending().await,
             }
         };
+        // Whichever comes first is taken in with all the others, so none keeps another waiting: the order is
+        // only fixed so that a simulation is the same each time.
         tokio::select! {
+            biased;
             placed = self.wiring.orders.recv(), if self.orders_open => Happened::Order(placed),
             Some(done) = self.tasks.join_next() => Happened::Done(done.ok()),
             () = tokio::time::sleep_until(wake_at), if wake_at_ms.is_some() => Happened::Time,

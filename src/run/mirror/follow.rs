@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::survey::{Unusable, survey};
 use super::{Head, OBJECT_MAX, REQUEST_LIMIT, Shelf, key, prefix, records, within};
 use crate::effect::{ErrorKind, WorldError};
+use crate::run::aside::aside;
 use crate::run::journal;
 use crate::run::{Entry, RunId};
 
@@ -192,7 +193,7 @@ impl Follower {
     /// From the local file, which is durable up to its head.
     async fn lines(&self, from: Head, to: Head) -> Result<Bytes, Failed> {
         let file = self.file.clone();
-        let read = tokio::task::spawn_blocking(move || journal::piece(&file, from.bytes, to.bytes)).await;
+        let read = aside(move || journal::piece(&file, from.bytes, to.bytes)).await;
         let trouble = |why: String| {
             let message = format!("the local journal cannot be read: {why}");
             Failed::Trouble(WorldError::new(ErrorKind::Internal, self.shelf.name(), message))

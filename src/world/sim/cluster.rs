@@ -154,6 +154,23 @@ impl SimCluster {
         }
     }
 
+    /// An equal cluster that goes its own way from here.
+    pub(super) fn fork(&self, faults: Faults) -> Self {
+        let inner = self.lock();
+        let mut state = inner.state.clone();
+        state.faults = faults.clone();
+        Self {
+            name: self.name.clone(),
+            pace: self.pace,
+            faults,
+            inner: Arc::new(Mutex::new(Inner {
+                state,
+                audit: inner.audit.clone(),
+                requests: inner.requests,
+            })),
+        }
+    }
+
     /// Makes objects as somebody with `kubectl apply` would have long before; not in the audit list.
     /// Kinds are built in, or defined by a `CustomResourceDefinition` among the objects before.
     ///

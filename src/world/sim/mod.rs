@@ -142,6 +142,26 @@ impl Embedded {
         self
     }
 
+    /// An equal world that goes its own way from here: what happens in one is not seen in the other. It has
+    /// no faults and its stores have no flaws.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        let faults = Faults::default();
+        let clusters = self.clusters.iter();
+        let stores = self.stores.iter();
+        Self {
+            clusters: clusters
+                .map(|(name, one)| (name.clone(), one.fork(faults.clone())))
+                .collect(),
+            stores: stores
+                .map(|(name, one)| (name.clone(), one.fork(faults.clone())))
+                .collect(),
+            clock: self.clock,
+            pace: self.pace,
+            faults,
+        }
+    }
+
     /// Scripts what goes wrong from now on.
     pub fn script(&self, faults: FaultPlan) {
         self.faults.set(faults);

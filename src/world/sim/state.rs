@@ -38,14 +38,14 @@ impl Key {
 /// Changes an object and its owners, or says why not.
 pub(super) type Change<'a> = &'a mut dyn FnMut(&mut Value, &mut Owners) -> Result<(), String>;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Held {
     object: Value,
     owners: Owners,
 }
 
 /// Something that will happen.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Due {
     /// A pod's containers run, or do not.
     PodStarts(Key),
@@ -64,7 +64,7 @@ pub(super) enum Due {
 }
 
 /// One embedded cluster.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct State {
     pub(super) site: String,
     pub(super) pace: Pace,

@@ -57,6 +57,18 @@ impl SimStore {
         }
     }
 
+    /// An equal store that goes its own way from here, without flaws.
+    pub(super) fn fork(&self, faults: Faults) -> Self {
+        let objects = self.lock().clone();
+        Self {
+            faults,
+            objects: Arc::new(Mutex::new(objects)),
+            forgetful: Arc::default(),
+            flaws: Flaws::default(),
+            ..self.clone()
+        }
+    }
+
     /// Every key there is, of siblings too.
     pub fn keys(&self) -> Vec<String> {
         self.lock().keys().cloned().collect()
