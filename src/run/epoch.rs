@@ -12,17 +12,22 @@
 //!   be the same.
 //! - **The mirrors are asked in one order, one after the other**, and the first refusal ends it: of two who
 //!   start at once, one has lost at the first mirror that both can see, and takes nothing further.
+//! - **Looked at again afterwards.** Mirrors that were away differ in their highest number, so two who start at
+//!   once may claim different ones. Of two claims in one mirror the later one finds the other, and gives up.
+//! - **Only where it was looked before does a claim count**, and not only the newest claim is looked at: above
+//!   that of the holder there may be one of somebody who came second.
 //! - **The run's first record comes before its claim.** So a claim never names a run that nobody can look at.
 //! - **The claim is not looked at before each effect.** Whoever takes a run over writes into its journal, and
 //!   that ends the other at its next record, decided by the store and not by an old look.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::mirror::{Fleet, LIST_LIMIT, REQUEST_LIMIT, Shelf, last_record, within};
-use super::{Event, Operator, RunId, short_id};
+use super::mirror::{Fleet, LIST_LIMIT, REQUEST_LIMIT, Shelf, gather, last_record, within};
+use super::{Entry, Event, Operator, RunId, short_id};
 use crate::effect::{ErrorKind, WorldError};
 use crate::plan::Digest;
 
@@ -31,6 +36,9 @@ const DIGITS: usize = 10;
 
 /// How often a number is tried again after a request of which nobody knows whether it arrived.
 const TRIES: usize = 3;
+
+/// So many of the newest claims are looked at: more than ever start a group's run in one second.
+const RIVALS_MAX: usize = 8;
 
 /// The right to carry a group's run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,10 +109,18 @@ fn held(claim: &Claim) -> String {
 /// What the mirrors know of a scope.
 #[derive(Debug, Default)]
 struct Known {
-    newest: Option<Claim>,
-    /// Of any mirror, also of claims that cannot be read.
-    highest: u64,
+    /// For each mirror, in the order of the inventory: the numbers that are taken; `None`: it was silent.
+    taken: Vec<Option<BTreeSet<u64>>>,
+    /// The newest claims, with those that cannot be read left out.
+    claims: Vec<Claim>,
     silent: Vec<String>,
+}
+
+impl Known {
+    /// Of any mirror, also of claims that cannot be read.
+    fn highest(&self) -> u64 {
+        self.taken.iter().flatten().flatten().copied().max().unwrap_or(0)
+    }
 }
 
 /// Whether the run may be carried, without claiming anything.
@@ -114,16 +130,20 @@ struct Known {
 /// [`Denied::Held`].
 pub async fn free(fleet: &Fleet, wanted: &Wanted) -> Result<(), Denied> {
     let known = look(fleet, &wanted.scope).await;
-    judge(fleet, wanted, known.newest).await
+    judge(fleet, wanted, known.claims).await
 }
 
 /// Who holds a scope now, by a run that has not ended; with what mirrors said that could not be asked.
 pub async fn holder(fleet: &Fleet, scope: &str) -> (Option<Claim>, Vec<String>) {
     let known = look(fleet, scope).await;
-    let holds = match known.newest {
-        Some(claim) if !has_ended(fleet, &claim).await => Some(claim),
-        _ => None,
-    };
+    let mut holds = None;
+    for claim in known.claims {
+        // Above the claim of who holds it may be those of others who came second and gave up.
+        if !has_ended(fleet, &claim).await {
+            holds = Some(claim);
+            break;
+        }
+    }
     (holds, known.silent)
 }
 
@@ -134,9 +154,24 @@ pub async fn holder(fleet: &Fleet, scope: &str) -> (Option<Claim>, Vec<String>) 
 /// Somebody else holds it, or too few mirrors took the claim.
 pub(in crate::run) async fn take(fleet: &Fleet, wanted: &Wanted, at: Timestamp) -> Result<Claim, Denied> {
     let known = look(fleet, &wanted.scope).await;
-    judge(fleet, wanted, known.newest).await?;
+    let epoch = known.highest().max(wanted.above) + 1;
+    judge(fleet, wanted, known.claims).await?;
+    let needed = fleet.release.needed(fleet.shelves.len());
+    let heard = known.taken.iter().flatten().count();
+    let too_few = |got, mut why: Vec<String>| {
+        why.dedup();
+        Denied::TooFew {
+            epoch,
+            got,
+            needed,
+            why,
+        }
+    };
+    if heard < needed {
+        return Err(too_few(0, known.silent));
+    }
     let claim = Claim {
-        epoch: known.highest.max(wanted.above) + 1,
+        epoch,
         nonce: nonce(),
         run: wanted.run.clone(),
         plan: wanted.plan.clone(),
@@ -145,81 +180,154 @@ pub(in crate::run) async fn take(fleet: &Fleet, wanted: &Wanted, at: Timestamp) 
         at,
     };
     let (mut got, mut why) = (0, known.silent);
-    for shelf in &fleet.shelves {
+    for (shelf, taken) in fleet.shelves.iter().zip(&known.taken) {
         match place(&**shelf, &wanted.scope, &claim).await {
-            Ok(None) => got += 1,
+            // Where nobody looked before, an older claim may be that nobody has heard of.
+            Ok(None) => got += usize::from(taken.is_some()),
             Ok(Some(other)) => return Err(Denied::Held(Box::new(other))),
             Err(error) => why.push(said(&**shelf, &error)),
         }
     }
-    let needed = fleet.release.needed(fleet.shelves.len());
-    if got >= needed {
-        return Ok(claim);
+    if got < needed {
+        return Err(too_few(got, why));
     }
-    why.dedup();
+    overtaken(fleet, wanted, &known.taken, &claim).await?;
+    Ok(claim)
+}
+
+/// Refuses where somebody claimed another number since the mirrors were looked at.
+async fn overtaken(
+    fleet: &Fleet,
+    wanted: &Wanted,
+    before: &[Option<BTreeSet<u64>>],
+    claim: &Claim,
+) -> Result<(), Denied> {
+    let (mut heard, mut why, mut rivals) = (0, Vec::new(), Vec::new());
+    for (shelf, before) in fleet.shelves.iter().zip(before) {
+        let Some(before) = before else { continue };
+        match numbers(shelf, &wanted.scope).await {
+            Ok(now) => {
+                heard += 1;
+                let new = now
+                    .into_iter()
+                    .filter(|epoch| *epoch != claim.epoch && !before.contains(epoch));
+                for epoch in new {
+                    rivals.extend(read(shelf, &wanted.scope, epoch).await.ok().flatten());
+                }
+            }
+            Err(error) => why.push(said(&**shelf, &error)),
+        }
+    }
+    judge(fleet, wanted, rivals).await?;
+    let needed = fleet.release.needed(fleet.shelves.len());
+    if heard >= needed {
+        return Ok(());
+    }
     Err(Denied::TooFew {
         epoch: claim.epoch,
-        got,
+        got: heard,
         needed,
         why,
     })
 }
 
-/// The highest claim of all mirrors that answer.
+/// The claims of all mirrors that answer.
 async fn look(fleet: &Fleet, scope: &str) -> Known {
     let mut known = Known::default();
     for shelf in &fleet.shelves {
-        match newest(shelf, scope).await {
-            Ok(None) => {}
-            Ok(Some((epoch, claim))) => {
-                if epoch >= known.highest && claim.is_some() {
-                    known.newest = claim;
-                }
-                known.highest = known.highest.max(epoch);
+        match numbers(shelf, scope).await {
+            Ok(numbers) => known.taken.push(Some(numbers)),
+            Err(error) => {
+                known.taken.push(None);
+                known.silent.push(said(&**shelf, &error));
             }
-            Err(error) => known.silent.push(said(&**shelf, &error)),
+        }
+    }
+    let all: BTreeSet<u64> = known.taken.iter().flatten().flatten().copied().collect();
+    for epoch in all.into_iter().rev().take(RIVALS_MAX) {
+        for at in 0..fleet.shelves.len() {
+            let (Some(shelf), Some(Some(taken))) = (fleet.shelves.get(at), known.taken.get(at)) else {
+                continue;
+            };
+            if !taken.contains(&epoch) {
+                continue;
+            }
+            match read(shelf, scope, epoch).await {
+                Ok(claim) => known.claims.extend(claim),
+                Err(error) => {
+                    // What cannot be read may be anybody's.
+                    known.silent.push(said(&**shelf, &error));
+                    known.taken[at] = None;
+                }
+            }
         }
     }
     known
 }
 
-async fn newest(shelf: &Arc<dyn Shelf>, scope: &str) -> Result<Option<(u64, Option<Claim>)>, WorldError> {
+/// The numbers that are taken in one mirror.
+async fn numbers(shelf: &Arc<dyn Shelf>, scope: &str) -> Result<BTreeSet<u64>, WorldError> {
     let folder = folder(scope);
     let keys = within(&**shelf, LIST_LIMIT, shelf.keys(&folder)).await?;
     let numbers = keys
         .iter()
         .filter_map(|key| key.strip_prefix(&folder)?.parse::<u64>().ok());
-    let Some(epoch) = numbers.max() else {
-        return Ok(None);
-    };
+    Ok(numbers.collect())
+}
+
+/// One claim; `None`: what is there is none, and still uses up its number.
+async fn read(shelf: &Arc<dyn Shelf>, scope: &str, epoch: u64) -> Result<Option<Claim>, WorldError> {
     let key = key(scope, epoch);
     let bytes = within(&**shelf, REQUEST_LIMIT, shelf.read(&key)).await?;
-    // What is no claim still uses up its number.
-    Ok(Some((epoch, serde_json::from_slice(&bytes).ok())))
+    Ok(serde_json::from_slice(&bytes).ok())
 }
 
 /// A claim stands until its run has ended; the run itself may go on, on its own machine or adopted.
-async fn judge(fleet: &Fleet, wanted: &Wanted, newest: Option<Claim>) -> Result<(), Denied> {
-    let Some(claim) = newest else { return Ok(()) };
-    let same_machine = claim.operator.host == wanted.operator.host;
-    if claim.run == wanted.run && (wanted.adopt || same_machine) {
-        return Ok(());
+///
+/// Not only the newest one counts: above the claim of who holds the group there may be those of others who
+/// started with it, came second and gave up.
+async fn judge(fleet: &Fleet, wanted: &Wanted, claims: Vec<Claim>) -> Result<(), Denied> {
+    let mut own = claims.iter().filter(|claim| claim.run == wanted.run);
+    // Claims come newest first: who took the run over last has it.
+    if let Some(claim) = own.next()
+        && !wanted.adopt
+        && claim.operator.host != wanted.operator.host
+    {
+        return Err(Denied::Held(Box::new(claim.clone())));
     }
-    if claim.run != wanted.run && has_ended(fleet, &claim).await {
-        return Ok(());
+    let mut ended = BTreeSet::new();
+    for claim in claims.into_iter().filter(|claim| claim.run != wanted.run) {
+        if ended.contains(&claim.run) {
+            continue;
+        }
+        if !has_ended(fleet, &claim).await {
+            return Err(Denied::Held(Box::new(claim)));
+        }
+        ended.insert(claim.run);
     }
-    Err(Denied::Held(Box::new(claim)))
+    Ok(())
 }
 
-/// Whether any mirror holds the end of a run. What no mirror shows has not ended.
+/// Whether a run has ended: mirrors show its end, and none of those that answer goes on differently. One alone
+/// may hold the end that a process wrote which had lost the run and did not know it.
 async fn has_ended(fleet: &Fleet, claim: &Claim) -> bool {
+    let (mut heard, mut newest) = (0, Vec::new());
     for shelf in &fleet.shelves {
-        let last = last_record(&**shelf, &claim.group, &claim.run).await;
-        if matches!(last, Ok(Some(entry)) if matches!(entry.event, Event::Finished { .. })) {
-            return true;
+        if let Ok(last) = last_record(&**shelf, &claim.group, &claim.run).await {
+            heard += 1;
+            newest.extend(last);
         }
     }
-    false
+    let is_end = |entry: &Entry| matches!(entry.event, Event::Finished { .. });
+    if heard < fleet.release.needed(fleet.shelves.len()) || !newest.iter().any(is_end) {
+        return false;
+    }
+    if newest.windows(2).all(|pair| pair[0] == pair[1]) {
+        return true;
+    }
+    // Some are late, or they tell different stories: only the whole of them shows which.
+    let found = gather(&fleet.shelves, &claim.group, &claim.run).await;
+    found.is_ok_and(|found| found.history.entries.last().is_some_and(is_end))
 }
 
 /// Creates the claim in one mirror; `Some`: another one is there.

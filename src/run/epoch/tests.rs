@@ -150,7 +150,7 @@ async fn too_few_mirrors_give_no_claim_and_what_is_no_claim_uses_up_its_number()
     let both = fleet(&[&vault, &second], Release::Majority);
     second.goes_away(true);
     let denied = taken(&both, "shop-f-one", "laptop").await.unwrap_err();
-    assert_snapshot!(denied, @"epoch 1 is claimed in 1 of the mirrors, and 2 are needed (second: connection refused)");
+    assert_snapshot!(denied, @"epoch 1 is claimed in 0 of the mirrors, and 2 are needed (second: connection refused)");
     second.goes_away(false);
     let key = "epochs/shop/0000000009".to_owned();
     second
@@ -176,4 +176,55 @@ async fn a_drill_and_a_failover_do_not_keep_each_other_out() {
         ..drill
     };
     assert!(take(&fleet, &elsewhere, now()).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_two_who_claim_different_numbers_at_once_one_gets_the_group_and_keeps_it() {
+    let (a, b, c) = (
+        MemoryShelf::new("a"),
+        MemoryShelf::new("b"),
+        MemoryShelf::new("c"),
+    );
+    // Only `c` was there when somebody claimed the first number in vain.
+    let left_over = "epochs/shop/0000000001".to_owned();
+    c.desk.lock().unwrap().objects.insert(left_over, "{}".into());
+    let away = MemoryShelf::new("c");
+    away.goes_away(true);
+    let sees_all = fleet(&[&a, &b, &c], Release::Majority);
+    let sees_two = fleet(&[&a, &b, &away], Release::Majority);
+    a.meets(&[Mishap::Slow(1_000)]);
+    let (first, second) = tokio::join!(
+        taken(&sees_all, "shop-f-one", "laptop"),
+        taken(&sees_two, "shop-f-two", "desk")
+    );
+    assert_eq!(second.unwrap().epoch, 1);
+    assert!(matches!(first, Err(Denied::Held(claim)) if claim.run.0 == "shop-f-two"));
+    // The other one has given up, and its higher claim hides nothing.
+    ends(&a, "shop-f-one");
+    let third = taken(&sees_all, "shop-f-three", "phone").await;
+    assert!(matches!(third, Err(Denied::Held(claim)) if claim.run.0 == "shop-f-two"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_looked_before_no_claim_counts() {
+    let (a, b, c) = (
+        MemoryShelf::new("a"),
+        MemoryShelf::new("b"),
+        MemoryShelf::new("c"),
+    );
+    let (away_a, away_b, away_c) = (
+        MemoryShelf::new("a"),
+        MemoryShelf::new("b"),
+        MemoryShelf::new("c"),
+    );
+    for away in [&away_a, &away_b, &away_c] {
+        away.goes_away(true);
+    }
+    let holder = fleet(&[&a, &b, &away_c], Release::Majority);
+    assert_eq!(taken(&holder, "shop-f-one", "laptop").await.unwrap().epoch, 1);
+    let hears_one = fleet(&[&away_a, &away_b, &c], Release::Majority);
+    let denied = taken(&hears_one, "shop-f-two", "desk").await;
+    assert!(matches!(denied, Err(Denied::TooFew { got: 0, .. })), "{denied:?}");
+    let keys = c.desk.lock().unwrap().objects.len();
+    assert_eq!(keys, 0, "nothing is claimed where it could not count");
 }
