@@ -312,8 +312,8 @@ pub(super) async fn say(world: &Connected, plan: &Plan) -> u64 {
     looked.values().map(Standing::epoch).max().unwrap_or(0)
 }
 
-/// A run that raises the fences of its sites as soon as it holds its epoch.
-pub(super) fn raised(run: Run, world: &Connected) -> Run {
+/// A run that claims an epoch above what sites know, and raises their fences as soon as it holds it.
+pub(super) fn raised(run: Run, world: &Connected, above: u64) -> Run {
     let plan = &run.engine.beginning().plan;
     if !mirrors::holds_the_group(plan.mode) {
         return run;
@@ -322,5 +322,5 @@ pub(super) fn raised(run: Run, world: &Connected) -> Run {
     let fence = world
         .fences
         .raising(sites_of(plan).iter().map(String::as_str), silent);
-    run.fenced(fence)
+    run.above(above).fenced(fence)
 }

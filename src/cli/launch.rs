@@ -11,8 +11,8 @@ use super::{CommandError, Exit, Settings, doctor, fence, keyboard, mirrors, outp
 use crate::plan::{Digest, Plan};
 use crate::report::{self, Ending, Reached, Summary};
 use crate::run::{
-    Beginning, Ended, Entry, Event, Head, History, JournalError, Lag, Order, Placed, QuestionPolicy, Run,
-    RunError, RunId, Timekeeper, Wanted, What, Wiring, short_id,
+    Beginning, Ended, Entry, Event, Fleet, Head, History, JournalError, Lag, Order, Placed, QuestionPolicy,
+    Run, RunError, RunId, Timekeeper, What, Wiring, short_id,
 };
 
 /// How a run is carried.
@@ -62,24 +62,37 @@ pub(super) async fn begin(
 ) -> Result<Exit, CommandError> {
     sites::refuse_strangers(&world, &plan).await?;
     let above = fence::say(&world, &plan).await;
-    let mut beginning = beginning(plan, options.concurrency);
-    if let Some(fleet) = &world.fleet {
+    let beginning = beginning(plan, options.concurrency);
+    if world.fleet.is_some() {
         doctor::mirrors_are_fit(&world.mirrors, settings).await?;
-        mirrors::may_be_carried(fleet, &mirrors::wanted(&beginning, false)).await?;
-        mirrors::ready(fleet, &beginning.plan, &beginning.run).await?;
-        beginning.journal = Some(mirrors::places(fleet));
     }
-    let folder = runs::folder(settings).join(&beginning.run.0);
-    let mut run = Run::begin(&runs::folder(settings), beginning, Timekeeper::begin())
-        .map_err(|error| begin_error(&error))?;
+    let runs = runs::folder(settings);
+    let folder = runs.join(&beginning.run.0);
+    let run = set_out(beginning, world.fleet.as_ref(), &runs, Timekeeper::begin()).await?;
     runs::remember(&folder, origin)?;
-    if let Some(fleet) = &world.fleet {
-        let nothing = vec![Some(Head::default()); fleet.shelves.len()];
-        let wanted = mirrors::wanted(run.engine.beginning(), false);
-        run = run.mirrored(fleet.clone(), nothing);
-        run = fence::raised(run.claiming(Wanted { above, ..wanted }), &world);
-    }
+    let run = fence::raised(run, &world, above);
     Box::pin(carry(run, &folder, world, options, settings)).await
+}
+
+/// A run whose beginning is durable here. It is carried only if it may be, and as far as its mirrors hold it.
+pub(super) async fn set_out(
+    mut beginning: Beginning,
+    fleet: Option<&Fleet>,
+    runs: &Path,
+    clock: Timekeeper,
+) -> Result<Run, CommandError> {
+    let begin = |beginning| Run::begin(runs, beginning, clock).map_err(|error| begin_error(&error));
+    let Some(fleet) = fleet else {
+        return begin(beginning);
+    };
+    let wanted = mirrors::wanted(&beginning, &beginning.operator, false);
+    mirrors::may_be_carried(fleet, &wanted).await?;
+    mirrors::ready(fleet, &beginning.plan, &beginning.run).await?;
+    beginning.journal = Some(mirrors::places(fleet));
+    let nothing = vec![Some(Head::default()); fleet.shelves.len()];
+    Ok(begin(beginning)?
+        .mirrored(fleet.clone(), nothing)
+        .claiming(wanted))
 }
 
 /// The first line of a journal.

@@ -7,7 +7,8 @@ use super::{CommandError, Exit, Settings, output, runs, world};
 use crate::effect::ErrorKind;
 use crate::plan::Plan;
 use crate::run::{
-    self, Beginning, Denied, Event, Fate, Fleet, Found, Head, History, JournalError, Lost, RunId, Wanted,
+    self, Beginning, Denied, Event, Fate, Fleet, Found, Head, History, JournalError, Lost, Operator, RunId,
+    Wanted,
 };
 use crate::runbook::{JournalPlaces, Mode};
 
@@ -142,7 +143,7 @@ impl Elsewhere {
     /// Whether this process may carry it.
     pub(super) async fn may_be_carried(&self, adopt: bool) -> Result<(), CommandError> {
         match beginning(&self.found.history) {
-            Some(begun) => may_be_carried(&self.fleet, &wanted(begun, adopt)).await,
+            Some(begun) => may_be_carried(&self.fleet, &wanted(begun, &super::operator(), adopt)).await,
             None => Ok(()),
         }
     }
@@ -291,9 +292,17 @@ pub(super) const fn holds_the_group(mode: Mode) -> bool {
     }
 }
 
+/// Whether any process of a run has held its group.
+pub(super) fn has_claimed(history: &History) -> bool {
+    history
+        .entries
+        .iter()
+        .any(|entry| matches!(entry.event, Event::Claimed { .. }))
+}
+
 /// What has to be claimed to carry a run. Runs that change what customers use keep each other out; a drill and
 /// a backup must not keep a failover waiting, and are claimed only against a second process of their own.
-pub(super) fn wanted(begun: &Beginning, adopt: bool) -> Wanted {
+pub(super) fn wanted(begun: &Beginning, who: &Operator, adopt: bool) -> Wanted {
     let group = begun.plan.runbook.name.clone();
     let scope = if holds_the_group(begun.plan.mode) {
         group.clone()
@@ -305,7 +314,7 @@ pub(super) fn wanted(begun: &Beginning, adopt: bool) -> Wanted {
         group,
         run: begun.run.clone(),
         plan: begun.digest.clone(),
-        operator: super::operator(),
+        operator: who.clone(),
         adopt,
         above: 0,
     }

@@ -7,7 +7,7 @@ use super::sites::refuse_strangers;
 use super::{CommandError, Exit, Settings, context, doctor, fence, launch, mirrors, output, runs, world};
 use crate::effect::{Query, Seen};
 use crate::plan::Plan;
-use crate::run::{Head, History, Run, RunError, Timekeeper, Wanted};
+use crate::run::{Fleet, Head, History, Operator, Run, RunError, Timekeeper};
 use crate::runbook::Sites;
 
 /// Go on with a run that was paused, killed, or lost its machine, from its journal
@@ -51,8 +51,9 @@ pub(super) async fn go(which: &Which, adopt: bool, settings: &Settings) -> Resul
         same_sites(plan, &world).await?;
     }
     doctor::mirrors_are_fit(&world.mirrors, &settings).await?;
-    let held = level(&history, &folder, &world, adopt).await?;
-    let run = match Run::resume(&folder, &super::operator(), Timekeeper::resume) {
+    let who = super::operator();
+    let held = level(&history, &folder, world.fleet.as_ref(), (&who, adopt)).await?;
+    let run = match Run::resume(&folder, &who, Timekeeper::resume) {
         Ok(run) => run,
         Err(RunError::Ended(_)) => return ended(&folder, &world, held, &settings).await,
         Err(error) => return Err(launch::run_error(&error)),
@@ -65,14 +66,8 @@ pub(super) async fn go(which: &Which, adopt: bool, settings: &Settings) -> Resul
         ));
     }
     let above = fence::say(&world, &run.engine.beginning().plan).await;
-    let run = match &world.fleet {
-        Some(fleet) => {
-            let wanted = mirrors::wanted(run.engine.beginning(), adopt);
-            let run = run.mirrored(fleet.clone(), held);
-            fence::raised(run.claiming(Wanted { above, ..wanted }), &world)
-        }
-        None => run,
-    };
+    let run = bound(run, world.fleet.as_ref(), held, (&who, adopt));
+    let run = fence::raised(run, &world, above);
     Box::pin(launch::carry(run, &folder, world, &which.options, &settings)).await
 }
 
@@ -101,20 +96,34 @@ fn sites(origin: &Origin, settings: &Settings) -> Result<Sites, CommandError> {
     }
 }
 
-async fn level(
+/// Brings this machine and the mirrors to one story, if the run may be carried here. What each mirror holds.
+pub(super) async fn level(
     history: &History,
     folder: &Path,
-    world: &world::Connected,
-    adopt: bool,
+    fleet: Option<&Fleet>,
+    (who, adopt): (&Operator, bool),
 ) -> Result<Vec<Option<Head>>, CommandError> {
-    let (Some(fleet), Some(begun)) = (&world.fleet, mirrors::beginning(history)) else {
+    let (Some(fleet), Some(begun)) = (fleet, mirrors::beginning(history)) else {
         return Ok(Vec::new());
     };
-    // A run that has ended is nobody's any more.
-    if !launch::summary(history)?.is_over() {
-        mirrors::may_be_carried(fleet, &mirrors::wanted(begun, adopt)).await?;
+    // A run that has ended is nobody's any more. One that never held its group has done nothing: it may try, and
+    // if it may not go on, it is ended.
+    if !launch::summary(history)?.is_over() && mirrors::has_claimed(history) {
+        mirrors::may_be_carried(fleet, &mirrors::wanted(begun, who, adopt)).await?;
     }
     mirrors::level(fleet, folder, begun, adopt).await
+}
+
+/// The run with its mirrors, claimed before anything else is done.
+pub(super) fn bound(
+    run: Run,
+    fleet: Option<&Fleet>,
+    held: Vec<Option<Head>>,
+    (who, adopt): (&Operator, bool),
+) -> Run {
+    let Some(fleet) = fleet else { return run };
+    let wanted = mirrors::wanted(run.engine.beginning(), who, adopt);
+    run.mirrored(fleet.clone(), held).claiming(wanted)
 }
 
 /// Nothing is left to do but to give mirrors what they lack.

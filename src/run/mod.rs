@@ -25,7 +25,7 @@ pub use event::{Answer, Beginning, Entry, Event, Operator, Outcome, Phase, RunId
 pub use fence::Fence;
 pub use id::short_id;
 pub use inbox::{Inbox, SubmitError, Submitted, submit};
-pub use journal::{History, Journal, JournalError, Torn, bring_up, put_back, set_aside};
+pub use journal::{History, Journal, JournalError, Tape, Torn, bring_up, put_back, set_aside};
 pub use mirror::{
     Fate, Fleet, Found, Head, Lag, Lost, MACHINE, OBJECT_MAX, Shelf, Superseded, Unreleased, gather,
     runs as mirrored_runs,

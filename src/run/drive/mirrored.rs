@@ -49,8 +49,9 @@ impl Driver {
         Ok(())
     }
 
-    /// First the right to carry the run, then the run. A run that has only begun and may not go on is ended,
-    /// so that it stands in nobody's way.
+    /// First the right to carry the run, then the run. A run of which nothing was done and that may not go on is
+    /// ended, so that it stands in nobody's way: its claim may be newer than that of who holds the group. Not if
+    /// another machine carries this very run: it has not ended.
     pub(super) async fn claim_and_go_on(&mut self) -> Result<Ended, RunError> {
         let Some((fleet, wanted)) = self.claim.take() else {
             return self.turn_after_turn().await;
@@ -58,7 +59,8 @@ impl Driver {
         match epoch::take(&fleet, &wanted, self.moment.at).await {
             Ok(claim) => self.fence_and_go_on(&claim).await,
             Err(denied) => {
-                if self.fresh && matches!(denied, Denied::Held(_)) {
+                let of_another = matches!(&denied, Denied::Held(claim) if claim.run != wanted.run);
+                if self.unclaimed && of_another {
                     let order = Order {
                         by: MYSELF.to_owned(),
                         reason: denied.to_string(),

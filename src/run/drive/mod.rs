@@ -109,8 +109,8 @@ struct Driver {
     claim: Option<(Fleet, Wanted)>,
     /// What has to know the epoch then.
     fence: Option<Arc<dyn Fence>>,
-    /// Nothing but its beginning is known of the run.
-    fresh: bool,
+    /// No process of this run has ever held its group: so nothing of it was done.
+    unclaimed: bool,
     tasks: JoinSet<(Ticket, Sight)>,
     running: BTreeMap<u32, AbortHandle>,
     /// Orders that are followed, and told so when that is durable.

@@ -12,7 +12,7 @@ use super::{Driver, Ended, IllegalEvent, Wiring};
 use crate::effect::WorldError;
 use crate::run::epoch::{Denied, Wanted};
 use crate::run::inbox::Inbox;
-use crate::run::journal::{Journal, JournalError, Torn};
+use crate::run::journal::{Journal, JournalError, Tape, Torn};
 use crate::run::mirror::{Fleet, Head, Lag, Mirrors, Superseded, Unreleased};
 use crate::run::{Beginning, Engine, Entry, Event, Fence, Operator, Timekeeper, Verdict};
 
@@ -145,10 +145,26 @@ impl Run {
         self
     }
 
+    /// Has the journal written through something else from here on: for simulations of bad disks.
+    #[must_use]
+    pub fn taped(mut self, wrap: impl FnOnce(Box<dyn Tape>) -> Box<dyn Tape>) -> Self {
+        self.journal.through(wrap);
+        self
+    }
+
     /// Has the group claimed in the mirrors after the first record and before anything else.
     #[must_use]
     pub fn claiming(mut self, wanted: Wanted) -> Self {
         self.wanted = Some(wanted);
+        self
+    }
+
+    /// Has a higher epoch claimed than this one, which a site knows.
+    #[must_use]
+    pub fn above(mut self, epoch: u64) -> Self {
+        if let Some(wanted) = &mut self.wanted {
+            wanted.above = epoch;
+        }
         self
     }
 
@@ -224,7 +240,10 @@ impl Run {
             held_back: None,
             claim: self.mirrored.map(|(fleet, _)| fleet).zip(self.wanted),
             fence: self.fence,
-            fresh: self.entries.len() == 1,
+            unclaimed: !self
+                .entries
+                .iter()
+                .any(|entry| matches!(entry.event, Event::Claimed { .. })),
             tasks: JoinSet::new(),
             running: BTreeMap::new(),
             followed: Vec::new(),

@@ -151,7 +151,7 @@ impl Engine {
     /// The run's end cuts a step off: before it began, between two effects, or in one that only looks.
     fn judge_cut(&self, step: u32) -> Verdict {
         let (planned, track) = (self.planned(step), self.state.track(step));
-        if !self.state.is_ending() || planned.last {
+        if !self.state.is_ending() || (planned.last && self.state.begun) {
             return no("the run is not being ended");
         }
         match &track.stage {

@@ -128,7 +128,8 @@ impl Engine {
             return None;
         }
         let shelves = &self.state.shelves;
-        if let Some(&step) = shelves.idle.first() {
+        let nothing_to_clean_up = shelves.unended_last.iter().filter(|_| !self.state.begun);
+        if let Some(&step) = shelves.idle.iter().chain(nothing_to_clean_up).next() {
             return Some(self.cut(step, "not begun"));
         }
         if let Some(step) = self.first_to_cut(shelves.next.iter().chain(&shelves.questions)) {

@@ -71,6 +71,7 @@ impl Engine {
         let (question, class) = (check::is_question(effect), self.class(effect));
         let timeout_ms = planned.policy.timeout_ms;
         let now_ms = self.state.now_ms;
+        self.state.begun = true;
         let track = self.state.track_mut(step);
         if trial.phase == Phase::Forward {
             track.begun = true;

@@ -34,6 +34,9 @@
 //! - **A plan with `last` steps cleans up after itself**, so it never waits with the mess for a person: there
 //!   a failure with `pause` or `undo`, and an unknown outcome, end the run as `stop` does, and the `last`
 //!   steps run. Whatever they leave is `NotTornDown`.
+//! - **A run that is stopped before anything was begun does nothing at all**, its `last` steps included: there is
+//!   nothing to clean up. A run that was refused its group is ended so, and must not touch what another one
+//!   works on.
 //! - **A run does not end while a person still has to decide**: a failed step with `on_failure: pause` keeps
 //!   it open until it is retried, skipped or marked as done, or the run is stopped.
 

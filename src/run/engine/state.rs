@@ -143,6 +143,8 @@ pub(super) struct State {
     pub(super) alarms: BTreeSet<u32>,
     pub(super) shelves: Shelves,
     pub(super) ends: u64,
+    /// Something was intended: before that there is nothing to clean up.
+    pub(super) begun: bool,
 }
 
 /// Steps by what can be done with them.

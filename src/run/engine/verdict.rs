@@ -14,6 +14,9 @@ impl Engine {
             Stage::Ended(Outcome::Skipped { releases, .. }) => *releases && by_plan,
             _ => false,
         };
+        if self.state.course == Course::Stopping && !self.state.begun {
+            return Verdict::Stopped;
+        }
         let mut unwell = steps()
             .filter(|(track, planned)| planned.last && !well(&track.stage, planned.part != Part::Done));
         if let Some((_, first)) = unwell.next() {

@@ -25,6 +25,7 @@
 mod error;
 mod read;
 mod restore;
+mod tape;
 #[cfg(test)]
 mod tests;
 
@@ -32,6 +33,7 @@ pub use error::JournalError;
 pub use read::{History, Torn};
 pub(in crate::run) use restore::piece;
 pub use restore::{bring_up, put_back, set_aside};
+pub use tape::Tape;
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{Read as _, Write as _};
@@ -53,7 +55,7 @@ const LOCK: &str = "lock";
 #[derive(Debug)]
 pub struct Journal {
     folder: PathBuf,
-    file: File,
+    tape: Box<dyn Tape>,
     next_seq: u64,
     /// Of all whole lines.
     bytes: u64,
@@ -185,11 +187,11 @@ impl Journal {
         // Whatever happens from here on, only a complete success makes the journal usable again.
         self.poisoned = true;
         let (entries, bytes, head) = self.lines(events, now, &path)?;
-        self.file
-            .write_all(&bytes)
+        self.tape
+            .append(&bytes)
             .map_err(|error| JournalError::io("write", &path, error))?;
-        self.file
-            .sync_data()
+        self.tape
+            .sync()
             .map_err(|error| JournalError::io("make durable", &path, error))?;
         self.next_seq = self
             .next_seq
@@ -228,10 +230,16 @@ impl Journal {
         Ok((entries, bytes, head))
     }
 
-    const fn over(folder: PathBuf, file: File, lock: File) -> Self {
+    /// Has everything from here on written through something else, that hands it on or does not.
+    pub(in crate::run) fn through(&mut self, wrap: impl FnOnce(Box<dyn Tape>) -> Box<dyn Tape>) {
+        let tape = std::mem::replace(&mut self.tape, Box::new(tape::Nowhere));
+        self.tape = wrap(tape);
+    }
+
+    fn over(folder: PathBuf, file: File, lock: File) -> Self {
         Self {
             folder,
-            file,
+            tape: Box::new(file),
             next_seq: 0,
             bytes: 0,
             head: String::new(),

@@ -266,7 +266,7 @@ fn after_a_full_disk_nothing_more_is_appended() {
     let file = journal.fill_the_disk();
     let full = journal.append(&[paused("lunch")], moment(30)).unwrap_err();
     assert!(full.to_string().contains("No space left on device"), "{full}");
-    journal.file = file;
+    journal.tape = file;
     let poisoned = journal.append(&[paused("lunch")], moment(30)).unwrap_err();
     assert!(matches!(poisoned, JournalError::Poisoned { .. }), "{poisoned}");
     assert_eq!(Journal::read(&folder).unwrap().entries.len(), 4);
@@ -275,9 +275,9 @@ fn after_a_full_disk_nothing_more_is_appended() {
 impl Journal {
     /// From now on every write fails as on a full disk. Returns the real file.
     #[cfg(target_os = "linux")]
-    pub(in crate::run) fn fill_the_disk(&mut self) -> std::fs::File {
+    pub(in crate::run) fn fill_the_disk(&mut self) -> Box<dyn super::Tape> {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        std::mem::replace(&mut self.file, full)
+        std::mem::replace(&mut self.tape, Box::new(full))
     }
 }
 

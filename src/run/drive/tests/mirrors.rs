@@ -401,3 +401,52 @@ async fn an_adopted_run_is_completed_once_and_the_old_process_ends() {
         2
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_may_not_have_its_group_does_nothing_not_even_what_it_does_last() {
+    let vault = MemoryShelf::new("vault");
+    let fleet = fleet(&[&vault], Release::LocalAndOne);
+    let holder = wanted("shop-f-other", "desk", false);
+    crate::run::epoch::take(&fleet, &holder, "2026-11-22T23:00:00Z".parse().unwrap())
+        .await
+        .unwrap();
+    let mut theatre = Theatre::of(Fake::with(&[]));
+    let steps = vec![
+        step("a"),
+        step("close").finally(),
+        step("tidy").last().needing(&[1]),
+    ];
+    let run = theatre.begin(steps, 2);
+    let run = run.mirrored(fleet.clone(), vec![Some(Head::default())]);
+    let run = run.claiming(wanted("shop-f-test", "laptop", false));
+    let error = run.drive(theatre.wiring()).await.unwrap_err();
+    assert!(matches!(error, RunError::Denied(Denied::Held(_))), "{error}");
+    assert_eq!(theatre.actor.calls(), "");
+    let stopped = Event::Finished {
+        verdict: Verdict::Stopped,
+    };
+    let entries = Journal::read(&theatre.folder()).unwrap().entries;
+    assert_eq!(
+        entries.last().unwrap().event,
+        stopped,
+        "it stands in nobody's way"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_run_that_another_machine_has_adopted_is_not_ended_by_the_one_that_began_it() {
+    let vault = MemoryShelf::new("vault");
+    let fleet = fleet(&[&vault], Release::LocalAndOne);
+    let adopter = wanted("shop-f-test", "desk", true);
+    crate::run::epoch::take(&fleet, &adopter, "2026-11-22T23:00:00Z".parse().unwrap())
+        .await
+        .unwrap();
+    let mut theatre = Theatre::of(Fake::with(&[]));
+    let run = theatre.begin(vec![step("a")], 2);
+    let run = run.mirrored(fleet.clone(), vec![Some(Head::default())]);
+    let run = run.claiming(wanted("shop-f-test", "laptop", false));
+    let error = run.drive(theatre.wiring()).await.unwrap_err();
+    assert!(matches!(error, RunError::Denied(Denied::Held(_))), "{error}");
+    let entries = Journal::read(&theatre.folder()).unwrap().entries;
+    assert_eq!(entries.len(), 1, "the other one goes on with it");
+}

@@ -234,7 +234,8 @@ impl Oracle {
             torn_down &= !planned.is_tear_down() || well(step);
             all_well &= well(step);
         }
-        assert_eq!(verdict == Verdict::NotTornDown, !torn_down);
+        let begun = !self.intents.is_empty();
+        assert_eq!(verdict == Verdict::NotTornDown, !torn_down && begun);
         // A step that was undone by hand is done by hand, and the run is not recovered all the same.
         assert_eq!(verdict == Verdict::Recovered, all_well && !self.unwinding);
         if verdict == Verdict::Undone {
