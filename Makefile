@@ -8,8 +8,11 @@ ALONE := foresight_live
 SIZES ?= 1000,10000
 VELERO ?= 1000,10000
 ROUNDS ?= 3
+# Of `torture`: how many seeds, from which on.
+SEEDS_TORTURE ?= 1000000
+FROM ?= 1000000
 
-.PHONY: demo test test-core lab lab-down bench bench-restore lint need-rust need-go
+.PHONY: demo test test-core torture lab lab-down bench bench-restore lint need-rust need-go
 
 ## Builds the core and drills the shop on embedded sites. No cluster, no network.
 demo: need-rust
@@ -33,6 +36,11 @@ test: need-rust target/lab
 ## The tests that need neither a cluster nor Go.
 test-core: need-rust
 	$(CARGO) test --locked --no-default-features
+
+## A million simulated incidents, optimised: hours. SEEDS_TORTURE=20000 FROM=5000000 for others.
+torture: need-rust
+	LIFEBOAT_SEEDS=$(SEEDS_TORTURE) LIFEBOAT_FROM=$(FROM) \
+	  $(CARGO) test --release --locked --no-default-features --lib -- --ignored --nocapture torture::a_million
 
 ## Starts the lab; then: lifeboat --sites target/lab.d/sites.yaml drill playbooks/shop
 lab: target/lab

@@ -26,6 +26,7 @@ use std::path::Path;
 
 use self::base::{Base, base, calm_down, modes, runbooks};
 use self::remains::{Remains, remains};
+pub(super) use self::stage::scratch;
 use self::stage::{Stage, cut};
 use self::trap::{Deed, Failing, Snare};
 use crate::effect::{Actor as _, Attempt, Class, ErrorKind};
@@ -137,7 +138,9 @@ fn everywhere<F: Future<Output = usize>>(what: &str, each: impl Fn(Calm) -> F) {
     let mut runs = 0;
     for path in runbooks() {
         for mode in modes(&path) {
-            count += on_virtual_time(async { each(Calm::of(base(&path, mode).await).await).await });
+            count += on_virtual_time(async {
+                each(Box::pin(Calm::of(Box::pin(base(&path, mode)).await)).await).await
+            });
             runs += 1;
         }
     }

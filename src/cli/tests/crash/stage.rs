@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::LocalBoxFuture;
 use tempfile::TempDir;
 use tokio::time::Instant;
 
@@ -90,7 +91,7 @@ impl Stage {
                     open = (class == Some(Class::Once)).then_some(step).or(open);
                 }
                 Event::Performed { step, .. } | Event::Failed { step, .. } if open == Some(step) => {
-                    open = None
+                    open = None;
                 }
                 _ => {}
             }
@@ -99,7 +100,11 @@ impl Stage {
     }
 
     /// From its first record to its last.
-    pub(super) async fn play(&mut self) -> Verdict {
+    pub(super) fn play(&mut self) -> LocalBoxFuture<'_, Verdict> {
+        Box::pin(self.play_on_the_heap())
+    }
+
+    async fn play_on_the_heap(&mut self) -> Verdict {
         let clock = Timekeeper::simulated(self.world.clock().now());
         let run = Run::begin(self.runs.path(), self.beginning.clone(), clock).unwrap();
         self.trap.recorded(&run.entries[0]);
@@ -177,7 +182,7 @@ pub(super) fn cut(file: &std::path::Path, records: usize, torn: usize) {
 }
 
 /// A folder in memory, where there is one: what is proved here does not depend on the disk's speed.
-pub(super) fn scratch() -> TempDir {
+pub(in crate::cli::tests) fn scratch() -> TempDir {
     tempfile::tempdir_in("/dev/shm")
         .or_else(|_| tempfile::tempdir())
         .unwrap()
