@@ -430,7 +430,7 @@ fn sites(case: &Case, found: &mut Vec<String>) {
         else {
             continue;
         };
-        let in_time = line.at_ms <= sent_ms + IN_TIME_MS;
+        let in_time = line.at_ms.saturating_sub(*sent_ms) <= IN_TIME_MS;
         if *both_serve && case.mirrored && in_time && request.contains(" patch ") {
             found.push(format!("I11: both sides serve after {name:?}: {request}"));
         }
