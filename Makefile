@@ -4,6 +4,8 @@ TEST_LAB := target/test-lab
 CARGO ?= cargo
 # Tests that count every request of the lab's account: nobody else may use it meanwhile.
 ALONE := foresight_live
+# Tests of the embedded world alone, which the first of the two rounds has run.
+CORE := cli::tests
 # Of `bench-restore`: objects, those sizes that Velero is measured with too (0: none), and how often.
 SIZES ?= 1000,10000
 VELERO ?= 1000,10000
@@ -29,7 +31,7 @@ test: need-rust target/lab
 	target/lab up --dir $(TEST_LAB); \
 	trap 'target/lab down --dir $(TEST_LAB)' EXIT; \
 	LIFEBOAT_LAB=$(CURDIR)/$(TEST_LAB) LIFEBOAT_LAB_BIN=$(CURDIR)/target/lab \
-	  $(CARGO) test --locked -- --include-ignored --skip $(ALONE); \
+	  $(CARGO) test --locked -- --include-ignored --skip $(ALONE) --skip $(CORE); \
 	LIFEBOAT_LAB=$(CURDIR)/$(TEST_LAB) LIFEBOAT_LAB_BIN=$(CURDIR)/target/lab \
 	  $(CARGO) test --locked --lib -- --include-ignored --test-threads 1 $(ALONE)
 
@@ -37,10 +39,15 @@ test: need-rust target/lab
 test-core: need-rust
 	$(CARGO) test --locked --no-default-features
 
-## A million simulated incidents, optimised: hours. SEEDS_TORTURE=20000 FROM=5000000 for others.
-torture: need-rust
+## The larger numbers of everything that `make test` samples: a million simulated incidents (SEEDS_TORTURE=20000
+## FROM=5000000 for others), 100 races, 200 kills, every changing request broken in every way. Hours.
+torture: need-rust target/lab
 	LIFEBOAT_SEEDS=$(SEEDS_TORTURE) LIFEBOAT_FROM=$(FROM) \
 	  $(CARGO) test --release --locked --no-default-features --lib -- --ignored --nocapture torture::a_million
+	LIFEBOAT_RACES=100 $(CARGO) test --locked --no-default-features --test it -- --nocapture machine::
+	target/lab build
+	LIFEBOAT_KILLS=200 LIFEBOAT_CHAOS=all LIFEBOAT_LAB_BIN=$(CURDIR)/target/lab \
+	  $(CARGO) test --locked --test it -- --include-ignored --nocapture lab::killed lab::chaos
 
 ## Starts the lab; then: lifeboat --sites target/lab.d/sites.yaml drill playbooks/shop
 lab: target/lab

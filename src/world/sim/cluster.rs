@@ -163,10 +163,12 @@ impl SimCluster {
             name: self.name.clone(),
             pace: self.pace,
             faults,
+            user: self.user.clone(),
             inner: Arc::new(Mutex::new(Inner {
                 state,
                 audit: inner.audit.clone(),
                 requests: inner.requests,
+                admission: inner.admission.clone(),
             })),
         }
     }

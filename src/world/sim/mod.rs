@@ -159,6 +159,7 @@ impl Embedded {
             clock: self.clock,
             pace: self.pace,
             faults,
+            calls: self.calls.fork(),
         }
     }
 

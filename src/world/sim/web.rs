@@ -37,6 +37,11 @@ impl Calls {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// As many, and from here on others.
+    pub(super) fn fork(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.all())))
+    }
+
     fn keep(&self, call: WebCall) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(call);
     }

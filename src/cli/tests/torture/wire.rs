@@ -17,7 +17,9 @@ use crate::effect::{ErrorKind, SiteSeen, WorldError};
 use crate::objects::{ApiKind, builtin};
 use crate::run::Shelf;
 use crate::world::StoreShelf;
-use crate::world::port::{Answer, Applied, Cluster, Command, Executed, Listed, Listing, Trial};
+use crate::world::port::{
+    Account, Acting, Answer, Applied, Cluster, Command, Executed, Listed, Listing, Right, Trial,
+};
 use crate::world::sim::{Embedded, SimCluster};
 
 tokio::task_local! {
@@ -318,6 +320,19 @@ impl Cluster for WiredCluster {
             sent!(|there, kind, name, uid| there.delete(&kind, namespace.as_deref(), &name, &uid)),
         )
     }
+
+    fn act_as<'a>(&'a self, _: &'a Account<'a>) -> Answer<'a, Acting> {
+        Box::pin(std::future::ready(Err(unfenced())))
+    }
+
+    fn may<'a>(&'a self, _: &'a Right<'a>) -> Answer<'a, bool> {
+        Box::pin(std::future::ready(Err(unfenced())))
+    }
+}
+
+/// No fence stands in these incidents: sites without one are what the simulation is about.
+fn unfenced() -> WorldError {
+    WorldError::new(ErrorKind::Rejected, "wire", "no accounts of epochs are had here")
 }
 
 /// A mirror at the other end of a process's wire.
