@@ -1,5 +1,7 @@
 //! What the machine does to a run: its disk is full, and two processes begin the same failover at once. No lab.
 
+#![expect(clippy::print_stdout, reason = "what a test could not try is said")]
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 

@@ -4,11 +4,6 @@
 //! `make test` breaks a few requests of each sort, chosen by a seed that is printed; `LIFEBOAT_CHAOS=all` breaks
 //! every changing request in every way (`make torture`).
 
-#![expect(
-    clippy::print_stdout,
-    reason = "the seed and what each round took are for people who look"
-)]
-
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -174,7 +169,7 @@ impl Stage {
     }
 
     /// The rounds: which request is broken, and how.
-    fn rounds(&self, changes: usize) -> Vec<(usize, &'static str)> {
+    fn rounds(changes: usize) -> Vec<(usize, &'static str)> {
         if std::env::var("LIFEBOAT_CHAOS").is_ok_and(|word| word == "all") {
             let all = |fault: &&'static str| (1..=changes).map(|nth| (nth, *fault)).collect::<Vec<_>>();
             return FAULTS.iter().flat_map(all).collect();
@@ -301,12 +296,12 @@ fn a_restore_of_which_any_request_is_broken_ends_whole_and_makes_nothing_twice()
     let changes = stage.changes(|| drop(restore("shop-whole")));
     let whole = made(&lab, "shop-whole");
     assert!(whole.len() >= 10, "{whole:?}");
-    for (round, (nth, fault)) in stage.rounds(changes).into_iter().enumerate() {
+    for (round, (nth, fault)) in Stage::rounds(changes).into_iter().enumerate() {
         let namespace = format!("shop-{round}");
         let nth_text = nth.to_string();
         let mut how = String::new();
         let met = stage.through(&["--fault", fault, "--nth", &nth_text, "--times", "1"], || {
-            how = restore(&namespace)
+            how = restore(&namespace);
         });
         let broken: Vec<&Value> = met.iter().filter(|one| !one["fault"].is_null()).collect();
         println!("{fault} of change {nth}: {how}");
@@ -343,11 +338,11 @@ fn a_drill_of_which_any_request_is_broken_leaves_nothing_and_nobody_else_is_touc
     let stage = Stage::site(&lab, "west");
     let drill = || lab.lifeboat(&["drill", "playbooks/shop"]).output().unwrap();
     let changes = stage.changes(|| assert_eq!(drill().status.code(), Some(0)));
-    for (nth, fault) in stage.rounds(changes) {
+    for (nth, fault) in Stage::rounds(changes) {
         let nth_text = nth.to_string();
         let mut ended = None;
         let met = stage.through(&["--fault", fault, "--nth", &nth_text, "--times", "1"], || {
-            ended = Some(drill())
+            ended = Some(drill());
         });
         let ended = ended.unwrap();
         let said = one_line(&ended.stderr);
@@ -403,12 +398,12 @@ fn a_backup_of_which_any_write_is_broken_is_whole_or_is_none() {
         lab.lifeboat(&args).output().unwrap()
     };
     let changes = stage.changes(|| assert_eq!(create().status.code(), Some(0)));
-    for (nth, fault) in stage.rounds(changes) {
+    for (nth, fault) in Stage::rounds(changes) {
         let before = lab.names("vault");
         let nth_text = nth.to_string();
         let mut ended = None;
         let met = stage.through(&["--fault", fault, "--nth", &nth_text, "--times", "1"], || {
-            ended = Some(create())
+            ended = Some(create());
         });
         let ended = ended.unwrap();
         let said = one_line(&ended.stderr);

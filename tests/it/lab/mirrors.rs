@@ -1,6 +1,8 @@
 //! A run whose machine is lost, on the real thing: its journal is in S3, and another machine goes on with it.
 //! Each machine has a folder and a network namespace of its own, where root is to be had.
 
+#![expect(clippy::print_stdout, reason = "what a test could not try is said")]
+
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};

@@ -229,7 +229,12 @@ fn a_last_record_torn_at_any_byte_is_written_again() {
             std::fs::write(stage.file(), &whole).unwrap();
             cut(&stage.file(), records, torn);
             let what = format!("torn after {torn} bytes of its last record");
-            assert_eq!(stage.go_on().await, calm.verdict, "{}: {what}", calm.base.name);
+            assert_eq!(
+                Box::pin(stage.go_on()).await,
+                calm.verdict,
+                "{}: {what}",
+                calm.base.name
+            );
             assert_eq!(
                 stage.deeds().len(),
                 calm.deeds.len(),

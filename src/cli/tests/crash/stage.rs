@@ -110,7 +110,7 @@ impl Stage {
         self.trap.recorded(&run.entries[0]);
         match self.carry(run).await {
             Some(verdict) => verdict,
-            None => self.go_on().await,
+            None => Box::pin(self.go_on()).await,
         }
     }
 
