@@ -16,8 +16,8 @@ use crate::world::chaos::{Breakage, Door, Fault, Met, Pick, Proxy, Upstream, Whi
 /// its clients, and commands in pods, do not work through it.
 ///
 /// Faults: drop-reply (carried out, no reply), refuse (not carried out, no reply), truncate (carried out, half a
-/// reply), stall (carried out, nothing comes), reply-<status> (carried out, answered so), answer-<status> (not
-/// carried out, answered so), hold-<seconds>s (no reply, and delivered later).
+/// reply), stall (carried out, nothing comes), `reply-<status>` (carried out, answered so), `answer-<status>` (not
+/// carried out, answered so), `hold-<seconds>s` (no reply, and delivered later).
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The real server
