@@ -26,6 +26,8 @@ pub enum Exit {
     Stopped = 8,
     /// Another process carries the run now; this one has done nothing more.
     Elsewhere = 9,
+    /// The journal could not be written: no such folder, a full disk, a failing one. Nothing was begun after that.
+    Unwritten = 10,
 }
 
 impl From<Exit> for std::process::ExitCode {

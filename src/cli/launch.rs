@@ -354,8 +354,16 @@ pub(super) fn run_error(error: &RunError) -> CommandError {
         }
         _ => {}
     }
-    CommandError::new(Exit::Broken, error.to_string())
-        .hint("nothing more was begun; `lifeboat status` shows what is known, `lifeboat resume` goes on")
+    let error = CommandError::new(broken(error), error.to_string());
+    error.hint("nothing more was begun; `lifeboat status` shows what is known, `lifeboat resume` goes on")
+}
+
+/// A disk that does not take the journal has a code of its own: whoever is woken by it looks at the disk first.
+const fn broken(error: &RunError) -> Exit {
+    match error {
+        RunError::Journal(JournalError::Io { .. } | JournalError::Poisoned { .. }) => Exit::Unwritten,
+        _ => Exit::Broken,
+    }
 }
 
 /// Why a run cannot begin.
@@ -365,7 +373,7 @@ fn begin_error(error: &RunError) -> CommandError {
             .detail("Nothing was changed.")
             .hint("a drill's plan holds the names of one sandbox; make another plan, or go on with `lifeboat resume`");
     }
-    CommandError::new(Exit::Broken, error.to_string())
+    CommandError::new(broken(error), error.to_string())
         .detail("Nothing was begun.")
         .hint("a run needs a folder for its journal: --state <folder>")
 }

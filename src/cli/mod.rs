@@ -85,7 +85,8 @@ Exit codes:
   7  recovered, but an objective was missed or not measured, or a step failed on the way;
      a service needs attention; nobody vouches for evidence
   8  a person stopped it
-  9  another process has taken the run over; this one has done nothing more";
+  9  another process has taken the run over; this one has done nothing more
+  10 the journal could not be written (a full or failing disk); nothing was begun after that";
 
 /// What every command takes.
 #[derive(Clone, Debug, Args)]

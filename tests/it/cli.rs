@@ -334,7 +334,7 @@ fn a_folder_that_cannot_hold_a_run_is_said_before_anything_is_begun() {
     let temp = tempfile::tempdir().unwrap();
     let (state, shop) = (temp.path().join("a-file"), copy_of("playbooks/shop", temp.path()));
     std::fs::write(&state, "not a folder").unwrap();
-    let said = expect(1, &state, &["protect", shop.to_str().unwrap()]);
+    let said = expect(10, &state, &["protect", shop.to_str().unwrap()]);
     assert!(said.contains("Nothing was begun."), "{said}");
     assert!(!said.contains("lifeboat resume"), "{said}");
 }

@@ -84,12 +84,15 @@ impl Dice {
     }
 }
 
-/// From `LIFEBOAT_TEST_SEED`, else from the clock; printed, so that a failure can be had again.
-pub(super) fn seed() -> u64 {
-    let given = std::env::var("LIFEBOAT_TEST_SEED")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    let seed = given.unwrap_or_else(|| u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap());
+/// `LIFEBOAT_TEST_SEED`.
+pub(super) fn asked_seed() -> Option<u64> {
+    std::env::var("LIFEBOAT_TEST_SEED").ok()?.parse().ok()
+}
+
+/// That one, else one from the clock; printed, so that a failure can be had again.
+fn seed() -> u64 {
+    let seed =
+        asked_seed().unwrap_or_else(|| u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap());
     println!("LIFEBOAT_TEST_SEED={seed}");
     seed
 }
