@@ -361,7 +361,9 @@ pub(super) fn run_error(error: &RunError) -> CommandError {
 /// A disk that does not take the journal has a code of its own: whoever is woken by it looks at the disk first.
 const fn broken(error: &RunError) -> Exit {
     match error {
-        RunError::Journal(JournalError::Io { .. } | JournalError::Poisoned { .. }) => Exit::Unwritten,
+        RunError::Journal(
+            JournalError::Io { .. } | JournalError::Inbox(_) | JournalError::Poisoned { .. },
+        ) => Exit::Unwritten,
         _ => Exit::Broken,
     }
 }

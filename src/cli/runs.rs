@@ -127,8 +127,10 @@ pub(super) fn history(folder: &Path) -> Result<History, CommandError> {
     reason = "notes beside the journal, for later commands"
 )]
 pub(super) fn remember(folder: &Path, origin: &Origin) -> Result<(), CommandError> {
-    let broken =
-        |file: &str, why: String| CommandError::new(Exit::Broken, format!("cannot write {file}: {why}"));
+    let broken = |file: &str, why: String| {
+        let message = format!("cannot write {}: {why}", folder.join(file).display());
+        CommandError::new(Exit::Unwritten, message).detail("Nothing was begun.")
+    };
     let write = |file: &str, text: &str| {
         std::fs::write(folder.join(file), text).map_err(|error| broken(file, error.to_string()))
     };

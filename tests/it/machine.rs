@@ -142,7 +142,7 @@ fn on_a_full_disk_a_run_stops_at_once_and_says_so_and_goes_on_when_there_is_room
     // Less and less room: somewhere the plan itself does not fit, and somewhere a record after it.
     let filler = disk.0.path().join("filler");
     let mut told = std::collections::BTreeMap::new();
-    for kib in (0..60).rev().step_by(4) {
+    for kib in (0..60).rev().step_by(2) {
         std::fs::write(&filler, vec![0; kib * 1024]).unwrap();
         let state = disk.0.path().join("state");
         let output = lifeboat(&state, &["drill", runbook]);
