@@ -52,6 +52,13 @@ impl CommandError {
         self
     }
 
+    /// Adds what the world's own error says that a person can do.
+    #[must_use]
+    pub fn hints_of(mut self, error: &WorldError) -> Self {
+        self.hints.extend_from_slice(&error.hints);
+        self
+    }
+
     /// All diagnostics, drawn.
     pub fn diagnostics(found: &Diagnostics, sources: &Sources, exit: Exit, colour: bool) -> Self {
         Self {

@@ -331,21 +331,15 @@ pub(super) fn run_error(error: &RunError) -> CommandError {
         }
         RunError::Denied(denied) => return mirrors::denied_error(denied),
         RunError::Overtaken(why) => {
-            let error = CommandError::new(Exit::Elsewhere, error.to_string());
-            let error = error.detail("Nothing more was begun here.");
-            return why
-                .hints
-                .iter()
-                .fold(error, |error, hint| error.hint(hint.as_str()));
+            return CommandError::new(Exit::Elsewhere, error.to_string())
+                .detail("Nothing more was begun here.")
+                .hints_of(why);
         }
         RunError::NotFenced(why) => {
-            let error = CommandError::new(Exit::Paused, error.to_string());
-            let error = error.detail("Nothing was begun.");
-            let error = why
-                .hints
-                .iter()
-                .fold(error, |error, hint| error.hint(hint.as_str()));
-            return error.hint("then `lifeboat resume` goes on");
+            return CommandError::new(Exit::Paused, error.to_string())
+                .detail("Nothing was begun.")
+                .hints_of(why)
+                .hint("then `lifeboat resume` goes on");
         }
         RunError::Superseded(_) => {
             return CommandError::new(Exit::Elsewhere, error.to_string())

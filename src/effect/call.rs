@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::{Class, Confinement, Line, Meaning, Permission, Sandbox, Symbol};
-use crate::text::{Piece, Text};
+use crate::text::Text;
 
 /// Sends one request and reads its answer; anything but the answer that is expected is a failure. Whether a
 /// request whose answer was lost, or which was answered with a 5xx, has changed anything, nobody can ask.
@@ -136,9 +136,7 @@ impl Meaning for CallHttp {
 
     /// An address that does not name the drill's namespace is somebody's production.
     fn confine(&mut self, sandbox: &Sandbox) -> Confinement {
-        let named =
-            |piece: &Piece| matches!(piece, Piece::Namespace(name) if sandbox.namespaces.contains_key(name));
-        if self.url.pieces().iter().any(named) {
+        if sandbox.leads_inside(&self.url) {
             return Confinement::Confined(vec!["is sent to the drill's own namespace".into()]);
         }
         Confinement::Refused {

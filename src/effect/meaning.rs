@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Query;
 use crate::objects::{ObjectId, builtin};
-use crate::text::Text;
+use crate::text::{Piece, Text};
 
 /// What a repeat of an effect does; decides what may happen after a lost reply.
 ///
@@ -148,6 +148,13 @@ impl Sandbox {
     /// The drill's namespace for an object, if the drill has one for it.
     pub fn inside(&self, id: &ObjectId) -> Option<&str> {
         self.namespaces.get(id.namespace.as_deref()?).map(String::as_str)
+    }
+
+    /// Whether an address names a namespace that the drill has one of its own for, so that it leads there.
+    pub fn leads_inside(&self, address: &Text) -> bool {
+        let ours =
+            |piece: &Piece| matches!(piece, Piece::Namespace(name) if self.namespaces.contains_key(name));
+        address.pieces().iter().any(ours)
     }
 
     /// What a drill makes of an effect on one object.

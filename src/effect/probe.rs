@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Class, Confinement, Line, Meaning, Permission, Sandbox, Symbol};
-use crate::text::{Piece, Text};
+use crate::text::Text;
 
 /// Asks until it was answered well several times in a row. Fails as `NotYet` while it is not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,9 +93,7 @@ impl Meaning for Probe {
 
     /// A probe that does not name the drill's namespace would look at production and prove nothing.
     fn confine(&mut self, sandbox: &Sandbox) -> Confinement {
-        let named =
-            |piece: &Piece| matches!(piece, Piece::Namespace(name) if sandbox.namespaces.contains_key(name));
-        if self.target.address().pieces().iter().any(named) {
+        if sandbox.leads_inside(self.target.address()) {
             return Confinement::Confined(vec!["looks at the drill's own namespace".into()]);
         }
         Confinement::Refused {

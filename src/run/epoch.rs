@@ -136,14 +136,7 @@ pub async fn free(fleet: &Fleet, wanted: &Wanted) -> Result<(), Denied> {
 /// Who holds a scope now, by a run that has not ended; with what mirrors said that could not be asked.
 pub async fn holder(fleet: &Fleet, scope: &str) -> (Option<Claim>, Vec<String>) {
     let known = look(fleet, scope).await;
-    let mut holds = None;
-    for claim in known.claims {
-        // Above the claim of who holds it may be those of others who came second and gave up.
-        if !has_ended(fleet, &claim).await {
-            holds = Some(claim);
-            break;
-        }
-    }
+    let holds = holding(fleet, known.claims.into_iter()).await;
     (holds, known.silent)
 }
 
@@ -283,9 +276,6 @@ async fn read(shelf: &Arc<dyn Shelf>, scope: &str, epoch: u64) -> Result<Option<
 }
 
 /// A claim stands until its run has ended; the run itself may go on, on its own machine or adopted.
-///
-/// Not only the newest one counts: above the claim of who holds the group there may be those of others who
-/// started with it, came second and gave up.
 async fn judge(fleet: &Fleet, wanted: &Wanted, claims: Vec<Claim>) -> Result<(), Denied> {
     let mut own = claims.iter().filter(|claim| claim.run == wanted.run);
     // Claims come newest first: who took the run over last has it.
@@ -295,17 +285,27 @@ async fn judge(fleet: &Fleet, wanted: &Wanted, claims: Vec<Claim>) -> Result<(),
     {
         return Err(Denied::Held(Box::new(claim.clone())));
     }
+    let others = claims.into_iter().filter(|claim| claim.run != wanted.run);
+    match holding(fleet, others).await {
+        Some(claim) => Err(Denied::Held(Box::new(claim))),
+        None => Ok(()),
+    }
+}
+
+/// The first claim, newest first, whose run has not ended: above it there may be those of others who came second and
+/// gave up.
+async fn holding(fleet: &Fleet, claims: impl Iterator<Item = Claim>) -> Option<Claim> {
     let mut ended = BTreeSet::new();
-    for claim in claims.into_iter().filter(|claim| claim.run != wanted.run) {
+    for claim in claims {
         if ended.contains(&claim.run) {
             continue;
         }
         if !has_ended(fleet, &claim).await {
-            return Err(Denied::Held(Box::new(claim)));
+            return Some(claim);
         }
         ended.insert(claim.run);
     }
-    Ok(())
+    None
 }
 
 /// Whether a run has ended: mirrors show its end, and none of those that answer goes on differently. One alone

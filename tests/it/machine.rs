@@ -8,14 +8,7 @@ use std::process::{Command, Stdio};
 use super::cli::{copy_of, expect, lifeboat};
 
 /// Races in one test; `LIFEBOAT_RACES` asks for another number (`make torture`: 100).
-const RACES: usize = 5;
-
-fn asked(name: &str, otherwise: usize) -> usize {
-    std::env::var(name)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(otherwise)
-}
+const RACES: u64 = 5;
 
 /// A runbook that asks a person, with a journal in two mirrors: its failover ends paused, and holds its epoch.
 fn place(folder: &Path) -> (String, String) {
@@ -37,7 +30,7 @@ fn place(folder: &Path) -> (String, String) {
 
 #[test]
 fn of_two_failovers_that_begin_at_once_one_holds_the_group() {
-    for race in 0..asked("LIFEBOAT_RACES", RACES) {
+    for race in 0..super::asked("LIFEBOAT_RACES").unwrap_or(RACES) {
         let folder = tempfile::tempdir().unwrap();
         let (sites, runbook) = place(folder.path());
         expect(
@@ -78,7 +71,7 @@ fn of_two_failovers_that_begin_at_once_one_holds_the_group() {
 }
 
 /// By the mirrors' own folders: every mirror names the same holder of every epoch that two of them know.
-fn one_winner_of_each_epoch(folder: &Path, race: usize) {
+fn one_winner_of_each_epoch(folder: &Path, race: u64) {
     let epochs = |store: &str| {
         let found = Command::new("find")
             .arg(folder)

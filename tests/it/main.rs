@@ -7,6 +7,11 @@
     reason = "tests read files, and a test that cannot go on should say where"
 )]
 
+/// A number that the environment asks for; `make torture` does.
+fn asked(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
 mod archive;
 mod backups;
 mod cli;

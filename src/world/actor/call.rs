@@ -13,13 +13,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::World;
+use super::command::{OUTPUT_MAX, beginning};
 use super::probe::{known, quoted};
 use crate::effect::{Attempt, Body, CallHttp, ErrorKind, Receipt, WorldError};
 use crate::text::Millis;
 use crate::world::port::{Outgoing, Page};
-
-/// Of an answer's body, so much becomes an output: later steps and the report show it.
-const OUTPUT_MAX: usize = 4 * 1024;
 
 /// Of a file that holds a token. Signed tokens have one or two KiB; what is larger is another file.
 const TOKEN_MAX: u64 = 16 * 1024;
@@ -147,16 +145,12 @@ fn judge(effect: &CallHttp, url: &str, page: &Page) -> Result<Receipt, WorldErro
 }
 
 fn receipt(page: &Page) -> Receipt {
-    let body = page.body.trim_end_matches(['\r', '\n']);
-    let mut end = body.len().min(OUTPUT_MAX);
-    while !body.is_char_boundary(end) {
-        end -= 1;
-    }
+    let (body, cut) = beginning(page.body.as_bytes());
     let mut receipt = Receipt {
         summary: format!("answered {}", page.status),
         ..Receipt::default()
     };
-    if end < body.len() {
+    if cut {
         receipt.warnings.push(format!(
             "the answer has more than {OUTPUT_MAX} bytes; the rest is not kept"
         ));
@@ -164,7 +158,7 @@ fn receipt(page: &Page) -> Receipt {
     receipt
         .outputs
         .insert("status".to_owned(), page.status.to_string());
-    receipt.outputs.insert("body".to_owned(), body[..end].to_owned());
+    receipt.outputs.insert("body".to_owned(), body);
     receipt
 }
 

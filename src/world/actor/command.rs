@@ -15,8 +15,8 @@ use super::site::Site;
 use crate::effect::{Attempt, ErrorKind, Receipt, RunCommand, WorldError};
 use crate::world::port::{Command, Executed};
 
-/// Of what it printed, so much becomes an output: later steps and the report show it.
-const OUTPUT_MAX: usize = 4 * 1024;
+/// Of what a program or an address said, so much becomes an output: later steps and the report show it.
+pub(super) const OUTPUT_MAX: usize = 4 * 1024;
 
 /// Of its complaints, so many lines say what went wrong.
 const COMPLAINT_LINES: usize = 5;
@@ -96,8 +96,8 @@ fn receipt(pod: &str, done: &Executed) -> Receipt {
     receipt
 }
 
-/// The beginning of what was printed, as text, and whether there is more.
-fn beginning(printed: &[u8]) -> (String, bool) {
+/// The beginning of what was said, as text without its last line break, and whether there is more.
+pub(super) fn beginning(printed: &[u8]) -> (String, bool) {
     let all = String::from_utf8_lossy(printed);
     let all = all.trim_end_matches(['\r', '\n']);
     let mut end = all.len().min(OUTPUT_MAX);

@@ -225,20 +225,11 @@ impl Proxy {
         (*counted, breakage.of(*counted))
     }
 
-    async fn pass(&self, taken: &Taken, mut met: Met) -> Result<Reply, HangUp> {
-        let answer = self.send(taken, &mut met).await;
-        (self.told)(&met);
-        match answer {
-            Ok(answer) => Ok(whole(answer)),
-            // The caller sees what it would see without the proxy: a connection that breaks.
-            Err(error) => {
-                tracing::warn!(error = %transport::innermost(&error), path = taken.path, "no answer from the server");
-                Err(HangUp)
-            }
-        }
+    async fn pass(&self, taken: &Taken, met: Met) -> Result<Reply, HangUp> {
+        self.carried_out(taken, met).await.map(whole)
     }
 
-    async fn spoil(&self, fault: Fault, taken: Taken, mut met: Met) -> Result<Reply, HangUp> {
+    async fn spoil(&self, fault: Fault, taken: Taken, met: Met) -> Result<Reply, HangUp> {
         match fault {
             Fault::Refuse => {
                 (self.told)(&met);
@@ -255,38 +246,33 @@ impl Proxy {
                 }));
                 Err(HangUp)
             }
-            Fault::DropReply | Fault::ReplyWith(_) | Fault::Truncate | Fault::Stall => {
-                let answer = self.send(&taken, &mut met).await;
-                (self.told)(&met);
-                let answer = answer.map_err(|_| HangUp)?;
-                match fault {
-                    Fault::ReplyWith(status) => {
-                        // To its end: the change is then surely carried out.
-                        let _ = answer.bytes().await;
-                        Ok(spoken(status))
-                    }
-                    Fault::Truncate => Ok(half(answer).await),
-                    Fault::Stall => std::future::pending().await,
-                    _ => {
-                        let _ = answer.bytes().await;
-                        Err(HangUp)
-                    }
-                }
+            Fault::DropReply => {
+                to_its_end(self.carried_out(&taken, met).await?).await;
+                Err(HangUp)
+            }
+            Fault::ReplyWith(status) => {
+                to_its_end(self.carried_out(&taken, met).await?).await;
+                Ok(spoken(status))
+            }
+            Fault::Truncate => Ok(half(self.carried_out(&taken, met).await?).await),
+            Fault::Stall => {
+                let _unread = self.carried_out(&taken, met).await?;
+                std::future::pending().await
             }
         }
     }
 
-    async fn deliver_after(&self, time: Duration, taken: &Taken, mut met: Met) {
+    async fn deliver_after(&self, time: Duration, taken: &Taken, met: Met) {
         #[expect(clippy::disallowed_methods, reason = "to wait is what was asked for")]
         tokio::time::sleep(time).await;
-        let answer = self.send(taken, &mut met).await;
-        (self.told)(&met);
-        if let Ok(answer) = answer {
-            let _ = answer.bytes().await;
+        if let Ok(answer) = self.carried_out(taken, met).await {
+            to_its_end(answer).await;
         }
     }
 
-    async fn send(&self, taken: &Taken, met: &mut Met) -> Result<reqwest::Response, reqwest::Error> {
+    /// The server's answer, which is told. Without one the caller sees what it would see without the proxy: a
+    /// connection that breaks.
+    async fn carried_out(&self, taken: &Taken, mut met: Met) -> Result<reqwest::Response, HangUp> {
         let url = format!("{}{}", self.upstream.url, taken.path);
         let request = self
             .upstream
@@ -296,8 +282,17 @@ impl Proxy {
             .body(taken.body.clone());
         let answer = request.send().await;
         met.status = answer.as_ref().ok().map(|answer| answer.status().as_u16());
-        answer
+        (self.told)(&met);
+        answer.map_err(|error| {
+            tracing::warn!(error = %transport::innermost(&error), path = taken.path, "no answer from the server");
+            HangUp
+        })
     }
+}
+
+/// Reads an answer that nobody wants, so that what it answers is surely carried out.
+async fn to_its_end(answer: reqwest::Response) {
+    let _ = answer.bytes().await;
 }
 
 /// The whole request; `None`: it is too large, or broke off.

@@ -89,10 +89,15 @@ impl Epochs {
     }
 }
 
+/// What a policy's note says, whatever the policy compares with.
+pub(super) fn noted(policy: &Value) -> Option<BTreeMap<String, Known>> {
+    let text = policy["metadata"]["annotations"][RECORD].as_str()?;
+    serde_json::from_str(text).ok()
+}
+
 /// The epochs of a policy, if it compares with what its note says.
 fn recorded(policy: &Value) -> Option<BTreeMap<String, Known>> {
-    let text = policy["metadata"]["annotations"][RECORD].as_str()?;
-    let known = serde_json::from_str(text).ok()?;
+    let known = noted(policy)?;
     (policy["spec"]["variables"] == variables(&known)).then_some(known)
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::epochs::{Epochs, Known, TRIES};
-use super::names::{POLICY, RECORD, WITNESS, can_fence};
+use super::epochs::{self, Epochs, Known, TRIES};
+use super::names::{POLICY, WITNESS, can_fence};
 use super::objects::{Piece, is_ours, kind, pieces, with_epochs};
 use super::place::{Found, find};
 use super::proof::Witness;
@@ -107,15 +107,11 @@ async fn noted(base: &dyn Cluster) -> Result<Option<(BTreeMap<String, Known>, St
         Err(error) if error.kind == ErrorKind::NotFound => None,
         found => found?,
     };
-    let known = |policy: &Value| {
-        let text = policy["metadata"]["annotations"][RECORD].as_str()?;
-        serde_json::from_str(text).ok()
-    };
     let version = |policy: &Value| policy["metadata"]["resourceVersion"].as_str().map(str::to_owned);
     // A note that cannot be read is written anew: then the next claim says which epoch it is.
     Ok(found.map(|policy| {
         (
-            known(&policy).unwrap_or_default(),
+            epochs::noted(&policy).unwrap_or_default(),
             version(&policy).unwrap_or_default(),
         )
     }))

@@ -32,12 +32,33 @@ pub use install::{groups, install, manifests, titles, uninstall};
 pub use names::NAMESPACE;
 pub use standing::Standing;
 
-#[cfg(all(test, feature = "kube"))]
+#[cfg(test)]
 pub(super) mod testing {
-    //! What tests against a real server need of the fence's insides.
+    //! What the fence's own tests and those against a real server share, and what the latter need of its insides.
 
+    #[cfg(feature = "kube")]
     pub(in crate::world) use super::names::{NAMESPACE, OVER, account};
+    #[cfg(feature = "kube")]
     pub(in crate::world) use super::objects::role_binding;
+
+    use crate::run::{Claim, Operator, RunId};
+
+    /// An epoch of a group, held by Anna.
+    pub(in crate::world) fn claim(group: &str, epoch: u64) -> Claim {
+        Claim {
+            epoch,
+            nonce: format!("nonce-{group}-{epoch}"),
+            run: RunId(format!("{group}-f-{epoch}")),
+            plan: serde_json::from_value("0".repeat(64).into()).unwrap(),
+            group: group.to_owned(),
+            operator: Operator {
+                name: "anna".into(),
+                host: "desk".into(),
+                pid: 7,
+            },
+            at: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
 }
 
 use std::collections::BTreeMap;

@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 
 use super::names::{AT, NAMESPACE, OVER, POLICY, PREFIX, UNKNOWN, account, parse};
 use super::objects::kind;
+use super::testing::claim;
 use super::{Fences, Standing, groups, install, uninstall};
 use crate::effect::{ErrorKind, WorldError};
 use crate::objects::builtin;
-use crate::run::{Claim, Operator, RunId};
+use crate::run::Claim;
 use crate::world::port::Cluster;
 use crate::world::sim::{Admission, Asked, Embedded, Objects, SimCluster};
 
@@ -171,22 +172,6 @@ impl Rig {
         let mut desk = self.desk.lock().unwrap();
         desk.cached = epochs;
         desk.lag = requests;
-    }
-}
-
-fn claim(group: &str, epoch: u64) -> Claim {
-    Claim {
-        epoch,
-        nonce: format!("nonce-{group}-{epoch}"),
-        run: RunId(format!("{group}-f-{epoch}")),
-        plan: serde_json::from_value(json!("0".repeat(64))).unwrap(),
-        group: group.to_owned(),
-        operator: Operator {
-            name: "anna".into(),
-            host: "desk".into(),
-            pid: 7,
-        },
-        at: jiff::Timestamp::UNIX_EPOCH,
     }
 }
 

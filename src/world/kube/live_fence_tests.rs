@@ -20,8 +20,7 @@ use super::call::{Call, Reply};
 use super::wire::Wire;
 use crate::effect::ErrorKind;
 use crate::objects::builtin;
-use crate::run::{Claim, Operator, RunId};
-use crate::world::fence::testing::{NAMESPACE, OVER, account, role_binding};
+use crate::world::fence::testing::{NAMESPACE, OVER, account, claim, role_binding};
 use crate::world::fence::{Fences, Standing, install};
 use crate::world::lab::{Lab, fresh};
 use crate::world::port::{Account, Cluster};
@@ -35,22 +34,6 @@ struct Stage {
     base: Arc<dyn Cluster>,
     /// Of its own, and also the name of its namespace.
     group: String,
-}
-
-fn claim(group: &str, epoch: u64) -> Claim {
-    Claim {
-        epoch,
-        nonce: format!("{group}-{epoch}"),
-        run: RunId(format!("{group}-f-{epoch}")),
-        plan: serde_json::from_value(json!("0".repeat(64))).unwrap(),
-        group: group.to_owned(),
-        operator: Operator {
-            name: "anna".into(),
-            host: "desk".into(),
-            pid: 7,
-        },
-        at: jiff::Timestamp::UNIX_EPOCH,
-    }
 }
 
 impl Stage {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::audit::Log;
-use super::killed::{Dice, asked_seed};
+use super::killed::Dice;
 use super::{Lab, one_line};
 
 /// Ways to break a request that tell the caller too little, or something wrong.
@@ -147,25 +147,34 @@ impl Stage {
         }
     }
 
-    /// Does something while the proxy breaks what it is told to; what it met.
-    fn through(&self, breakage: &[&str], work: impl FnOnce()) -> Vec<Value> {
+    /// Does something while the proxy breaks what it is told to; what came of it, and what it met.
+    fn through<T>(&self, breakage: &[&str], work: impl FnOnce() -> T) -> (T, Vec<Value>) {
         let more: Vec<&str> = self.more.iter().map(String::as_str).collect();
         let proxy = Proxy::start(&self.to, &[&more[..], breakage].concat());
         std::fs::write(&self.file, self.right.replace(&self.to, &proxy.url)).unwrap();
-        work();
+        let done = work();
         let mut met = Vec::new();
         if breakage.iter().any(|word| word.starts_with("hold-")) {
             met = proxy.wait_for_the_held();
         }
         met.extend(proxy.end());
         std::fs::write(&self.file, &self.right).unwrap();
-        met
+        (done, met)
+    }
+
+    /// Does something of which one changing request is broken, and surely is.
+    fn broken<T>(&self, (nth, fault): (usize, &str), work: impl FnOnce() -> T) -> T {
+        let nth = nth.to_string();
+        let (done, met) = self.through(&["--fault", fault, "--nth", &nth, "--times", "1"], work);
+        let broken = met.iter().filter(|one| !one["fault"].is_null()).count();
+        assert_eq!(broken, 1, "{fault} {nth}: {met:?}");
+        done
     }
 
     /// How many changing requests the work takes when nothing is broken.
     fn changes(&self, work: impl FnOnce()) -> usize {
         let never = ["--fault", "refuse", "--times", "0"];
-        let met = self.through(&never, work);
+        let ((), met) = self.through(&never, work);
         let counted = met.iter().filter(|one| one["number"].as_u64() > Some(0)).count();
         assert!(counted >= 3, "nothing went through the proxy: {met:?}");
         counted
@@ -177,7 +186,7 @@ impl Stage {
             let all = |fault: &&'static str| (1..=changes).map(|nth| (nth, *fault)).collect::<Vec<_>>();
             return FAULTS.iter().flat_map(all).collect();
         }
-        let mut dice = Dice(asked_seed().unwrap_or(SEED));
+        let mut dice = Dice(crate::asked("LIFEBOAT_TEST_SEED").unwrap_or(SEED));
         let mut some = |fault: &'static str| {
             let nth = usize::try_from(dice.below(changes as u64)).unwrap() + 1;
             (nth, fault)
@@ -301,14 +310,8 @@ fn a_restore_of_which_any_request_is_broken_ends_whole_and_makes_nothing_twice()
     assert!(whole.len() >= 10, "{whole:?}");
     for (round, (nth, fault)) in Stage::rounds(changes).into_iter().enumerate() {
         let namespace = format!("shop-{round}");
-        let nth_text = nth.to_string();
-        let mut how = String::new();
-        let met = stage.through(&["--fault", fault, "--nth", &nth_text, "--times", "1"], || {
-            how = restore(&namespace);
-        });
-        let broken: Vec<&Value> = met.iter().filter(|one| !one["fault"].is_null()).collect();
+        let how = stage.broken((nth, fault), || restore(&namespace));
         println!("{fault} of change {nth}: {how}");
-        assert_eq!(broken.len(), 1, "{fault} {nth}: {met:?}");
         let objects = made(&lab, &namespace);
         let twice: Vec<_> = objects.iter().filter(|(_, count)| **count > 1).collect();
         assert!(twice.is_empty(), "{fault} {nth}: made twice: {twice:?}");
@@ -342,18 +345,9 @@ fn a_drill_of_which_any_request_is_broken_leaves_nothing_and_nobody_else_is_touc
     let drill = || lab.lifeboat(&["drill", "playbooks/shop"]).output().unwrap();
     let changes = stage.changes(|| assert_eq!(drill().status.code(), Some(0)));
     for (nth, fault) in Stage::rounds(changes) {
-        let nth_text = nth.to_string();
-        let mut ended = None;
-        let met = stage.through(&["--fault", fault, "--nth", &nth_text, "--times", "1"], || {
-            ended = Some(drill());
-        });
-        let ended = ended.unwrap();
+        let ended = stage.broken((nth, fault), drill);
         let said = one_line(&ended.stderr);
         println!("{fault} of change {nth}: {:?}", ended.status.code());
-        assert!(
-            met.iter().any(|one| !one["fault"].is_null()),
-            "{fault} {nth}: {met:?}"
-        );
         // A server that says no once is believed, and the drill fails; a lost reply is looked after.
         let refused = matches!(fault, "answer-409" | "answer-401");
         let right = ended.status.code() == Some(0) || refused && ended.status.code() == Some(3);
@@ -403,19 +397,10 @@ fn a_backup_of_which_any_write_is_broken_is_whole_or_is_none() {
     let changes = stage.changes(|| assert_eq!(create().status.code(), Some(0)));
     for (nth, fault) in Stage::rounds(changes) {
         let before = lab.names("vault");
-        let nth_text = nth.to_string();
-        let mut ended = None;
-        let met = stage.through(&["--fault", fault, "--nth", &nth_text, "--times", "1"], || {
-            ended = Some(create());
-        });
-        let ended = ended.unwrap();
+        let ended = stage.broken((nth, fault), create);
         let said = one_line(&ended.stderr);
         let code = ended.status.code();
         println!("{fault} of change {nth}: {code:?}");
-        assert!(
-            met.iter().any(|one| !one["fault"].is_null()),
-            "{fault} {nth}: {met:?}"
-        );
         let shelf = lab.shelf("vault");
         let new = shelf["backups"].as_array().unwrap().iter();
         let new: Vec<&Value> = new

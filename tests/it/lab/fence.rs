@@ -20,14 +20,6 @@ const PLACES: &[&str] = &[
     "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
 ];
 
-/// The lab's inventory with a mirrored journal: without one a run has no epoch.
-fn mirror(lab: &Lab) {
-    let file = lab.dir().join("sites.yaml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let journal = "  journal: { mirrors: [vault, local] }\n";
-    std::fs::write(&file, format!("{}\n{journal}", text.trim_end())).unwrap();
-}
-
 fn names(lab: &Lab, site: &str) -> Vec<String> {
     let mut all = Vec::new();
     for place in PLACES {
@@ -54,7 +46,7 @@ fn said(lab: &Lab, code: i32, args: &[&str]) -> String {
 )]
 fn a_fence_is_installed_tried_and_taken_away_without_a_trace() {
     let lab = Lab::start();
-    mirror(&lab);
+    lab.mirror_journals_in("vault, local");
     lab.expect(0, &["protect", SHOP]);
     let before = names(&lab, "east");
     let open = said(&lab, 0, &["plan", SHOP, "--mode", "failover"]);
@@ -208,7 +200,7 @@ fn proved(lab: &Lab, site: &str, epoch: u64) -> jiff::Timestamp {
 )]
 fn the_old_process_of_an_adopted_run_halts_and_no_change_of_its_epoch_is_accepted_after_the_proof() {
     let lab = Lab::start();
-    mirror(&lab);
+    lab.mirror_journals_in("vault, local");
     lab.expect(0, &["protect", SHOP]);
     for site in ["east", "west"] {
         lab.expect(0, &["fence", "install", "--site", site]);

@@ -26,10 +26,7 @@ const IN_FLIGHT: usize = 48;
 const KILLS: usize = 20;
 
 fn kills() -> usize {
-    let asked = std::env::var("LIFEBOAT_KILLS")
-        .ok()
-        .and_then(|text| text.parse().ok());
-    asked.unwrap_or(KILLS)
+    crate::asked("LIFEBOAT_KILLS").map_or(KILLS, |kills| usize::try_from(kills).unwrap())
 }
 
 /// What can be known of a restore while it runs: how many changes of it were answered so far.
@@ -84,15 +81,10 @@ impl Dice {
     }
 }
 
-/// `LIFEBOAT_TEST_SEED`.
-pub(super) fn asked_seed() -> Option<u64> {
-    std::env::var("LIFEBOAT_TEST_SEED").ok()?.parse().ok()
-}
-
-/// That one, else one from the clock; printed, so that a failure can be had again.
+/// `LIFEBOAT_TEST_SEED`, else one from the clock; printed, so that a failure can be had again.
 fn seed() -> u64 {
-    let seed =
-        asked_seed().unwrap_or_else(|| u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap());
+    let seed = crate::asked("LIFEBOAT_TEST_SEED")
+        .unwrap_or_else(|| u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap());
     println!("LIFEBOAT_TEST_SEED={seed}");
     seed
 }

@@ -157,14 +157,6 @@ fn signal(machine: &Child, name: &str) {
     assert!(sent.success(), "kill {name} {group}");
 }
 
-/// The lab's inventory with a mirrored journal, in two S3 servers.
-fn mirror(lab: &Lab) {
-    let file = lab.dir().join("sites.yaml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let journal = "  journal: { mirrors: [vault, second] }\n";
-    std::fs::write(&file, format!("{}\n{journal}", text.trim_end())).unwrap();
-}
-
 /// What the S3 server has on its disk: read without lifeboat and without S3.
 fn objects(lab: &Lab, run: &str) -> Vec<u8> {
     let bucket = lab.dir().join("vault/objects/acme-vault");
@@ -204,7 +196,7 @@ fn done_once(lab: &Lab) {
 #[ignore = "needs the lab: make test"]
 fn a_failover_whose_machine_is_lost_is_completed_from_the_mirror_and_nothing_is_done_twice() {
     let lab = Lab::start_with_both_stores();
-    mirror(&lab);
+    lab.mirror_journals_in("vault, second");
     let (first, second) = (Machine::new(&lab, "first"), Machine::new(&lab, "second-machine"));
     first.expect(0, &["protect", SHOP]);
     let mut child = first.begin();
@@ -249,7 +241,7 @@ fn a_failover_whose_machine_is_lost_is_completed_from_the_mirror_and_nothing_is_
 #[ignore = "needs the lab: make test"]
 fn a_machine_that_slept_while_its_run_was_adopted_begins_nothing_more() {
     let lab = Lab::start_with_both_stores();
-    mirror(&lab);
+    lab.mirror_journals_in("vault, second");
     let (first, second) = (Machine::new(&lab, "first"), Machine::new(&lab, "second-machine"));
     first.expect(0, &["protect", SHOP]);
     let mut child = first.begin();

@@ -136,6 +136,14 @@ impl Lab {
         self.folder.path().join("state")
     }
 
+    /// From here on its inventory names mirrors of the journal; without them a run has no epoch.
+    pub(crate) fn mirror_journals_in(&self, stores: &str) {
+        let file = self.dir().join("sites.yaml");
+        let text = std::fs::read_to_string(&file).unwrap();
+        let journal = format!("  journal: {{ mirrors: [{stores}] }}\n");
+        std::fs::write(&file, format!("{}\n{journal}", text.trim_end())).unwrap();
+    }
+
     /// A fact of `lab.json`.
     pub(crate) fn fact(&self, pointer: &str) -> &Value {
         self.facts
