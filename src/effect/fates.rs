@@ -13,15 +13,14 @@ use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
 use super::seen::{Fate, FateOf};
-use crate::objects::{Names, ObjectId};
+use crate::objects::{Names, ObjectIds};
 
 /// What would become of each object, in the order of restoring.
 #[derive(Clone, Default)]
 pub struct Fates {
-    /// API versions, kinds, namespaces and reasons.
-    common: Names,
-    /// The names of all objects, one after the other.
-    names: String,
+    ids: ObjectIds,
+    reasons: Names,
+    /// As many as there are objects.
     rows: Vec<Row>,
     /// Whose fields are changed; the rows say how many of these are theirs.
     losers: Vec<String>,
@@ -29,14 +28,8 @@ pub struct Fates {
 
 #[derive(Clone, Copy)]
 struct Row {
-    /// Where the object's name ends in the text of all names. It begins where the one before ends.
-    end: usize,
-    /// Where its losers end, likewise.
+    /// Where its losers end. They begin where those of the one before end.
     losers_end: u32,
-    api_version: u32,
-    kind: u32,
-    /// `None` for cluster-scoped objects.
-    namespace: Option<u32>,
     why: u32,
     fate: Fate,
 }
@@ -44,16 +37,12 @@ struct Row {
 impl Fates {
     /// Adds one at the end.
     pub fn push(&mut self, one: FateOf) {
-        self.names.push_str(&one.id.name);
+        self.ids.push(&one.id);
         self.losers.extend(one.takes_from);
         self.rows.push(Row {
-            end: self.names.len(),
             // Whose fields are changed is a handful per object, and objects are at most a million.
             losers_end: u32::try_from(self.losers.len()).unwrap_or(u32::MAX),
-            api_version: self.common.number(&one.id.api_version),
-            kind: self.common.number(&one.id.kind),
-            namespace: one.id.namespace.map(|name| self.common.number(&name)),
-            why: self.common.number(&one.why),
+            why: self.reasons.number(&one.why),
             fate: one.fate,
         });
     }
@@ -81,18 +70,12 @@ impl Fates {
     fn get(&self, at: usize) -> Option<FateOf> {
         let row = self.rows.get(at)?;
         let before = at.checked_sub(1).and_then(|at| self.rows.get(at));
-        let (from, losers_from) = before.map_or((0, 0), |row| (row.end, row.losers_end));
-        let text = |number| self.common.text(number).to_owned();
+        let losers_from = before.map_or(0, |row| row.losers_end);
         let losers = self.losers.get(losers_from as usize..row.losers_end as usize);
         Some(FateOf {
             fate: row.fate,
-            id: ObjectId {
-                api_version: text(row.api_version),
-                kind: text(row.kind),
-                namespace: row.namespace.map(text),
-                name: self.names.get(from..row.end)?.to_owned(),
-            },
-            why: text(row.why),
+            id: self.ids.get(at)?,
+            why: self.reasons.text(row.why).to_owned(),
             takes_from: losers?.to_vec(),
         })
     }
@@ -153,6 +136,7 @@ impl<'de> Visitor<'de> for Each {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::objects::ObjectId;
 
     fn fate(fate: Fate, namespace: Option<&str>, name: &str, from: &[&str]) -> FateOf {
         FateOf {

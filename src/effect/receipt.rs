@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Effect, Query, Seen, WorldError};
-use crate::objects::Made;
+use crate::objects::Roster;
 
 /// May look. The planner gets this and nothing more.
 pub trait Observer: Send + Sync {
@@ -86,11 +86,11 @@ pub struct Receipt {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub outputs: BTreeMap<String, String>,
     /// Objects that this effect made, by uid: one side of the ledger.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub created: Vec<Made>,
+    #[serde(skip_serializing_if = "Roster::is_empty")]
+    pub created: Roster,
     /// Objects that this effect deleted, by uid: the other side.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub deleted: Vec<Made>,
+    #[serde(skip_serializing_if = "Roster::is_empty")]
+    pub deleted: Roster,
     /// What was deliberately not done, each with its reason.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<String>,

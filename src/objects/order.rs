@@ -25,8 +25,9 @@ use petgraph::algo::{kosaraju_scc, toposort};
 use petgraph::graph::{DiGraph, NodeIndex};
 use serde_json::Value;
 
+use super::names::Names;
 use super::needers::Needers;
-use super::outline::{Handle, Names, Outline, Role};
+use super::outline::{Handle, Outline, Role};
 
 /// The order of restoring. Numbers are positions in the slice that was ordered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,13 +48,15 @@ pub fn restore_order(objects: &[Value]) -> Order {
         .iter()
         .map(|object| Outline::of(object, &mut names))
         .collect();
-    outline_order(&outlines, &names, &[])
+    outline_order(outlines, &names, &[])
 }
 
 /// The same of objects that are not at hand; `names` are those of the outlines. `declared` are pairs of
-/// positions: the first object comes before the second because somebody said so.
-pub fn outline_order(outlines: &[Outline], names: &Names, declared: &[(usize, usize)]) -> Order {
-    let mut graph = Needs::of(outlines, names, declared);
+/// positions: the first object comes before the second because somebody said so. The outlines are taken
+/// and not borrowed: they are in nobody's way while the graph is walked.
+pub fn outline_order(outlines: Vec<Outline>, names: &Names, declared: &[(usize, usize)]) -> Order {
+    let mut graph = Needs::of(&outlines, names, declared);
+    drop(outlines);
     let tangles = graph.untangle();
     Order {
         waves: graph.waves(),

@@ -1,49 +1,11 @@
 //! What the order of restoring has to know of an object: a hundred bytes or two, so that it can be
 //! known of all objects of a backup while the objects themselves stay in the archive.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use super::json::{group, group_kind, list, name, pod_template, text};
+use super::names::Names;
 use super::references::{Key, bound_accounts, converter, namespace, references};
-
-/// Texts by number, each kept once: the names in a backup repeat a lot.
-#[derive(Clone, Debug, Default)]
-pub struct Names {
-    numbers: BTreeMap<Arc<str>, u32>,
-    texts: Vec<Arc<str>>,
-}
-
-impl Names {
-    /// The number of a text; the same text has the same number.
-    pub fn number(&mut self, text: &str) -> u32 {
-        if let Some(known) = self.numbers.get(text) {
-            return *known;
-        }
-        // Four thousand million names do not fit into memory.
-        let number = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
-        let text: Arc<str> = text.into();
-        self.numbers.insert(text.clone(), number);
-        self.texts.push(text);
-        number
-    }
-
-    /// The text of a number of this collection.
-    pub fn text(&self, number: u32) -> &str {
-        self.texts.get(number as usize).map_or("", |text| text)
-    }
-
-    /// For every number its place in the order of the texts.
-    pub(super) fn ranks(&self) -> Vec<u32> {
-        let mut ranks = vec![0; self.texts.len()];
-        for (&number, rank) in self.numbers.values().zip(0..) {
-            ranks[number as usize] = rank;
-        }
-        ranks
-    }
-}
 
 /// An object as others name it, in numbers of [`Names`]: no version, because references and objects
 /// may use different ones.

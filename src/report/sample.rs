@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::effect::*;
-use crate::objects::{Made, ObjectId};
+use crate::objects::{Made, ObjectId, Roster};
 use crate::plan::{Digest, LeftOut, Part, Plan, PlannedStep, Sighting, Subject, Warning};
 use crate::run::{Answer, Beginning, Entry, Event, Operator, Outcome, Phase, RunId, Verdict};
 use crate::runbook::{Mode, Objectives, Owner, Policy};
@@ -321,7 +321,7 @@ pub(crate) fn said(summary: &str) -> Receipt {
     }
 }
 
-pub(crate) fn made(prefix: &str, n: usize) -> Vec<Made> {
+pub(crate) fn made(prefix: &str, n: usize) -> Roster {
     let one = |at| Made {
         id: object("ConfigMap", Some(NAMESPACE), &format!("{prefix}-{at}")),
         uid: format!("{prefix}-{at:04}-9f1b-4e0a-9c7e"),
@@ -337,8 +337,8 @@ fn namespace() -> Made {
 }
 
 fn walls() -> Receipt {
-    let mut created = vec![namespace()];
-    created.extend(made("policy", 2));
+    let mut created = Roster::from_iter([namespace()]);
+    created.extend(made("policy", 2).iter());
     Receipt {
         created,
         ..said("1 namespace, closed to the outside")
@@ -357,8 +357,8 @@ fn restored() -> Receipt {
 
 fn gone(extra: usize) -> Receipt {
     let mut deleted = walls().created;
-    deleted.extend(made("shop", 31));
-    deleted.extend(made("endpoints", extra));
+    deleted.extend(made("shop", 31).iter());
+    deleted.extend(made("endpoints", extra).iter());
     Receipt {
         deleted,
         ..said("shop-drill-4k2 is gone")
@@ -523,10 +523,10 @@ pub(crate) fn hostile() -> Vec<Entry> {
     let mut tape = Tape::begin(plan, "shop-d-bad");
     let error = WorldError::new(ErrorKind::Rejected, HOSTILE, HOSTILE).hint(HOSTILE);
     let receipt = Receipt {
-        created: vec![Made {
+        created: Roster::from_iter([Made {
             id: object(HOSTILE, Some(HOSTILE), HOSTILE),
             uid: HOSTILE.into(),
-        }],
+        }]),
         warnings: vec![HOSTILE.into()],
         ..said(HOSTILE)
     };

@@ -17,7 +17,7 @@ use super::AttemptResult;
 use super::fold::Fold;
 use super::step::{StepReport, StepState};
 use crate::effect::{Class, Effect, Symbol};
-use crate::objects::Made;
+use crate::objects::{Made, Roster};
 
 /// Created against deleted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,8 +68,8 @@ impl Ledger {
         for step in steps {
             for (_, attempt) in step.attempts() {
                 if let AttemptResult::Performed { receipt } = &attempt.result {
-                    created.extend(receipt.created.iter().map(|made| (&made.uid, (made, &step.name))));
-                    deleted.extend(receipt.deleted.iter().map(|made| (&made.uid, made)));
+                    created.extend(placed(&receipt.created).map(|(uid, at)| (uid, (at, &step.name))));
+                    deleted.extend(placed(&receipt.deleted));
                 }
             }
         }
@@ -87,12 +87,13 @@ impl Ledger {
         let walls: BTreeSet<&str> = walls
             .flat_map(|sandbox| sandbox.namespaces.values().map(String::as_str))
             .collect();
-        for (_, (made, step)) in created.iter().filter(|(uid, _)| !deleted.contains_key(**uid)) {
-            if torn_down && is_within(&walls, made) {
-                ledger.gone_unlisted.push((*made).clone());
+        let kept = created.iter().filter(|(uid, _)| !deleted.contains_key(*uid));
+        for (made, step) in kept.filter_map(|(_, (place, step))| Some((place.made()?, step))) {
+            if torn_down && is_within(&walls, &made) {
+                ledger.gone_unlisted.push(made);
             } else {
                 ledger.left_behind.push(Left {
-                    object: (*made).clone(),
+                    object: made,
                     step: (*step).clone(),
                 });
             }
@@ -101,14 +102,33 @@ impl Ledger {
         ledger
             .left_behind
             .sort_by_cached_key(|left| (left.object.id.kind != "Namespace", left.object.clone()));
-        let extra = deleted.iter().filter(|(uid, _)| !created.contains_key(**uid));
-        ledger.extra_deleted = extra.map(|(_, made)| (*made).clone()).collect();
+        let extra = deleted.iter().filter(|(uid, _)| !created.contains_key(*uid));
+        ledger.extra_deleted = extra.filter_map(|(_, place)| place.made()).collect();
         ledger.extra_deleted.sort();
         if !torn_down {
             ledger.uncertain = uncertain(steps);
         }
         ledger
     }
+}
+
+/// Where an object stands in a receipt.
+#[derive(Clone, Copy)]
+struct Spot<'a> {
+    roster: &'a Roster,
+    at: usize,
+}
+
+impl Spot<'_> {
+    fn made(&self) -> Option<Made> {
+        self.roster.get(self.at)
+    }
+}
+
+/// All objects of a receipt by uid.
+fn placed(roster: &Roster) -> impl Iterator<Item = (&str, Spot<'_>)> {
+    let places = (0..).map(move |at| Spot { roster, at });
+    roster.uids().zip(places)
 }
 
 /// Whether an object is one of these namespaces, or in one of them.

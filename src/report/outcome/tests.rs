@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::effect::{ErrorKind, Receipt, WorldError};
+use crate::objects::Roster;
 use crate::plan::Part;
 use crate::report::sample::{self, Tape};
 use crate::run::{Event, Outcome};
@@ -159,11 +160,12 @@ fn what_went_with_its_namespace_is_not_left_behind_though_its_list_was_lost() {
             created: sample::made("inside", 3),
             ..sample::said("3 created")
         };
-        let mut elsewhere = Receipt {
-            created: sample::made("outside", 1),
+        let mut outside = sample::made("outside", 1).get(0).unwrap();
+        outside.id.namespace = Some("payments".into());
+        let elsewhere = Receipt {
+            created: Roster::from_iter([outside]),
             ..sample::said("1 created")
         };
-        elsewhere.created[0].id.namespace = Some("payments".into());
         tape.ok(0, 400, 0, sample::said("walls"))
             .ok(500, 600, 2, restored)
             .ok(600, 700, 3, elsewhere)

@@ -220,10 +220,10 @@ impl Journal {
                 prev: head,
                 event: event.clone(),
             };
-            let line = serde_json::to_vec(&entry)
+            let from = bytes.len();
+            serde_json::to_writer(&mut bytes, &entry)
                 .map_err(|error| JournalError::io("write", path, std::io::Error::other(error)))?;
-            head = digest(&line);
-            bytes.extend_from_slice(&line);
+            head = digest(&bytes[from..]);
             bytes.push(b'\n');
             entries.push(entry);
         }

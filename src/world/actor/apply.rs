@@ -3,6 +3,7 @@
 use super::World;
 use super::marks::{has_key, made, stamp_key, text};
 use crate::effect::{Apply, Attempt, Receipt, WorldError};
+use crate::objects::Roster;
 
 impl World {
     pub(super) async fn apply(&self, effect: &Apply, attempt: &Attempt) -> Result<Receipt, WorldError> {
@@ -29,7 +30,7 @@ impl World {
             created: if applied.created || ours {
                 made(&applied.object).into_iter().collect()
             } else {
-                Vec::new()
+                Roster::default()
             },
             ..Receipt::default()
         })

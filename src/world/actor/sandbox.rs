@@ -6,7 +6,7 @@ use super::World;
 use super::marks::{has_run, label, made, stamp_key, stamp_run};
 use super::site::Site;
 use crate::effect::{Attempt, ErrorKind, OpenSandbox, Receipt, Resolution, Sandbox, WorldError};
-use crate::objects::{DRILL_LABEL, ObjectId, WALL_NAME, drill_namespace, wall};
+use crate::objects::{DRILL_LABEL, ObjectId, Roster, WALL_NAME, drill_namespace, wall};
 
 impl World {
     pub(super) async fn open_sandbox(
@@ -19,7 +19,7 @@ impl World {
         for namespace in sandbox.namespaces.values() {
             refuse_foreign(&site, sandbox, namespace, attempt).await?;
         }
-        let mut created = Vec::new();
+        let mut created = Roster::default();
         for namespace in sandbox.namespaces.values() {
             for mut object in objects(sandbox, namespace) {
                 stamp_run(&mut object, attempt);
@@ -37,7 +37,7 @@ impl World {
         attempt: &Attempt,
     ) -> Result<Resolution, WorldError> {
         let site = self.site(&effect.sandbox.site)?;
-        let mut created = Vec::new();
+        let mut created = Roster::default();
         for namespace in effect.sandbox.namespaces.values() {
             for object in objects(&effect.sandbox, namespace) {
                 let Some(id) = ObjectId::of(&object) else { continue };
@@ -59,7 +59,7 @@ fn objects(sandbox: &Sandbox, namespace: &str) -> [Value; 2] {
     ]
 }
 
-fn opened(sandbox: &Sandbox, created: Vec<crate::objects::Made>) -> Receipt {
+fn opened(sandbox: &Sandbox, created: Roster) -> Receipt {
     let names: Vec<&str> = sandbox.namespaces.values().map(String::as_str).collect();
     Receipt {
         summary: format!("{} made, each with NetworkPolicy {WALL_NAME}", names.join(", ")),

@@ -137,7 +137,7 @@ pub(super) async fn delete(site: &Site<'_>, index: &Index, done: &mut Done) -> R
             .delete_unchanged(&one.kind, namespace, &id.name, &one.made.uid, &one.version)
             .await;
         match deleted {
-            Ok(true) => done.deleted.push(one.made.clone()),
+            Ok(true) => done.deleted.push(&one.made),
             Ok(false) => {}
             Err(error) => failed.push(Failed {
                 id: id.clone(),

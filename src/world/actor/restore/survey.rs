@@ -358,7 +358,8 @@ impl<'a> Survey<'a> {
         self.judge_unserved();
         self.index.said = unmet(self.effect, &self.resources);
         let pairs = declared::pairs(&self.wishes, &mut self.index);
-        let mut order = outline_order(&self.outlines, &self.index.names, &pairs);
+        let outlines = std::mem::take(&mut self.outlines);
+        let mut order = outline_order(outlines, &self.index.names, &pairs);
         declared::say_circles(&pairs, &order, &mut self.index);
         let idle = self.idle();
         for wave in &mut order.waves {

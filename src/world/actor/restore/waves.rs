@@ -22,7 +22,7 @@ use super::prepare::Fitter;
 use super::stream::{arriving, stream};
 use crate::archive::Archived;
 use crate::effect::{ErrorKind, WorldError};
-use crate::objects::Made;
+use crate::objects::Roster;
 use crate::text::Millis;
 use crate::world::actor::marks::counted;
 use crate::world::actor::pace::{Look, Work, until_limit};
@@ -38,12 +38,12 @@ const SAID_EVERY: usize = 1000;
 #[derive(Default)]
 pub(super) struct Done {
     /// The ledger: made by this restore, in this or an earlier attempt.
-    pub(super) created: Vec<Made>,
+    pub(super) created: Roster,
     pub(super) updated: usize,
     pub(super) kept: usize,
     /// How many were deleted and made again: they are in both ledgers.
     pub(super) replaced: usize,
-    pub(super) deleted: Vec<Made>,
+    pub(super) deleted: Roster,
     /// How many objects a request was sent for, with success.
     sent: usize,
     /// What people should know of single objects.
@@ -118,7 +118,7 @@ impl Waves<'_> {
     fn count_untouched(&self, wave: &[usize], done: &mut Done) {
         for &at in wave.iter().filter(|at| !self.index.is_to_do(**at)) {
             match self.index.earlier(at) {
-                Some(made) => done.created.push(made),
+                Some(made) => done.created.push(&made),
                 None => done.kept += 1,
             }
         }
@@ -347,8 +347,8 @@ impl Done {
             }
             Outcome::Replaced(both) => {
                 self.replaced += 1;
-                self.deleted.push(both.0);
-                self.created.push(both.1);
+                self.deleted.push(&both.0);
+                self.created.push(&both.1);
             }
             Outcome::Kept(told) => {
                 self.kept += 1;

@@ -241,7 +241,7 @@ async fn what_came_after_the_plan_is_not_pruned() {
     stage.west().seed([&extra(2), &extra(3)]).expect("seeded");
     let receipt = stage.done("prune", restore(effect)).await;
     insta::assert_snapshot!(receipt.summary, @"shop-2026-11-22t220001z: 1 pruned, 15 kept, 7 skipped");
-    assert_eq!(receipt.deleted[0].id.name, "extra-1");
+    assert_eq!(receipt.deleted.get(0).unwrap().id.name, "extra-1");
     insta::assert_snapshot!(receipt.warnings.join("\n"), @"not in the backup and not shown by the plan, so left as it is: ConfigMap shop/extra-2, ConfigMap shop/extra-3");
     let there = |name: &str| {
         stage
@@ -258,7 +258,7 @@ async fn nothing_is_pruned_that_no_plan_could_show() {
     stage.west().seed([&extra(1)]).expect("seeded");
     let unshown = existing(&name, Existing::Prune);
     let receipt = stage.done("prune", restore(unshown)).await;
-    assert_eq!(receipt.deleted, []);
+    assert!(receipt.deleted.is_empty());
     insta::assert_snapshot!(receipt.warnings.join("\n"), @"not in the backup, which was still to be made when the plan was shown, so left as it is: ConfigMap shop/extra-1");
 }
 

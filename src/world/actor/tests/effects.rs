@@ -275,8 +275,8 @@ async fn a_failed_job_says_how_its_container_ended() {
 async fn a_long_job_name_leaves_room_for_the_run() {
     let stage = Stage::new();
     let receipt = stage.done("m", job(&"m".repeat(80))).await;
-    assert_eq!(receipt.created[0].id.name.len(), 63);
-    assert!(receipt.created[0].id.name.ends_with("-shop-d-4k2"));
+    assert_eq!(receipt.created.get(0).unwrap().id.name.len(), 63);
+    assert!(receipt.created.get(0).unwrap().id.name.ends_with("-shop-d-4k2"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use crate::archive::Keys;
 use crate::effect::{
     BackupName, BackupObjects, BackupSeen, ClusterScoped, Existing, RestoreObjects, RestorePreview, Selection,
 };
-use crate::objects::Made;
+use crate::objects::Roster;
 use crate::text::Text;
 
 pub(super) fn selection() -> Selection {
@@ -77,8 +77,8 @@ pub(super) fn with_platform(stage: Stage) -> Stage {
     stage
 }
 
-pub(super) fn uids(made: &[Made]) -> BTreeSet<&str> {
-    made.iter().map(|one| one.uid.as_str()).collect()
+pub(super) fn uids(made: &Roster) -> BTreeSet<&str> {
+    made.uids().collect()
 }
 
 pub(super) async fn seen(stage: &Stage, backup: BackupName) -> Option<BackupSeen> {

@@ -17,8 +17,8 @@ fn close() -> Effect {
     })
 }
 
-fn uids(made: &[crate::objects::Made]) -> Vec<&str> {
-    made.iter().map(|one| one.uid.as_str()).collect()
+fn uids(made: &crate::objects::Roster) -> Vec<&str> {
+    made.uids().collect()
 }
 
 /// Something of the drill itself, besides its walls.
@@ -139,7 +139,7 @@ async fn half_of_it_may_be_gone_and_replies_may_be_lost() {
         fault("west", "delete", "Namespace", 2, FaultError::LostReplyAfterCommit),
     ]);
     let closed = stage.done("close", close()).await;
-    let namespace = &opened.created[0];
+    let namespace = opened.created.get(0).unwrap();
     assert!(uids(&closed.deleted).contains(&namespace.uid.as_str()));
     assert!(
         stage
