@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Plan;
-use crate::text::sha256_hex;
+use crate::text::sha256_hex_of;
 
 /// SHA-256 of a plan's JSON, as 64 hex digits.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -16,8 +16,8 @@ impl Digest {
     /// The digest of a plan. Field order is that of the types, map order that of the names, so
     /// equal plans have equal bytes.
     pub fn of(plan: &Plan) -> Self {
-        let bytes = serde_json::to_vec(plan).unwrap_or_default();
-        Self(sha256_hex(&bytes))
+        // Nothing in a plan is refused by JSON: its maps have names as keys.
+        Self(sha256_hex_of(plan).unwrap_or_default())
     }
 
     /// All of it.

@@ -34,7 +34,7 @@ pub(crate) use conform::{format, noun, types};
 pub use de::from_node;
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use duration::{Millis, Period};
-pub use hash::{hex, sha256_hex};
+pub use hash::{hex, sha256_hex, sha256_hex_of};
 pub use name::is_name;
 pub use nearest::{closest, quote};
 pub use node::{Key, Node, NodeValue};

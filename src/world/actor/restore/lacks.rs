@@ -375,9 +375,10 @@ fn outside(whole: &str, limits: &Limits, defaults: &Defaults, room: &Room) -> Op
     let mut users = Users::default();
     let (mut first, mut refuses) = (None, false);
     for load in &room.loads {
-        let pods = pod_spec(&load.now).and_then(|spec| limits.refuses_pod(spec, defaults));
+        let now = load.now.value();
+        let pods = pod_spec(&now).and_then(|spec| limits.refuses_pod(spec, defaults));
         let claim = (load.id.kind == "PersistentVolumeClaim")
-            .then(|| limits.refuses_claim(&load.now))
+            .then(|| limits.refuses_claim(&now))
             .flatten();
         if let Some(why) = pods.or(claim) {
             users.note(&load.id);
