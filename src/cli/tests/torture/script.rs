@@ -220,6 +220,7 @@ fn whole(steps: Vec<PlannedStep>) -> Plan {
             people: BTreeMap::new(),
             digest: String::new(),
             recovery: None,
+            approvals: crate::runbook::Approvals::default(),
         },
         mode: Mode::Failover,
         roles: [("active", "east"), ("standby", "west")]
