@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::plan::Saved;
+use super::preflight::{self, Before};
 use super::start::{self, Consent};
-use super::{CommandError, Exit, Settings, context, launch, world};
+use super::{CommandError, Exit, Settings, context, launch, output, world};
 use crate::plan::{self, Change, Digest, Plan};
 
 /// Perform a saved plan, exactly as it was shown, or refuse because the world has changed
@@ -33,15 +34,16 @@ async fn perform(arguments: Arguments, settings: &Settings) -> Result<Exit, Comm
     if !changes.is_empty() {
         return Err(stale(&arguments.file, &changes));
     }
-    start::consent(&saved.plan, &arguments.consent)?;
-    launch::begin(
-        saved.plan,
-        &documents.origin,
-        world,
-        &arguments.options,
-        &settings,
-    )
-    .await
+    let mut options = arguments.options.clone();
+    let before = if start::asks(&saved.plan) {
+        let before = preflight::look(&saved.plan, &world, &documents.sites);
+        output::patiently("looking at everything once more", before).await
+    } else {
+        Before::default()
+    };
+    let remark = start::decide(&saved.plan, &before, (&world, &arguments.consent), &settings).await?;
+    options.remark(remark);
+    launch::begin(saved.plan, &documents.origin, world, &options, &settings).await
 }
 
 /// Reads a saved plan; a file that was edited is not the plan that was shown.
