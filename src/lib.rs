@@ -51,6 +51,8 @@
 //! - **RTO**, **RPO**: recovery time and recovery point objective: how long, and how much data.
 //! - **consistent point**: the moment whose state a backup holds.
 
+#![forbid(unsafe_code)]
+
 pub mod archive;
 pub mod cli;
 pub mod effect;
