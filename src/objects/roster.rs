@@ -77,7 +77,8 @@ impl ObjectIds {
 /// Objects that were made or deleted.
 #[derive(Clone, Default)]
 pub struct Roster {
-    ids: ObjectIds,
+    /// Boxed: most receipts name one object or none, and a receipt is handed on by value.
+    ids: Box<ObjectIds>,
     /// All uids, one after the other.
     uids: String,
     /// Where each uid ends.
