@@ -51,6 +51,7 @@ codes! {
     BAD_MIRROR = "L037": "A store cannot mirror journals: it is named twice, or this machine cannot read back what it writes there.";
     NEEDS_FINALLY = "L038": "A step needs one that runs at the end of the run (`finally`), when nothing else begins any more.";
     IDLE_PIN = "L039": "A pin names a site or a store that the inventory does not have, so it protects nothing.";
+    NOT_FENCED = "L050": "A step restores for production on the standby, or sends customers there, and in that recovery nothing before it stops the active side and holds it stopped, and nobody accepts that both sides may write. What two sides write cannot be put together again.";
     NO_OWNER = "L101": "The runbook has no owner: nobody knows whom to call.";
     NO_RTO = "L102": "The runbook has no recovery time objective: no run can meet or miss it.";
     NO_RPO = "L103": "The runbook has no recovery point objective: nobody has said how much data may be lost.";
@@ -59,6 +60,7 @@ codes! {
     ONE_RECIPIENT = "L106": "A store is sealed for one recipient only. Whoever loses that key loses every backup in it.";
     MAJORITY_OF_TWO = "L107": "More than half of two mirrors is both: while one of them does not answer, nothing is begun.";
     MIRRORS_WITH_SITE = "L108": "Every mirror of the journal lies inside the failure domain of one site: the disaster that takes the site takes the way to go on.";
+    STILL_HELD = "L111": "A failover fences the active side, and a failback leads back there: as long as nothing lets it go, its API server refuses every pod of what is restored.";
 }
 
 #[cfg(test)]
