@@ -296,12 +296,14 @@ pub(super) async fn end(summary: &report::Summary, fleet: Option<&Fleet>, settin
     let Some(declared) = summary.declared.as_ref().filter(|_| recovered) else {
         return;
     };
-    // An ended run may be looked at often; it ends its incident once.
+    // An ended run may be looked at often; it ends its incident once. Whether that was done is known here; that it was
+    // declared may be known in the mirrors alone.
     let here = Incidents::of(&settings.state).read(&summary.subject.name);
-    let stands = here.is_ok_and(|notices| {
-        run::standing(&notices).is_some_and(|incident| incident.declared.id == declared.id)
-    });
-    if !stands {
+    let is_end = |notice: &Notice| match &notice.what {
+        Happened::Recovered { id, .. } | Happened::Withdrawn { id, .. } => *id == declared.id,
+        Happened::Declared(_) | Happened::TakenUp { .. } => false,
+    };
+    if !here.is_ok_and(|notices| !notices.iter().any(is_end)) {
         return;
     }
     let what = Happened::Recovered {
