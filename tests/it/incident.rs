@@ -256,7 +256,7 @@ fn a_person_decides_by_one_card_that_comes_after_the_plan_and_before_the_questio
         at("  east stopped step stop-active stops east, and says whether that is proved."),
         at("  May approve  incident-commander (anna, ben)."),
         at("error: the target is \"west standby\", and \"east standby\" was given"),
-        at("Nothing was changed."),
+        at("was given\nNothing was changed."),
     ];
     assert!(order.is_sorted(), "{order:?}\n{said}");
     assert_eq!(files(&place.state().join("runs")), 1, "only the backup was a run");
