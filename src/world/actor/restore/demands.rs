@@ -73,19 +73,25 @@ impl Slim {
 impl Load {
     /// How much more than before it is.
     pub(super) fn usage(&self, defaults: &Defaults) -> Usage {
-        let mut usage = Usage::of(&self.kind, &self.now.value(), defaults);
-        if let Some(before) = &self.before {
-            let before = Usage::of(&self.kind, &before.value(), defaults);
-            add_amounts(&mut usage.own, &before.own, true);
-            add_amounts(&mut usage.pods, &before.pods, true);
-        }
-        usage
+        let before = self.before.as_ref().map(Slim::value);
+        growth(&self.kind, &self.now.value(), before.as_ref(), defaults)
     }
 
     /// The server would refuse it itself, and not only its pods.
     pub(super) fn is_refused(&self) -> bool {
         self.before.is_none() && (is_pod(&self.id) || self.id.kind == "PersistentVolumeClaim")
     }
+}
+
+/// How much more an object asks for than what was there before.
+fn growth(kind: &ApiKind, now: &Value, before: Option<&Value>, defaults: &Defaults) -> Usage {
+    let mut usage = Usage::of(kind, now, defaults);
+    if let Some(before) = before {
+        let before = Usage::of(kind, before, defaults);
+        add_amounts(&mut usage.own, &before.own, true);
+        add_amounts(&mut usage.pods, &before.pods, true);
+    }
+    usage
 }
 
 /// What is asked of one namespace.
@@ -129,19 +135,18 @@ impl Demands {
         };
         let room = self.rooms.entry(namespace.clone()).or_default();
         let now = slim(object);
-        let has_more = now.get("spec").is_some();
-        let load = Load {
-            id: id.clone(),
-            kind: kind.clone(),
-            now: Slim::of(&now),
-            before: judged.object.as_ref().map(|before| Slim::of(&slim(before))),
-        };
+        let before = judged.object.as_ref().map(slim);
         match kind.resource().as_str() {
             "resourcequotas" => drop(room.quotas.insert(id.name.clone(), Quota::of(object))),
             "limitranges" => drop(room.limits.insert(id.name.clone(), Limits::all_of(object))),
-            _ if has_more => room.loads.push(load),
+            _ if now.get("spec").is_some() => room.loads.push(Load {
+                id: id.clone(),
+                kind: kind.clone(),
+                now: Slim::of(&now),
+                before: before.as_ref().map(Slim::of),
+            }),
             _ => {
-                let usage = load.usage(&Defaults::default());
+                let usage = growth(kind, &now, before.as_ref(), &Defaults::default());
                 add_amounts(&mut room.own, &usage.own, false);
             }
         }

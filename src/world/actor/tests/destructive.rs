@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::kit::*;
 use super::*;
 use crate::effect::{Confinement, Existing, Fate, Meaning as _, RestoreObjects};
+use crate::objects::Roster;
 
 fn existing(name: &str, existing: Existing) -> RestoreObjects {
     RestoreObjects {
@@ -258,7 +259,7 @@ async fn nothing_is_pruned_that_no_plan_could_show() {
     stage.west().seed([&extra(1)]).expect("seeded");
     let unshown = existing(&name, Existing::Prune);
     let receipt = stage.done("prune", restore(unshown)).await;
-    assert!(receipt.deleted.is_empty());
+    assert_eq!(receipt.deleted, Roster::default());
     insta::assert_snapshot!(receipt.warnings.join("\n"), @"not in the backup, which was still to be made when the plan was shown, so left as it is: ConfigMap shop/extra-1");
 }
 
