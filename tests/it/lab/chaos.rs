@@ -4,8 +4,11 @@
 //! `make test` breaks one request in each way, always the same ones; `LIFEBOAT_TEST_SEED` chooses others, and
 //! `LIFEBOAT_CHAOS=all` breaks every changing request in every way (`make torture`).
 
+mod takeover;
+
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -69,21 +72,18 @@ impl Proxy {
         }
     }
 
-    /// What it met until a held request was delivered.
+    /// What it met until a held request was delivered; where none was held, it is waited for in vain.
     fn wait_for_the_held(&self) -> Vec<Value> {
         let mut met = Vec::new();
-        loop {
-            let line = self
-                .lines
-                .recv_timeout(Duration::from_secs(30))
-                .expect("it is delivered");
+        while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(10)) {
             let one: Value = serde_json::from_str(&line).unwrap();
             let held = !one["fault"].is_null();
             met.push(one);
             if held {
-                return met;
+                break;
             }
         }
+        met
     }
 
     /// Ends it; every request that it met since.
@@ -164,11 +164,18 @@ impl Stage {
 
     /// Does something of which one changing request is broken, and surely is.
     fn broken<T>(&self, (nth, fault): (usize, &str), work: impl FnOnce() -> T) -> T {
+        let (done, broken) = self.maybe_broken((nth, fault), work);
+        assert!(broken, "{fault} {nth}: there was no such change");
+        done
+    }
+
+    /// The same where there may be fewer changes than that; whether one was broken.
+    fn maybe_broken<T>(&self, (nth, fault): (usize, &str), work: impl FnOnce() -> T) -> (T, bool) {
         let nth = nth.to_string();
         let (done, met) = self.through(&["--fault", fault, "--nth", &nth, "--times", "1"], work);
         let broken = met.iter().filter(|one| !one["fault"].is_null()).count();
-        assert_eq!(broken, 1, "{fault} {nth}: {met:?}");
-        done
+        assert!(broken <= 1, "{fault} {nth}: {met:?}");
+        (done, broken == 1)
     }
 
     /// How many changing requests the work takes when nothing is broken.
@@ -201,14 +208,19 @@ impl Stage {
 /// A command that may end unfinished is gone on with until it is done: first by itself, then as its words say.
 /// Gives back how.
 fn to_its_end(lab: &Lab, args: &[&str], run: &str, step: &str) -> String {
-    let output = lab.lifeboat(args).output().unwrap();
+    to_its_end_on(lab, &lab.state(), args, run, step)
+}
+
+/// The same on a machine of another state.
+fn to_its_end_on(lab: &Lab, state: &Path, args: &[&str], run: &str, step: &str) -> String {
+    let output = lab.lifeboat_on(state, args).output().unwrap();
     // Where nothing proves health, RTO is not measured: 7.
     let done = |code: Option<i32>| matches!(code, Some(0 | 7));
     if done(output.status.code()) {
         return "by itself".to_owned();
     }
     let mut said = one_line(&output.stderr);
-    let name = newest_run(lab, run);
+    let name = newest_run_in(state, run);
     for attempt in [
         &["resume", &name][..],
         &[
@@ -221,7 +233,7 @@ fn to_its_end(lab: &Lab, args: &[&str], run: &str, step: &str) -> String {
             "broken on purpose",
         ],
     ] {
-        let output = lab.lifeboat(attempt).output().unwrap();
+        let output = lab.lifeboat_on(state, attempt).output().unwrap();
         // An order to a run that nobody carries is kept for whoever resumes it.
         if attempt[0] == "retry" && output.status.success() {
             continue;
@@ -236,7 +248,7 @@ fn to_its_end(lab: &Lab, args: &[&str], run: &str, step: &str) -> String {
             one_line(&output.stderr)
         );
     }
-    let output = lab.lifeboat(&["resume", &name]).output().unwrap();
+    let output = lab.lifeboat_on(state, &["resume", &name]).output().unwrap();
     assert!(
         done(output.status.code()),
         "{args:?} does not end: {said}\n{:?} {}",
@@ -246,8 +258,8 @@ fn to_its_end(lab: &Lab, args: &[&str], run: &str, step: &str) -> String {
     format!("retry after: {said}")
 }
 
-fn newest_run(lab: &Lab, begins: &str) -> String {
-    let runs = std::fs::read_dir(lab.state().join("runs")).unwrap();
+fn newest_run_in(state: &Path, begins: &str) -> String {
+    let runs = std::fs::read_dir(state.join("runs")).unwrap();
     let named = runs
         .map(|entry| entry.unwrap())
         .filter(|entry| entry.file_name().to_string_lossy().starts_with(begins));

@@ -1,0 +1,177 @@
+//! Failovers whose requests are broken, and adoptions whose claims are.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::{Stage, to_its_end_on};
+use crate::lab::Lab;
+use crate::lab::audit::Log;
+
+const WEB_OF_EAST: &str = "/apis/apps/v1/namespaces/shop/deployments/web";
+
+/// A failover of the shop into a namespace of its own, so that rounds do not meet.
+fn runbook(lab: &Lab, name: &str) -> String {
+    let folder = lab.dir().join(name);
+    std::fs::create_dir_all(&folder).unwrap();
+    let text = format!(
+        "apiVersion: lifeboat.dev/v1alpha1
+kind: Runbook
+metadata: {{ name: {name} }}
+spec:
+  title: The shop as {name}
+  summary: Moves the shop while requests are broken.
+  owner: {{ team: commerce, contact: on-call@acme.example }}
+  objectives: {{ rto: 30m, rpo: 1d }}
+  roles: {{ active: east, standby: west }}
+  steps:
+    - name: stop-active
+      scale: {{ site: active, namespace: shop, selector: {{ app: web }}, replicas: 0 }}
+    - name: restore
+      needs: [stop-active]
+      restore: {{ site: standby, from: vault, namespaces: [shop], map: {{ namespaces: {{ shop: {name} }} }} }}
+      retry: {{ attempts: 3, backoff: 1s }}
+    - name: web-up
+      needs: [restore]
+      wait: {{ site: standby, for: deployment/web, namespace: {name}, condition: available, replicas: 3 }}
+    - name: answers
+      needs: [web-up]
+      probe: {{ http: \"${{sites.standby.front}}/{name}/healthz\", expect: {{ status: 200, body: ok }}, interval: 500ms }}
+"
+    );
+    let path = folder.join("runbook.yaml");
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// Serves at `east` again, as before a round.
+fn start_east(lab: &Lab) {
+    let mut web = lab.ask("east", "GET", WEB_OF_EAST, None).unwrap();
+    web["spec"]["replicas"] = json!(3);
+    lab.ask("east", "PUT", WEB_OF_EAST, Some(&web)).unwrap();
+}
+
+/// By the API servers: every object of the namespace was made once, and the active side was stopped by one
+/// change since `before`.
+fn is_done_once(lab: &Lab, name: &str, before: usize, what: &str) {
+    let objects = super::made(lab, name);
+    assert!(
+        objects.len() >= 10,
+        "{what}: the oracle reads the wrong place: {objects:?}"
+    );
+    let twice: Vec<_> = objects.iter().filter(|(_, count)| **count > 1).collect();
+    assert!(twice.is_empty(), "{what}: made twice: {twice:?}");
+    let log = lab.audit("east");
+    let stops: Vec<String> = log.changes().into_iter().skip(before).map(Log::line).collect();
+    assert_eq!(stops.len(), 1, "{what}: {stops:#?}");
+    let web = format!("/apis/apps/v1/namespaces/{name}/deployments/web");
+    let web = lab.ask("west", "GET", &web, None).unwrap();
+    assert_eq!(web.pointer("/status/readyReplicas"), Some(&json!(3)), "{what}");
+}
+
+#[test]
+#[ignore = "needs the lab: make test"]
+fn a_failover_of_which_any_request_is_broken_is_carried_to_its_end_and_does_nothing_twice() {
+    let lab = Lab::start();
+    lab.backed_up("vault", &[]);
+    let stage = Stage::site(&lab, "west");
+    let failover = |name: &str| -> String {
+        let runbook = runbook(&lab, name);
+        let args = ["failover", &runbook, "--confirm", "west standby"];
+        to_its_end_on(&lab, &lab.state(), &args, &format!("{name}-f-"), "restore")
+    };
+    let before = lab.audit("east").changes().len();
+    let changes = stage.changes(|| drop(failover("shop-whole")));
+    is_done_once(&lab, "shop-whole", before, "unbroken");
+    for (round, (nth, fault)) in Stage::rounds(changes).into_iter().enumerate() {
+        start_east(&lab);
+        let name = format!("shop-{round}");
+        let before = lab.audit("east").changes().len();
+        let how = stage.broken((nth, fault), || failover(&name));
+        println!("{fault} of change {nth}: {how}");
+        is_done_once(&lab, &name, before, &format!("{fault} {nth} {how}"));
+    }
+}
+
+/// A failover that was killed in the middle of its restore, and its machine with it. Gives back its run.
+fn lost(lab: &Lab, name: &str) -> String {
+    let runbook = runbook(lab, name);
+    let first = lab.dir().join(format!("{name}-first"));
+    let begun = lab.audit("west").changes().len();
+    let mut child = lab
+        .lifeboat_on(&first, &["failover", &runbook, "--confirm", "west standby"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let since = Instant::now();
+    while lab.audit("west").changes().len() < begun + 4 {
+        assert!(
+            since.elapsed() < Duration::from_mins(1),
+            "the failover does not begin"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let run = super::newest_run_in(&first, &format!("{name}-f-"));
+    std::fs::remove_dir_all(&first).unwrap();
+    run
+}
+
+/// What is in the store's journals of a run, by the names of its files: read without lifeboat and without S3.
+fn records(lab: &Lab, store: &str, name: &str, run: &str) -> Vec<PathBuf> {
+    let bucket = lab.dir().join(store).join("objects/acme-vault");
+    let folder = bucket
+        .join("shop/metadata/lifeboat-journal/runs")
+        .join(name)
+        .join(run);
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+#[ignore = "needs the lab: make test"]
+fn an_adoption_of_which_any_write_is_broken_takes_the_run_to_its_end_and_does_nothing_twice() {
+    let lab = Lab::start_with_both_stores();
+    lab.mirror_journals_in("vault, second");
+    lab.backed_up("vault", &[]);
+    let stage = Stage::store(&lab, "vault");
+    let adopt = |name: &str, run: &str| -> String {
+        let second = lab.dir().join(format!("{name}-second"));
+        to_its_end_on(&lab, &second, &["adopt", run], run, "restore")
+    };
+    let whole = lost(&lab, "shop-whole");
+    let changes = stage.changes(|| drop(adopt("shop-whole", &whole)));
+    for (round, (nth, fault)) in Stage::rounds(changes).into_iter().enumerate() {
+        start_east(&lab);
+        let name = format!("shop-{round}");
+        let before = lab.audit("east").changes().len();
+        let run = lost(&lab, &name);
+        // How many writes are left depends on the moment of the kill.
+        let (how, met) = stage.maybe_broken((nth, fault), || adopt(&name, &run));
+        let what = if met { "" } else { " (there was none)" };
+        println!("{fault} of write {nth}{what}: {how}");
+        is_done_once(&lab, &name, before, &format!("{fault} {nth} {how}"));
+        let journal =
+            std::fs::read(lab.dir().join(format!("{name}-second/runs/{run}/journal.jsonl"))).unwrap();
+        let stored: Vec<u8> = records(&lab, "vault", &name, &run)
+            .iter()
+            .flat_map(|file| std::fs::read(file).unwrap())
+            .collect();
+        let ended = String::from_utf8_lossy(&journal);
+        let last: Value = serde_json::from_str(ended.lines().last().unwrap()).unwrap();
+        assert!(
+            stored == journal,
+            "{fault} {nth}: the mirror is behind: {}",
+            last["event"]
+        );
+    }
+}
