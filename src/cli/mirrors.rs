@@ -292,6 +292,12 @@ pub(super) const fn holds_the_group(mode: Mode) -> bool {
     }
 }
 
+/// Whether nothing follows in a run.
+pub(super) fn has_ended(history: &History) -> bool {
+    let last = history.entries.last();
+    last.is_some_and(|entry| matches!(entry.event, Event::Finished { .. }))
+}
+
 /// Whether any process of a run has held its group.
 pub(super) fn has_claimed(history: &History) -> bool {
     history

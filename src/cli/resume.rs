@@ -108,7 +108,7 @@ pub(super) async fn level(
     };
     // A run that has ended is nobody's any more. One that never held its group has done nothing: it may try, and
     // if it may not go on, it is ended.
-    if !launch::summary(history)?.is_over() && mirrors::has_claimed(history) {
+    if !mirrors::has_ended(history) && mirrors::has_claimed(history) {
         mirrors::may_be_carried(fleet, &mirrors::wanted(begun, who, adopt)).await?;
     }
     mirrors::level(fleet, folder, begun, adopt).await

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::read::parse;
 use super::{FILE, Journal, JournalError, make_folders, private, read_file, sync_folder, take_lock};
 use crate::run::Operator;
 
@@ -80,29 +81,43 @@ fn rename(folder: &Path, file: &Path, what: &str) -> Result<PathBuf, JournalErro
 ///
 /// [`JournalError::Forked`] where neither is; [`JournalError::Held`]; [`JournalError::Io`].
 pub fn bring_up(folder: &Path, bytes: &[u8], operator: &Operator) -> Result<u64, JournalError> {
-    // Opening cuts a torn end off, of which nobody was told.
-    drop(Journal::open(folder, operator)?);
-    let _lock = take_lock(folder, operator)?;
     let file = folder.join(FILE);
-    let own = read_file(&file).map_err(|error| JournalError::io("read", &file, error))?;
-    if own.starts_with(bytes) {
+    if !file.is_file() {
+        return Err(JournalError::Missing { path: file });
+    }
+    let _lock = take_lock(folder, operator)?;
+    let all = read_file(&file).map_err(|error| JournalError::io("read", &file, error))?;
+    let end = all.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    // Of a torn end nobody was told. What a mirror holds too is good, since the mirror's was checked.
+    let own = &all[..end];
+    if !own.is_empty() && own.starts_with(bytes) {
         return Ok(0);
     }
-    let Some(more) = bytes.strip_prefix(own.as_slice()) else {
-        let lines = own
-            .split(|byte| *byte == b'\n')
-            .zip(bytes.split(|byte| *byte == b'\n'));
-        let same = lines.take_while(|(own, other)| own == other).count();
-        return Err(JournalError::Forked {
-            path: file,
-            record: same as u64,
-        });
+    let more = match bytes.strip_prefix(own) {
+        Some(more) if !own.is_empty() => more,
+        _ => return Err(differs(file, &all, bytes)),
     };
     let append = || -> std::io::Result<()> {
         let mut open = OpenOptions::new().append(true).open(&file)?;
+        open.set_len(end as u64)?;
         open.write_all(more)?;
         open.sync_all()
     };
     append().map_err(|error| JournalError::io("write", &file, error))?;
     Ok(crate::run::mirror::records(more))
+}
+
+/// Why a local journal does not go together with what a mirror holds.
+fn differs(file: PathBuf, own: &[u8], bytes: &[u8]) -> JournalError {
+    if let Err(error) = parse(&file, own) {
+        return error;
+    }
+    let lines = own
+        .split(|byte| *byte == b'\n')
+        .zip(bytes.split(|byte| *byte == b'\n'));
+    let same = lines.take_while(|(own, other)| own == other).count();
+    JournalError::Forked {
+        path: file,
+        record: same as u64,
+    }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use super::survey::{Reading, Unusable, survey};
-use super::{Head, Shelf};
+use super::survey::{Reading, Unusable, check, fetch_all};
+use super::{Head, Shelf, records};
 use crate::effect::WorldError;
 use crate::run::journal::History;
 use crate::run::{Entry, RunId};
@@ -96,20 +96,29 @@ impl Found {
 ///
 /// None holds one, or two hold different ones.
 pub async fn gather(shelves: &[Arc<dyn Shelf>], group: &str, run: &RunId) -> Result<Found, Lost> {
-    let readings = join_all(shelves.iter().map(|shelf| survey(&**shelf, group, run))).await;
+    let fetched = join_all(shelves.iter().map(|shelf| fetch_all(&**shelf, group, run))).await;
     let mut best: Option<(String, Reading)> = None;
     let mut fates = Vec::new();
-    for (shelf, reading) in shelves.iter().zip(readings) {
+    for (shelf, fetched) in shelves.iter().zip(fetched) {
         let name = shelf.name().to_owned();
-        let fate = match reading {
+        let fate = match fetched {
             Ok(None) => Fate::Holds(Head::default()),
-            Err(Unusable::Damaged(why)) => Fate::Damaged(why),
-            Err(Unusable::Unread(error)) => Fate::Unread(error),
-            Ok(Some(reading)) => {
-                let head = reading.head();
-                best = Some(longer(best, (name.clone(), reading))?);
-                Fate::Holds(head)
+            // Mostly all mirrors hold the same: what was read once need not be read again.
+            Ok(Some(bytes)) if best.as_ref().is_some_and(|(_, best)| best.bytes == bytes) => {
+                Fate::Holds(Head {
+                    records: records(&bytes),
+                    bytes: bytes.len() as u64,
+                })
             }
+            Ok(Some(bytes)) => match check(bytes, run) {
+                Ok(reading) => {
+                    let head = reading.head();
+                    best = Some(longer(best, (name.clone(), reading))?);
+                    Fate::Holds(head)
+                }
+                Err(unusable) => of_no_use(unusable),
+            },
+            Err(unusable) => of_no_use(unusable),
         };
         fates.push((name, fate));
     }
@@ -121,6 +130,13 @@ pub async fn gather(shelves: &[Arc<dyn Shelf>], group: &str, run: &RunId) -> Res
             fates,
         }),
         None => Err(Lost::Nowhere(fates)),
+    }
+}
+
+fn of_no_use(unusable: Unusable) -> Fate {
+    match unusable {
+        Unusable::Damaged(why) => Fate::Damaged(why),
+        Unusable::Unread(error) => Fate::Unread(error),
     }
 }
 

@@ -53,6 +53,16 @@ impl From<WorldError> for Unusable {
 
 /// Reads all records of a run; `None`: there are none.
 pub(super) async fn survey(shelf: &dyn Shelf, group: &str, run: &RunId) -> Result<Option<Reading>, Unusable> {
+    let bytes = fetch_all(shelf, group, run).await?;
+    bytes.map(|bytes| check(bytes, run)).transpose()
+}
+
+/// The bytes of all records of a run, with each record in its place; `None`: there are none.
+pub(super) async fn fetch_all(
+    shelf: &dyn Shelf,
+    group: &str,
+    run: &RunId,
+) -> Result<Option<Vec<u8>>, Unusable> {
     let prefix = prefix(group, run);
     let keys = within(shelf, LIST_LIMIT, shelf.keys(&prefix)).await?;
     let keys: Vec<(u64, String)> = keys
@@ -64,9 +74,7 @@ pub(super) async fn survey(shelf: &dyn Shelf, group: &str, run: &RunId) -> Resul
     }
     let fetched = stream::iter(keys.into_iter().map(|(seq, key)| fetch(shelf, seq, key)));
     let objects: Vec<(u64, Bytes)> = fetched.buffered(AT_ONCE).try_collect().await?;
-    let bytes = join(&objects).map_err(Unusable::Damaged)?;
-    let history = check(&bytes, run).map_err(Unusable::Damaged)?;
-    Ok(Some(Reading { bytes, history }))
+    join(&objects).map(Some).map_err(Unusable::Damaged)
 }
 
 /// Boxed here: a closure's future that borrows its argument would not be general enough for a stream.
@@ -99,7 +107,12 @@ fn join(objects: &[(u64, Bytes)]) -> Result<Vec<u8>, String> {
 }
 
 /// The chain, and that it is this run's own, with the plan that its digest names.
-fn check(bytes: &[u8], run: &RunId) -> Result<History, String> {
+pub(super) fn check(bytes: Vec<u8>, run: &RunId) -> Result<Reading, Unusable> {
+    let history = read(&bytes, run).map_err(Unusable::Damaged)?;
+    Ok(Reading { bytes, history })
+}
+
+fn read(bytes: &[u8], run: &RunId) -> Result<History, String> {
     let history = journal::parse(Path::new("its journal"), bytes).map_err(|error| error.to_string())?;
     match history.entries.first().map(|entry| &entry.event) {
         Some(Event::Began(begun)) if begun.run != *run => Err(format!(

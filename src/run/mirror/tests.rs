@@ -253,6 +253,9 @@ fn a_journal_that_fell_behind_its_mirrors_is_brought_up_and_a_fork_is_refused() 
     let runs = tempfile::tempdir().unwrap();
     let folder = runs.path().join(RUN);
     put_back(&folder, &lines(&all)[..2].concat(), &operator()).unwrap();
+    // The beginning of a record that nobody was told of: it makes room.
+    let torn = [&lines(&all)[..2].concat()[..], b"{\"seq\":2,"].concat();
+    std::fs::write(folder.join("journal.jsonl"), torn).unwrap();
     assert_eq!(bring_up(&folder, &all, &operator()).unwrap(), 1);
     assert_eq!(bring_up(&folder, &all, &operator()).unwrap(), 0);
     assert_eq!(bring_up(&folder, lines(&all)[0], &operator()).unwrap(), 0);
@@ -265,4 +268,9 @@ fn a_journal_that_fell_behind_its_mirrors_is_brought_up_and_a_fork_is_refused() 
         "{fork}"
     );
     assert_eq!(std::fs::read(folder.join("journal.jsonl")).unwrap(), all);
+    for (noise, why) in [(&b"noise\n"[..], "line 1"), (b"{", "holds no whole line")] {
+        std::fs::write(folder.join("journal.jsonl"), noise).unwrap();
+        let refused = bring_up(&folder, &all, &operator()).unwrap_err().to_string();
+        assert!(refused.contains(why), "damage is not a fork: {refused}");
+    }
 }
