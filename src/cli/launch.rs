@@ -12,7 +12,7 @@ use crate::plan::{Digest, Plan};
 use crate::report::{self, Ending, Reached, Summary};
 use crate::run::{
     Beginning, Ended, Entry, Event, Fleet, Head, History, JournalError, Lag, Order, Placed, QuestionPolicy,
-    Run, RunError, RunId, Timekeeper, What, Wiring, short_id,
+    Run, RunError, RunId, Timekeeper, Wanted, What, Wiring, short_id,
 };
 
 /// How a run is carried.
@@ -90,9 +90,16 @@ pub(super) async fn set_out(
     mirrors::ready(fleet, &beginning.plan, &beginning.run).await?;
     beginning.journal = Some(mirrors::places(fleet));
     let nothing = vec![Some(Head::default()); fleet.shelves.len()];
-    Ok(begin(beginning)?
-        .mirrored(fleet.clone(), nothing)
-        .claiming(wanted))
+    let run = begin(beginning)?.mirrored(fleet.clone(), nothing);
+    Ok(claiming(run, wanted))
+}
+
+/// A run that claims what it wants first. Where that is a group which others want too, its plan has to hold then: it
+/// was made before.
+pub(super) fn claiming(run: Run, wanted: Wanted) -> Run {
+    let shared = mirrors::holds_the_group(run.engine.plan().mode);
+    let run = run.claiming(wanted);
+    if shared { run.judged() } else { run }
 }
 
 /// The first line of a journal.
@@ -340,6 +347,16 @@ pub(super) fn run_error(error: &RunError) -> CommandError {
                 .detail("Nothing was begun.")
                 .hints_of(why)
                 .hint("then `lifeboat resume` goes on");
+        }
+        RunError::Stale(changes) => {
+            let error = CommandError::refused(error.to_string());
+            return changes
+                .iter()
+                .fold(error, |error, change| {
+                    error.detail(format!("  {}", report::change_line(change)))
+                })
+                .detail("Nothing was begun, and the run has ended.")
+                .hint("plan again, and look at what is different: lifeboat plan <runbook> --mode <mode>");
         }
         RunError::Superseded(_) => {
             return CommandError::new(Exit::Elsewhere, error.to_string())

@@ -123,7 +123,7 @@ pub(super) fn bound(
 ) -> Run {
     let Some(fleet) = fleet else { return run };
     let wanted = mirrors::wanted(run.engine.beginning(), who, adopt);
-    run.mirrored(fleet.clone(), held).claiming(wanted)
+    launch::claiming(run.mirrored(fleet.clone(), held), wanted)
 }
 
 /// Nothing is left to do but to give mirrors what they lack.

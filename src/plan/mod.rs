@@ -22,7 +22,7 @@ pub use compile::compile;
 pub use digest::Digest;
 pub use draft::{Look, Request};
 pub use graph::{Order, order};
-pub use stale::{Change, changes};
+pub use stale::{Change, changes, contradictions};
 
 use std::collections::BTreeMap;
 

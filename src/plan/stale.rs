@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Plan, observe};
+use super::{Plan, Sighting, observe};
 use crate::effect::{Observer, Query, RestorePreview, Seen};
 use crate::step::Observed;
 
@@ -23,17 +23,33 @@ pub struct Change {
     pub now: Seen,
 }
 
+impl Change {
+    /// Somebody answered then and does not now: whether anything has changed is not known.
+    pub const fn is_silence(&self) -> bool {
+        matches!(self.now, Seen::Unanswered(_))
+    }
+}
+
 /// Asks everything again that the plan was made from. An empty list: the plan still holds.
 pub async fn changes(plan: &Plan, observer: &dyn Observer) -> Vec<Change> {
-    let queries: BTreeSet<Query> = plan
-        .sightings
-        .iter()
-        .map(|sighting| sighting.query.clone())
-        .collect();
+    compare(plan.sightings.iter().collect(), observer).await
+}
+
+/// Asks again what decides about the plan's steps, and not how much there is of what they copy: that changes by
+/// itself at a site that serves customers.
+pub async fn contradictions(plan: &Plan, observer: &dyn Observer) -> Vec<Change> {
+    let decides = |query: &Query| !matches!(query, Query::Inventory { .. } | Query::Prefix { .. });
+    let sightings = plan.sightings.iter();
+    let deciding = sightings.filter(|sighting| matters(&sighting.query) && decides(&sighting.query));
+    compare(deciding.collect(), observer).await
+}
+
+async fn compare(sightings: Vec<&Sighting>, observer: &dyn Observer) -> Vec<Change> {
+    let queries: BTreeSet<Query> = sightings.iter().map(|sighting| sighting.query.clone()).collect();
     let mut seen = Observed::default();
     observe::ask(observer, queries, &mut seen).await;
-    plan.sightings
-        .iter()
+    sightings
+        .into_iter()
         .filter_map(|sighting| {
             let now = seen.answer(&sighting.query)?;
             (!same(&sighting.seen, now)).then(|| Change {
@@ -45,9 +61,11 @@ pub async fn changes(plan: &Plan, observer: &dyn Observer) -> Vec<Change> {
         .collect()
 }
 
-/// Whether an answer is what it was. Parts that an older lifeboat did not look at are no change.
+/// Whether an answer is what it was. Parts that an older lifeboat did not look at are no change, and silence is
+/// silence in whichever words it comes: a dead site refuses connections at one moment and times out at the next.
 fn same(then: &Seen, now: &Seen) -> bool {
     match (then, now) {
+        (Seen::Unanswered(_), Seen::Unanswered(_)) => true,
         (Seen::Restore(then), Seen::Restore(now)) if then.work.is_none() => {
             let now = RestorePreview {
                 lacks: Vec::new(),

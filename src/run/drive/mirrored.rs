@@ -4,13 +4,23 @@
 //!
 //! When mirrors fail, what is under way is not the worse for it: its outcomes are recorded here, and the
 //! mirrors get them later. To drop it would leave more in doubt than there is.
+//!
+//! ## Why a plan is compared with the world once more
+//!
+//! It was made, and perhaps read by a person, before the group was held. Whoever held it until then may have changed
+//! what the plan was made from. From the claim on nobody else of the group begins anything: so that is the moment. It
+//! comes before the fence, so that the sites are asked by whoever they were asked by when the plan was made. A run that
+//! has begun an effect is not judged: what it finds is its own work.
 
 use std::collections::BTreeMap;
+
+use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{Driver, Ended, Happened, Placed, RunError};
 use crate::effect::ErrorKind;
+use crate::plan::{Change, contradictions};
 use crate::run::epoch::{self, Claim, Denied};
 use crate::run::mirror::{NotReleased, PATIENCE, Unreleased};
 use crate::run::{Event, Order, What};
@@ -18,8 +28,20 @@ use crate::run::{Event, Order, What};
 /// Who pauses a run when nobody did.
 const MYSELF: &str = "lifeboat";
 
+/// How often the world is asked whether the plan still holds, where somebody does not answer who did: one lost packet
+/// must not end a run, and whoever stays silent for longer is no more what the plan was made from.
+const ASKED: u32 = 3;
+
+/// How long to wait in between.
+const SILENCE: Duration = Duration::from_secs(2);
+
 enum Waited {
     Released(Result<(), NotReleased>),
+    Order(Option<Placed>),
+}
+
+enum Judged {
+    Changes(Vec<Change>),
     Order(Option<Placed>),
 }
 
@@ -57,7 +79,11 @@ impl Driver {
             return self.turn_after_turn().await;
         };
         match epoch::take(&fleet, &wanted, self.moment.at).await {
-            Ok(claim) => self.fence_and_go_on(&claim).await,
+            Ok(claim) => match self.changes().await? {
+                _ if self.interrupts > 1 => Ok(Ended::Interrupted),
+                changes if changes.is_empty() => self.fence_and_go_on(&claim).await,
+                changes => self.end_as_stale(claim.epoch, changes).await,
+            },
             Err(denied) => {
                 let of_another = matches!(&denied, Denied::Held(claim) if claim.run != wanted.run);
                 if self.unclaimed && of_another {
@@ -103,6 +129,60 @@ impl Driver {
         let _ = self.engine.obey(&order, self.moment.elapsed_ms);
         self.turn_after_turn().await?;
         Err(RunError::NotFenced(error))
+    }
+
+    /// A run whose plan does not hold any more is ended before it has done anything, so that another plan can be made
+    /// and begun at once.
+    async fn end_as_stale(&mut self, epoch: u64, changes: Vec<Change>) -> Result<Ended, RunError> {
+        self.moment = self.clock.now();
+        self.heard.push(Event::Claimed {
+            epoch,
+            fences: BTreeMap::new(),
+        });
+        let error = RunError::Stale(changes);
+        let order = Order {
+            by: MYSELF.to_owned(),
+            reason: error.to_string(),
+            what: What::Stop,
+        };
+        // A run that somebody has ended meanwhile needs no further end.
+        let _ = self.engine.obey(&order, self.moment.elapsed_ms);
+        self.turn_after_turn().await?;
+        Err(error)
+    }
+
+    /// What is not as it was when the plan was made. Who presses Ctrl-C twice meanwhile need not wait.
+    async fn changes(&mut self) -> Result<Vec<Change>, RunError> {
+        if !self.judges {
+            return Ok(Vec::new());
+        }
+        let (actor, plan) = (self.wiring.actor.clone(), self.engine.plan().clone());
+        let mut asking = Box::pin(async move {
+            let mut changes = contradictions(&plan, &*actor).await;
+            for _ in 1..ASKED {
+                if !changes.iter().any(Change::is_silence) {
+                    break;
+                }
+                tokio::time::sleep_until(Instant::now() + SILENCE).await;
+                changes = contradictions(&plan, &*actor).await;
+            }
+            changes
+        });
+        while self.interrupts < 2 {
+            let judged = tokio::select! {
+                biased;
+                changes = &mut asking => Judged::Changes(changes),
+                placed = self.wiring.orders.recv(), if self.orders_open => Judged::Order(placed),
+            };
+            match judged {
+                Judged::Changes(changes) => return Ok(changes),
+                Judged::Order(placed) => {
+                    self.moment = self.clock.now();
+                    self.take_in(Happened::Order(placed))?;
+                }
+            }
+        }
+        Ok(Vec::new())
     }
 
     async fn wait_for_release(&mut self, until: Instant) -> Waited {

@@ -111,6 +111,8 @@ struct Driver {
     fence: Option<Arc<dyn Fence>>,
     /// No process of this run has ever held its group: so nothing of it was done.
     unclaimed: bool,
+    /// The plan is compared with the world once the group is held: nothing of the run was begun yet.
+    judges: bool,
     tasks: JoinSet<(Ticket, Sight)>,
     running: BTreeMap<u32, AbortHandle>,
     /// Orders that are followed, and told so when that is durable.

@@ -10,6 +10,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::{Driver, Ended, IllegalEvent, Wiring};
 use crate::effect::WorldError;
+use crate::plan::Change;
 use crate::run::epoch::{Denied, Wanted};
 use crate::run::inbox::Inbox;
 use crate::run::journal::{Journal, JournalError, Tape, Torn};
@@ -35,6 +36,8 @@ pub struct Run {
     wanted: Option<Wanted>,
     /// What has to know the epoch before anything is begun.
     fence: Option<Arc<dyn Fence>>,
+    /// Whether the plan has to hold when the group is held.
+    judged: bool,
 }
 
 impl std::fmt::Debug for Run {
@@ -71,6 +74,9 @@ pub enum RunError {
     /// A site's fence is there and cannot be raised: nothing was begun.
     #[error("the fence is not raised: {0}")]
     NotFenced(WorldError),
+    /// The world is not what the plan was made from: nothing was begun, and the run has ended.
+    #[error("the world has changed since the plan was made")]
+    Stale(Vec<Change>),
     /// There is nothing left to do.
     #[error("the run has ended")]
     Ended(Verdict),
@@ -97,6 +103,7 @@ impl Run {
             mirrored: None,
             wanted: None,
             fence: None,
+            judged: false,
         })
     }
 
@@ -134,6 +141,7 @@ impl Run {
             mirrored: None,
             wanted: None,
             fence: None,
+            judged: false,
         })
     }
 
@@ -172,6 +180,13 @@ impl Run {
     #[must_use]
     pub fn fenced(mut self, fence: Arc<dyn Fence>) -> Self {
         self.fence = Some(fence);
+        self
+    }
+
+    /// Has the plan compared with the world once the group is held, unless something was begun already.
+    #[must_use]
+    pub const fn judged(mut self) -> Self {
+        self.judged = true;
         self
     }
 
@@ -244,6 +259,11 @@ impl Run {
                 .entries
                 .iter()
                 .any(|entry| matches!(entry.event, Event::Claimed { .. })),
+            judges: self.judged
+                && !self
+                    .entries
+                    .iter()
+                    .any(|entry| matches!(entry.event, Event::Intended { .. })),
             tasks: JoinSet::new(),
             running: BTreeMap::new(),
             followed: Vec::new(),

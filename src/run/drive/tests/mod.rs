@@ -2,6 +2,7 @@
 
 mod driving;
 mod fenced;
+mod judged;
 mod mirrors;
 mod orders;
 mod overhead;

@@ -17,7 +17,9 @@ use crate::effect::{
 };
 use crate::plan::PlannedStep;
 use crate::run::testing::{beginning, effect, operator, trouble, words};
-use crate::run::{Engine, Entry, Event, Journal, Order, QuestionPolicy, Refused, Timekeeper, What};
+use crate::run::{
+    Beginning, Engine, Entry, Event, Journal, Order, QuestionPolicy, Refused, Timekeeper, What,
+};
 
 /// What the world does with one performance.
 #[derive(Clone, Debug)]
@@ -33,6 +35,8 @@ pub(super) enum Deed {
 pub(super) struct Fake {
     pub(super) script: Mutex<BTreeMap<String, VecDeque<Deed>>>,
     pub(super) resolutions: Mutex<BTreeMap<String, Resolution>>,
+    /// What is answered to questions, one after the other; then it is all as it was.
+    pub(super) answers: Mutex<VecDeque<Result<Seen, ErrorKind>>>,
     calls: Mutex<Vec<String>>,
     pub(super) at_once: Mutex<(usize, usize)>,
     /// Where each performance must find its intent.
@@ -81,7 +85,8 @@ impl Fake {
 
 impl Observer for Fake {
     fn read<'a>(&'a self, _: &'a Query) -> BoxFuture<'a, Result<Seen, WorldError>> {
-        async { Ok(Seen::Store) }.boxed()
+        let scripted = self.answers.lock().unwrap().pop_front();
+        async move { scripted.unwrap_or(Ok(Seen::Store)).map_err(trouble) }.boxed()
     }
 }
 
@@ -225,7 +230,11 @@ impl Theatre {
     }
 
     pub(super) fn begin(&self, steps: Vec<PlannedStep>, room: u32) -> Run {
-        Run::begin(self.runs.path(), beginning(steps, room), Self::clock()).unwrap()
+        self.begin_as(beginning(steps, room))
+    }
+
+    pub(super) fn begin_as(&self, beginning: Beginning) -> Run {
+        Run::begin(self.runs.path(), beginning, Self::clock()).unwrap()
     }
 
     pub(super) async fn play(&mut self, steps: Vec<PlannedStep>, room: u32) -> Ended {
