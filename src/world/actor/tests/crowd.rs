@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use futures::future::join_all;
-use futures::stream::BoxStream;
+use futures::stream::{self, BoxStream, StreamExt as _};
 use jiff::Timestamp;
 
+use super::crowd_mutants::{Mistake, Mutant};
 use super::kit::*;
 use super::*;
 use crate::world::library::{Library, State};
@@ -30,6 +31,7 @@ const ASLEEP_MS: u64 = 3000;
 struct Slow {
     inner: SimStore,
     dice: AtomicU64,
+    mistake: Option<Mistake>,
 }
 
 impl Slow {
@@ -55,15 +57,27 @@ impl Store for Slow {
 
     fn list<'a>(&'a self, prefix: &'a str) -> Answer<'a, Vec<Stored>> {
         Box::pin(async move {
+            if let Some(mistake) = &self.mistake {
+                mistake.before_list(&self.inner, prefix);
+            }
             self.rest().await;
-            self.inner.list(prefix).await
+            match &self.mistake {
+                Some(mistake) => mistake.list(&self.inner, prefix).await,
+                None => self.inner.list(prefix).await,
+            }
         })
     }
 
     fn get<'a>(&'a self, key: &'a str) -> Answer<'a, BoxStream<'static, Result<Bytes, WorldError>>> {
         Box::pin(async move {
             self.rest().await;
-            self.inner.get(key).await
+            if let Some(mistake) = &self.mistake {
+                mistake.before_get(&self.inner);
+            }
+            match self.mistake.as_ref().and_then(|mistake| mistake.remembers(key)) {
+                Some(bytes) => Ok(stream::iter([Ok(bytes)]).boxed()),
+                None => self.inner.get(key).await,
+            }
         })
     }
 
@@ -75,7 +89,10 @@ impl Store for Slow {
     ) -> Answer<'a, u64> {
         Box::pin(async move {
             self.rest().await;
-            self.inner.put(key, body, mode).await
+            match &self.mistake {
+                Some(mistake) => mistake.put(&self.inner, key, body, mode).await,
+                None => self.inner.put(key, body, mode).await,
+            }
         })
     }
 
@@ -121,7 +138,7 @@ fn obituary(name: &str) -> Obituary {
 }
 
 /// What is in the store, to begin anew.
-fn kept(store: &SimStore) -> BTreeMap<String, Bytes> {
+pub(super) fn kept(store: &SimStore) -> BTreeMap<String, Bytes> {
     let keys = store.keys().into_iter();
     keys.filter_map(|key| {
         let key = key.strip_prefix("vault/")?.to_owned();
@@ -157,12 +174,14 @@ async fn at_once(
     crowd: &[Deleter<'_>],
     order: u64,
     killed: usize,
+    mutant: Option<Mutant>,
 ) -> Vec<Option<Result<Gone, WorldError>>> {
     let begin = |(number, one): (usize, &Deleter<'_>)| {
         let mut world = stage.world.clone();
         let slow = Slow {
             inner: stage.store("vault").clone(),
             dice: AtomicU64::new(drawn(order * 1000 + number as u64)),
+            mistake: mutant.map(Mistake::of),
         };
         world.stores.insert("vault".into(), Arc::new(slow));
         let (name, stand_in) = (one.name.to_owned(), one.stand_in.to_owned());
@@ -190,27 +209,31 @@ async fn three(stage: &Stage) -> Vec<String> {
     names
 }
 
+/// Who deletes what, relying on which other one.
+fn crowds(names: &[String]) -> [Vec<Deleter<'_>>; 4] {
+    let rely = |name: usize, other: usize| Deleter {
+        name: &names[name],
+        stand_in: &names[other],
+    };
+    [
+        vec![rely(0, 1), rely(1, 0)],
+        vec![rely(0, 1), rely(1, 2), rely(2, 0)],
+        vec![rely(0, 2), rely(1, 2), rely(2, 1), rely(2, 0)],
+        vec![rely(0, 1), rely(0, 1), rely(1, 2), rely(2, 0)],
+    ]
+}
+
 #[tokio::test(start_paused = true)]
 async fn of_those_who_rely_on_each_other_never_all_delete() {
     let stage = Stage::new();
     let names = three(&stage).await;
     let all = kept(stage.store("vault"));
-    let rely = |name: usize, other: usize| Deleter {
-        name: &names[name],
-        stand_in: &names[other],
-    };
-    let crowds = [
-        vec![rely(0, 1), rely(1, 0)],
-        vec![rely(0, 1), rely(1, 2), rely(2, 0)],
-        vec![rely(0, 2), rely(1, 2), rely(2, 1), rely(2, 0)],
-        vec![rely(0, 1), rely(0, 1), rely(1, 2), rely(2, 0)],
-    ];
     let mut ended = [0, 0];
-    for crowd in &crowds {
+    for crowd in &crowds(&names) {
         for order in 0..ORDERS {
             for killed in [0, 1, crowd.len()] {
                 put_back(stage.store("vault"), &all);
-                let outcomes = at_once(&stage, crowd, order, killed).await;
+                let outcomes = at_once(&stage, crowd, order, killed, None).await;
                 let left = verified(&stage).await;
                 assert!(!left.is_empty(), "order {order}, {killed} killed: {outcomes:?}");
                 for outcome in outcomes.iter().flatten() {
@@ -232,6 +255,36 @@ async fn of_those_who_rely_on_each_other_never_all_delete() {
         ended.iter().all(|count| *count > 100),
         "both ends are met: {ended:?}"
     );
+}
+
+/// The first order in which a mutant leaves nothing that is verified.
+async fn caught(stage: &Stage, crowds: &[Vec<Deleter<'_>>], mutant: Mutant) -> Option<(u64, usize)> {
+    let all = kept(stage.store("vault"));
+    for order in 0..ORDERS {
+        for (number, crowd) in crowds.iter().enumerate() {
+            at_once(stage, crowd, order, 0, Some(mutant)).await;
+            let nothing_is_left = verified(stage).await.is_empty();
+            put_back(stage.store("vault"), &all);
+            if nothing_is_left {
+                return Some((order, number));
+            }
+        }
+    }
+    None
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_part_of_what_deleters_tell_each_other_is_needed() {
+    let stage = Stage::new();
+    let names = three(&stage).await;
+    let mut survivors = Vec::new();
+    for mutant in Mutant::ALL {
+        match caught(&stage, &crowds(&names), mutant).await {
+            Some((order, crowd)) => println!("{mutant:?}: order {order} of crowd {crowd}"),
+            None => survivors.push(mutant),
+        }
+    }
+    assert!(survivors.is_empty(), "nobody finds {survivors:?}");
 }
 
 #[tokio::test(start_paused = true)]

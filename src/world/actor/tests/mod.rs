@@ -5,6 +5,7 @@ mod calls;
 mod changes;
 mod commands;
 mod crowd;
+mod crowd_mutants;
 mod destructive;
 mod effects;
 mod foresight;
