@@ -81,6 +81,16 @@ impl SimStore {
             .map(|object| object.bytes.clone())
     }
 
+    /// The bytes of all objects under a prefix, in the order of their keys, without a request.
+    pub fn peek_under(&self, prefix: &str) -> Vec<Bytes> {
+        let start = self.full(prefix);
+        let objects = self.lock();
+        let fitting = objects
+            .range(start.clone()..)
+            .take_while(|(key, _)| key.starts_with(&start));
+        fitting.map(|(_, object)| object.bytes.clone()).collect()
+    }
+
     /// Puts an object there, without a request.
     pub fn plant(&self, key: &str, bytes: impl Into<Bytes>) {
         let object = Object {

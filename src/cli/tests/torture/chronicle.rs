@@ -21,12 +21,18 @@ pub(super) struct Name {
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Happening {
-    /// A process began an effect; how many places held its intent then, and how many should have.
+    /// A run was planned, when both sites stood like this.
+    Planned { run: String, stands: String },
+    /// A site was told that this epoch has come.
+    Raised { site: String, epoch: u64 },
+    /// A process began an effect; how many places held its intent then, and how many should have; and how both
+    /// sites stood.
     Begun {
         name: Name,
         class: String,
         held: usize,
         needed: usize,
+        stands: String,
     },
     /// A process got an answer to it.
     Answered { name: Name, answer: String },

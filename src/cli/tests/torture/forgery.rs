@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::chronicle::{Happening, Line, hex};
-use super::oracle::{Case, wrong};
+use super::oracle::{Case, IN_TIME_MS, wrong};
 use super::{incident, judged};
 
 type Forge = fn(&mut Case, &str, &str);
@@ -175,6 +175,53 @@ const FORGERIES: &[(&str, &str, Forge)] = &[
             }
         }
     }),
+    (
+        "an effect is begun before the sites know its epoch",
+        "I10",
+        |case, _, _| {
+            case.fenced = true;
+            case.lines
+                .retain(|line| !matches!(line.what, Happening::Raised { .. }));
+        },
+    ),
+    ("a change of an older epoch arrives", "I12", |case, run, _| {
+        case.fenced = true;
+        let line = find(case, run, |what| {
+            matches!(what, Happening::Arrived { committed: true, .. })
+        });
+        let mut claim = line.clone();
+        claim.what = Happening::Told {
+            run: run.to_owned(),
+            seq: 0,
+            line: json!({ "event": { "claimed": { "epoch": 1 } } }).to_string(),
+        };
+        let mut newer = claim.clone();
+        newer.who = "m9/9".to_owned();
+        newer.what = Happening::Told {
+            run: run.to_owned(),
+            seq: 0,
+            line: json!({ "event": { "claimed": { "epoch": 99 } } }).to_string(),
+        };
+        let mut begun = find(case, run, |what| matches!(what, Happening::Begun { .. }));
+        begun.who = newer.who.clone();
+        case.lines.extend([claim, newer, begun, line]);
+    }),
+    (
+        "a run begins in another world than it was planned for",
+        "F48",
+        |case, run, _| {
+            for line in &mut case.lines {
+                if let Happening::Planned { run: planned, stands } = &mut line.what
+                    && planned == run
+                {
+                    "east 1, west 1".clone_into(stands);
+                }
+            }
+            case.lines.retain(|line| {
+            !matches!(&line.what, Happening::Arrived { sent_ms, .. } if line.at_ms - sent_ms > IN_TIME_MS)
+        });
+        },
+    ),
     ("a dead process sends", "F01", |case, run, _| {
         let mut line = find(case, run, |what| matches!(what, Happening::Arrived { .. }));
         if let Happening::Arrived { sent_ms, .. } = &mut line.what {

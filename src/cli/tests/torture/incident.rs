@@ -2,7 +2,7 @@
 //! weather. When the weather is over, somebody brings every run to its end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +13,7 @@ use super::chronicle::{Chronicle, Happening};
 use super::dice::Dice;
 use super::disk::Disk;
 use super::faulty::FaultyShelf;
+use super::fence::{Badge, Guard, Raising, SITES};
 use super::mutant::Mutant;
 use super::oracle::Case;
 use super::process::{Ears, Hands, Places, Watching, mirrored};
@@ -64,6 +65,8 @@ pub(super) struct Incident {
     pub(super) machines: Vec<Machine>,
     mirrors: Vec<String>,
     release: Release,
+    /// Where the sites refuse older epochs: what they know.
+    guard: Option<Guard>,
     pub(super) mutant: Option<Mutant>,
     pub(super) runs: Mutex<BTreeMap<String, Registered>>,
     processes: Mutex<u32>,
@@ -131,7 +134,8 @@ impl Incident {
             .collect();
         let chronicle = Chronicle::begin();
         let names: Vec<String> = machines.iter().map(|machine| machine.name.clone()).collect();
-        let places: Vec<String> = ["east", "west"]
+        let fenced = !mirrors.is_empty() && dice.permille(500);
+        let places: Vec<String> = SITES
             .map(str::to_owned)
             .into_iter()
             .chain(mirrors.clone())
@@ -145,6 +149,7 @@ impl Incident {
             machines,
             mirrors,
             release,
+            guard: fenced.then(Guard::default),
             mutant,
             runs: Mutex::default(),
             processes: Mutex::default(),
@@ -294,9 +299,14 @@ impl Incident {
             newest: Mutex::new(0),
         };
         ears.look(&run.engine);
+        let badge = self.guard.as_ref().map(Badge::of);
+        let run = match &badge {
+            Some(badge) => run.fenced(Arc::new(self.raising(plug, badge))),
+            None => run,
+        };
         self.somebody_interrupts(plug, place);
         let wiring = Wiring {
-            actor: Arc::new(self.hands(plug, &file, &plan)),
+            actor: Arc::new(self.hands(plug, &file, &plan, badge.as_ref())),
             orders,
             watch: Arc::new(Watching { ears, plan }),
             questions: QuestionPolicy::Wait,
@@ -342,19 +352,28 @@ impl Incident {
         }
     }
 
-    fn hands(&self, plug: &Plug, file: &std::path::Path, plan: &Arc<Plan>) -> Hands {
+    fn raising(&self, plug: &Plug, badge: &Badge) -> Raising {
+        Raising {
+            plug: plug.clone(),
+            badge: badge.clone(),
+            mutant: self.mutant,
+        }
+    }
+
+    fn hands(&self, plug: &Plug, file: &Path, plan: &Arc<Plan>, badge: Option<&Badge>) -> Hands {
         let cluster = |site: &str| -> (String, Arc<dyn Cluster>) {
             let wired = WiredCluster {
                 plug: plug.clone(),
                 site: site.to_owned(),
                 world: self.world.clone(),
+                badge: badge.cloned(),
             };
             (site.to_owned(), Arc::new(wired))
         };
         let clock = self.world.clock();
         Hands {
             world: World {
-                clusters: [cluster("east"), cluster("west")].into(),
+                clusters: SITES.map(cluster).into(),
                 stores: BTreeMap::new(),
                 web: Arc::new(self.world.web()),
                 now: Arc::new(move || clock.now()),
@@ -390,7 +409,7 @@ impl Incident {
         }
     }
 
-    fn what_the_disk_keeps(&self, plug: &Plug, disk: &Disk, file: &std::path::Path) {
+    fn what_the_disk_keeps(&self, plug: &Plug, disk: &Disk, file: &Path) {
         let power = self.weather.rates.power;
         let (chance, permille) = plug
             .weather
@@ -528,6 +547,7 @@ impl Incident {
             journals,
             copies,
             mirrored: !self.mirrors.is_empty(),
+            fenced: self.guard.is_some(),
             stuck: self.stuck.lock().unwrap().clone(),
         }
     }

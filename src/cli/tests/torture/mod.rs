@@ -2,7 +2,8 @@
 //!
 //! Two or three machines with operators who begin, resume and adopt runs of one group; two sites; none to three
 //! mirrors; requests that are lost before and after they arrive, or arrive ten minutes later; partitions, stale
-//! listings, conflicts about nothing; disks that are full, torn, or fail to sync; kills and losses of power;
+//! listings, conflicts about nothing; disks that are full, torn, or fail to sync; kills and losses of power; sites with a
+//! fence and without; people who read a plan for minutes before they say yes;
 //! clocks that differ by years. `weather` draws the mixture, `incident` lets it happen, `oracle` judges.
 //!
 //! ```text
@@ -13,6 +14,7 @@ mod chronicle;
 mod dice;
 mod disk;
 mod faulty;
+mod fence;
 mod forgery;
 mod incident;
 mod mutant;

@@ -36,10 +36,14 @@ pub(super) enum Mutant {
     LooksWishfully,
     /// A process goes on with its effects after it has lost the run.
     Zombie,
+    /// Sites are said to refuse older epochs, and nobody told them.
+    FenceNotRaised,
+    /// The world is taken for what it was when the plan was made.
+    BelievesThePlan,
 }
 
 impl Mutant {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::NoSync,
         Self::SyncErrorIgnored,
         Self::WritesLater,
@@ -56,5 +60,7 @@ impl Mutant {
         Self::LooksAway,
         Self::LooksWishfully,
         Self::Zombie,
+        Self::FenceNotRaised,
+        Self::BelievesThePlan,
     ];
 }

@@ -21,6 +21,8 @@ pub(super) struct Case {
     pub(super) copies: Vec<(String, String, Vec<u8>)>,
     /// Whether the group is claimed in mirrors.
     pub(super) mirrored: bool,
+    /// Whether the sites refuse older epochs.
+    pub(super) fenced: bool,
     /// Runs that nobody could bring to an end.
     pub(super) stuck: Vec<String>,
 }
@@ -54,6 +56,8 @@ pub(super) fn wrong(case: &Case) -> Vec<String> {
     begun(case, &journals, &mut found);
     one_at_a_time(case, &journals, &mut found);
     sites(case, &mut found);
+    epochs(case, &mut found);
+    stale(case, &mut found);
     processes(case, &mut found);
     for (mirror, run, copy) in &case.copies {
         let whole = case
@@ -440,6 +444,86 @@ fn sites(case: &Case, found: &mut Vec<String>) {
     }
     for (request, times) in made.into_iter().filter(|(_, times)| *times > 1) {
         found.push(format!("I4: {request} changed a site {times} times"));
+    }
+}
+
+/// I10, I12, where sites are fenced: who begins anything has told both sites of its epoch, and from then on nothing of an
+/// older one changes them, however late it arrives.
+fn epochs(case: &Case, found: &mut Vec<String>) {
+    if !case.fenced {
+        return;
+    }
+    let mut claimed: BTreeMap<&str, u64> = BTreeMap::new();
+    let (mut raised, mut newest): (BTreeMap<&str, u64>, u64) = (BTreeMap::new(), 0);
+    for line in &case.lines {
+        let own = claimed.get(line.who.as_str()).copied();
+        match &line.what {
+            Happening::Told { line: text, .. } if text.contains("\"claimed\"") => {
+                let told: Value = serde_json::from_str(text).unwrap_or_default();
+                if let Some(epoch) = told["event"]["claimed"]["epoch"].as_u64() {
+                    claimed.insert(&line.who, epoch);
+                }
+            }
+            Happening::Raised { site, epoch } => {
+                let known = raised.entry(site).or_default();
+                *known = (*known).max(*epoch);
+            }
+            Happening::Begun { name, .. } => {
+                let Some(epoch) = own else { continue };
+                if raised.len() < 2 || raised.values().any(|known| *known < epoch) {
+                    found.push(format!(
+                        "I10: {name:?} began under epoch {epoch}, and the sites know {raised:?}"
+                    ));
+                }
+                newest = newest.max(epoch);
+            }
+            Happening::Arrived {
+                name,
+                request,
+                committed: true,
+                ..
+            } if own.is_some_and(|epoch| epoch < newest) => {
+                found.push(format!(
+                    "I12: {name:?} changed a site by {request}, and epoch {newest} was there"
+                ));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A run begins only in the world that it was planned for; unless what changed that was on its way for too long, and
+/// arrived after everybody had looked.
+fn stale(case: &Case, found: &mut Vec<String>) {
+    if !case.mirrored {
+        return;
+    }
+    let mut planned: BTreeMap<&str, &str> = BTreeMap::new();
+    for line in &case.lines {
+        match &line.what {
+            Happening::Planned { run, stands } => {
+                planned.insert(run, stands);
+            }
+            Happening::Arrived {
+                sent_ms,
+                committed: true,
+                request,
+                ..
+            } if line.at_ms.saturating_sub(*sent_ms) > IN_TIME_MS && request.contains(" patch ") => {
+                planned.clear()
+            }
+            Happening::Begun { name, stands, .. } => {
+                if let Some(then) = planned.remove(name.run.as_str())
+                    && then != stands
+                {
+                    found.push(format!(
+                        "F48: {} was planned for {then}, and began in {stands}",
+                        name.run
+                    ));
+                }
+            }
+            _ => {}
+        }
     }
 }
 

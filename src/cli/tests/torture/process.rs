@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::chronicle::{Happening, Name};
 use super::mutant::Mutant;
+use super::script::stands;
 use super::wire::{NAME, Plug, pass};
 use crate::effect::{
     Actor, Attempt, Effect, ErrorKind, Observer, Query, Receipt, Resolution, Seen, WorldError,
@@ -50,19 +51,13 @@ impl Places {
 pub(super) fn mirrored(world: &Embedded, mirror: &str, run: &str) -> Vec<u8> {
     let store = world.store(mirror).unwrap();
     let folder = format!("metadata/lifeboat-journal/runs/shop/{run}/");
-    let whole = store.keys();
-    let own = whole
-        .iter()
-        .filter_map(|key| key.strip_prefix(&format!("{mirror}/")));
-    own.filter(|key| key.starts_with(&folder))
-        .filter_map(|key| store.peek(key))
-        .flatten()
-        .collect()
+    store.peek_under(&folder).concat()
 }
 
 fn intends(text: &[u8], step: usize, name: &Name) -> bool {
     let text = String::from_utf8_lossy(text);
-    let lines = text.lines().skip(1).filter(|line| line.contains("\"intended\""));
+    // The newest comes last. Whether it is the one is decided by what it says, and not by how it is written.
+    let lines = text.lines().rev().filter(|line| line.contains("\"intended\""));
     lines
         .filter_map(|line| serde_json::from_str::<Value>(line).ok())
         .any(|line| {
@@ -130,6 +125,12 @@ fn name_of(attempt: &Attempt) -> Name {
 
 impl Observer for Hands {
     fn read<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Seen, WorldError>> {
+        if self.mutant == Some(Mutant::BelievesThePlan) {
+            let mut sightings = self.plan.sightings.iter();
+            if let Some(then) = sightings.find(|sighting| sighting.query == *query) {
+                return Box::pin(std::future::ready(Ok(then.seen.clone())));
+            }
+        }
         self.world.read(query)
     }
 }
@@ -147,6 +148,7 @@ impl Actor for Hands {
                 class: format!("{:?}", effect.meaning().class()),
                 held: self.places.holding(&self.plan, &name),
                 needed: self.places.needed,
+                stands: stands(&self.places.world),
             };
             self.plug.chronicle.write(&self.plug.who, begun);
             let answer = self.work(effect, attempt, &name).await;

@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 
 use super::dice::Dice;
 use crate::effect::{
-    Apply, Ask, Await, Condition, Delete, Effect, Expected, Pause, RunCommand, RunJob, Scale,
+    Apply, Ask, Await, Condition, Delete, Effect, Expected, Pause, Query, RunCommand, RunJob, Scale, Seen,
+    WorkloadSeen,
 };
 use crate::objects::{ObjectId, builtin};
-use crate::plan::{Part, Plan, PlannedStep, Subject};
+use crate::plan::{Part, Plan, PlannedStep, Sighting, Subject};
 use crate::runbook::{Mode, Objectives, OnFailure, Policy};
 use crate::text::Text;
 use crate::world::sim::Embedded;
@@ -152,11 +153,43 @@ fn others(run: &str) -> Vec<PlannedStep> {
     ]
 }
 
+/// How many of the shop's web a site is told to have.
+fn replicas(world: &Embedded, site: &str) -> u32 {
+    let web = builtin("Deployment").and_then(|kind| world.cluster(site)?.peek(&kind, Some("shop"), "web"));
+    let replicas = web.and_then(|web| web.pointer("/spec/replicas").and_then(Value::as_u64));
+    u32::try_from(replicas.unwrap()).unwrap()
+}
+
+/// How both sites stand, as far as a plan is made from it.
+pub(super) fn stands(world: &Embedded) -> String {
+    format!(
+        "east {}, west {}",
+        replicas(world, "east"),
+        replicas(world, "west")
+    )
+}
+
+/// What the plan is made from, as its question and its answer.
+fn sighting(world: &Embedded, site: &str) -> Sighting {
+    let seen = WorkloadSeen {
+        id: id("Deployment", "apps/v1", "web"),
+        replicas: replicas(world, site),
+    };
+    Sighting {
+        query: Query::Workloads {
+            site: site.to_owned(),
+            namespace: "shop".to_owned(),
+            kind: "Deployment".to_owned(),
+            name: Some("web".to_owned()),
+            selector: Vec::new(),
+        },
+        seen: Seen::Workloads(vec![seen]),
+    }
+}
+
 /// From what is seen there now. What is as wanted needs no change, and then there is nothing to undo.
 fn resize(world: &Embedded, name: &str, site: &str, to: u32) -> PlannedStep {
-    let web = builtin("Deployment").and_then(|kind| world.cluster(site)?.peek(&kind, Some("shop"), "web"));
-    let from = web.and_then(|web| web.pointer("/spec/replicas").and_then(Value::as_u64));
-    let from = u32::try_from(from.unwrap()).unwrap();
+    let from = replicas(world, site);
     if from == to {
         return step(name, Vec::new());
     }
@@ -169,6 +202,7 @@ fn resize(world: &Embedded, name: &str, site: &str, to: u32) -> PlannedStep {
 pub(super) fn plan(run: &str, dice: &mut Dice, world: &Embedded) -> Plan {
     let west = world.cluster("west").unwrap();
     west.seed(&[config(&format!("old-{run}"))]).unwrap();
+    let sightings = ["east", "west"].map(|site| sighting(world, site)).into();
     let stop = resize(world, "stop", "east", 0);
     let promote = resize(world, "promote", "west", 3);
     let mut all: Vec<PlannedStep> = others(run).into_iter().filter(|_| dice.permille(600)).collect();
@@ -189,7 +223,7 @@ pub(super) fn plan(run: &str, dice: &mut Dice, world: &Embedded) -> Plan {
         close.last = true;
         all.push(close);
     }
-    whole(all)
+    whole(all, sightings)
 }
 
 fn policy(dice: &mut Dice, first: bool) -> Policy {
@@ -207,7 +241,7 @@ fn policy(dice: &mut Dice, first: bool) -> Policy {
     }
 }
 
-fn whole(steps: Vec<PlannedStep>) -> Plan {
+fn whole(steps: Vec<PlannedStep>, sightings: Vec<Sighting>) -> Plan {
     Plan {
         format: Plan::FORMAT,
         tool: crate::TOOL.to_owned(),
@@ -231,7 +265,7 @@ fn whole(steps: Vec<PlannedStep>) -> Plan {
         sandbox: None,
         steps,
         left_out: Vec::new(),
-        sightings: Vec::new(),
+        sightings,
         warnings: Vec::new(),
     }
 }

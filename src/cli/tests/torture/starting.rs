@@ -3,17 +3,21 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::chronicle::Happening;
 use super::dice::Dice;
 use super::incident::{Incident, NotCarried, Registered};
 use super::mutant::Mutant;
 use super::script::{self, GROUP};
-use super::wire::Plug;
+use super::wire::{Plug, pass};
 use crate::cli::{launch, resume};
 use crate::plan::Digest;
 use crate::run::{
     Beginning, Entry, Event, Fleet, Head, Journal, Lost, Run, RunError, RunId, Timekeeper, free, gather,
     put_back,
 };
+
+/// So long a person may read a plan before saying yes.
+const READS_MS: u64 = 4 * 60 * 1000;
 
 impl Incident {
     pub(super) async fn begin(&self, machine: usize, plug: &Plug) -> Result<(String, Run), NotCarried> {
@@ -26,6 +30,14 @@ impl Incident {
             ended: false,
         };
         self.runs.lock().unwrap().insert(name.clone(), registered);
+        let planned = Happening::Planned {
+            run: name.clone(),
+            stands: script::stands(&self.world),
+        };
+        plug.chronicle.write(&plug.who, planned);
+        // Somebody reads it first; and others are at work meanwhile.
+        let read_for_ms = if dice.permille(500) { READS_MS } else { 100 };
+        pass(dice.below(read_for_ms)).await;
         let beginning = Beginning {
             format: Beginning::FORMAT,
             tool: crate::TOOL.to_owned(),
@@ -76,12 +88,15 @@ impl Incident {
     ) -> Result<(String, Run), NotCarried> {
         let folder = self.machines[machine].runs.join(name);
         let fleet = self.fleet(plug);
-        if Journal::read(&folder).is_err() {
-            let fleet = fleet.as_ref().ok_or(NotCarried::Nothing)?;
-            self.fetch(machine, fleet, (name, &folder), adopt).await?;
-        }
         let refused = |error: &dyn std::fmt::Display| NotCarried::Refused(error.to_string());
-        let history = Journal::read(&folder).map_err(|error| refused(&error))?;
+        let history = match Journal::read(&folder) {
+            Ok(history) => history,
+            Err(_) => {
+                let fleet = fleet.as_ref().ok_or(NotCarried::Nothing)?;
+                self.fetch(machine, fleet, (name, &folder), adopt).await?;
+                Journal::read(&folder).map_err(|error| refused(&error))?
+            }
+        };
         let who = self.operator(machine);
         let held = resume::level(&history, &folder, fleet.as_ref(), (&who, adopt)).await?;
         let now = self.wall_clock(plug);

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use super::chronicle::{Chronicle, Happening, Name};
+use super::fence::Badge;
 use super::weather::{Fate, Sort, Weather};
 use crate::effect::{ErrorKind, SiteSeen, WorldError};
 use crate::objects::{ApiKind, builtin};
@@ -45,7 +46,7 @@ impl Plug {
     }
 
     /// Sends one request and waits for its answer, or for what becomes of it.
-    async fn send<T: Send + 'static>(
+    pub(super) async fn send<T: Send + 'static>(
         &self,
         place: &str,
         sort: Sort,
@@ -101,6 +102,8 @@ pub(super) struct WiredCluster {
     pub(super) plug: Plug,
     pub(super) site: String,
     pub(super) world: Embedded,
+    /// As whom it acts there, where the site is fenced.
+    pub(super) badge: Option<Badge>,
 }
 
 impl WiredCluster {
@@ -133,8 +136,14 @@ impl WiredCluster {
         let name = NAME.try_with(Clone::clone).unwrap_or_default();
         let request = format!("{} {request}", self.site);
         let sent_ms = chronicle.now_ms();
+        let (site, badge) = (self.site.clone(), self.badge.clone());
+        let epoch = badge.as_ref().map_or(0, Badge::epoch);
         let arriving = async move {
-            let answer = ask(there).await;
+            let refused = badge.and_then(|badge| badge.guard.lets_in(&site, epoch).err());
+            let answer = match refused {
+                Some(refused) => Err(refused),
+                None => ask(there).await,
+            };
             let committed = answer.as_ref().is_ok_and(changed);
             let arrived = Happening::Arrived {
                 name,
@@ -330,7 +339,7 @@ impl Cluster for WiredCluster {
     }
 }
 
-/// No fence stands in these incidents: sites without one are what the simulation is about.
+/// The accounts of epochs are played by [`super::fence`], and not by the cluster.
 fn unfenced() -> WorldError {
     WorldError::new(ErrorKind::Rejected, "wire", "no accounts of epochs are had here")
 }
