@@ -1,9 +1,8 @@
 //! `lifeboat demo`: a complete drill for who has only this binary.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::{CommandError, Exit, Settings, context, launch, output, plan, planning, world};
+use super::{CommandError, Exit, Settings, context, launch, output, plan, planning, preflight, world};
 use crate::plan::Look;
 use crate::runbook::Mode;
 
@@ -85,12 +84,8 @@ async fn demonstrate(folder: PathBuf, settings: Settings) -> Result<Exit, Comman
         &settings,
     )
     .await?;
-    output::text(&plan::drawing(
-        &drill,
-        "lifeboat demo",
-        &BTreeMap::new(),
-        &settings,
-    ));
+    let before = preflight::look(&drill, &world, &documents.sites).await;
+    output::text(&plan::drawing(&drill, "lifeboat demo", &before, &settings));
     output::note("\n3. Drill: restore on the standby inside walls, prove health, tear down.\n");
     launch::begin(
         drill,

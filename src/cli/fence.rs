@@ -264,7 +264,7 @@ async fn held(world: &Connected, groups: BTreeMap<String, Known>) -> Vec<String>
 }
 
 /// Of real sites that a run would hold an epoch at; none where it holds none.
-async fn looked(world: &Connected, plan: &Plan) -> BTreeMap<String, Standing> {
+pub(super) async fn looked(world: &Connected, plan: &Plan) -> BTreeMap<String, Standing> {
     if !mirrors::holds_the_group(plan.mode) {
         return BTreeMap::new();
     }
@@ -294,12 +294,13 @@ fn sites_of(plan: &Plan) -> BTreeSet<String> {
         .collect()
 }
 
-/// Site → how its fence stands, for a plan.
-pub(super) async fn words(world: &Connected, plan: &Plan) -> BTreeMap<String, String> {
-    let looked = looked(world, plan).await;
-    looked
-        .into_iter()
-        .map(|(site, standing)| (site, standing.to_string()))
+/// Site → who acts there instead of the inventory's own identity.
+pub(super) fn deputies(looked: &BTreeMap<String, Standing>) -> BTreeMap<String, String> {
+    let fenced = looked
+        .iter()
+        .filter(|(_, standing)| matches!(standing, Standing::Enforced { .. }));
+    fenced
+        .map(|(site, _)| (site.clone(), "the account of its epoch".to_owned()))
         .collect()
 }
 

@@ -153,6 +153,8 @@ fn parse(line: &str, role_of: impl Fn(&str) -> Option<String>) -> Option<Order> 
         by,
         reason,
         what: What::Answer { step, answer, role },
+        seen: None,
+        from: Some(super::operator()),
     })
 }
 

@@ -7,7 +7,9 @@ use tokio::sync::mpsc;
 
 use super::context::Origin;
 use super::world::Connected;
-use super::{CommandError, Exit, Settings, doctor, fence, keyboard, mirrors, output, runs, screen, sites};
+use super::{
+    CommandError, Exit, Settings, declare, doctor, fence, keyboard, mirrors, output, runs, screen, sites,
+};
 use crate::plan::{Digest, Plan};
 use crate::report::{self, Ending, Reached, Summary};
 use crate::run::{
@@ -24,6 +26,9 @@ pub(super) struct Options {
     /// What to do when only a person can move it on [default: ask at a terminal, else pause]
     #[arg(long, value_name = "WHAT")]
     questions: Option<Questions>,
+    /// What has to stand in the journal of how the run began.
+    #[arg(skip)]
+    remarks: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -40,7 +45,13 @@ impl Options {
         Self {
             concurrency: 8,
             questions: Some(Questions::Pause),
+            remarks: Vec::new(),
         }
+    }
+
+    /// Adds what has to stand in the journal.
+    pub(super) fn remark(&mut self, remark: Option<String>) {
+        self.remarks.extend(remark);
     }
 
     fn policy(&self) -> QuestionPolicy {
@@ -60,18 +71,46 @@ pub(super) async fn begin(
     options: &Options,
     settings: &Settings,
 ) -> Result<Exit, CommandError> {
-    sites::refuse_strangers(&world, &plan).await?;
-    let above = fence::say(&world, &plan).await;
-    let beginning = beginning(plan, options.concurrency);
+    let strangers = sites::refuse_strangers(&world, &plan);
+    output::patiently("asking sites and stores who they are", strangers).await?;
+    let above = output::patiently("trying fences", fence::say(&world, &plan)).await;
+    let mut beginning = beginning(plan, options.concurrency);
+    let incident = declare::for_plan(&beginning.plan, world.fleet.as_ref(), settings).await;
+    beginning.declared = incident.map(|incident| incident.declared);
     if world.fleet.is_some() {
-        doctor::mirrors_are_fit(&world.mirrors, settings).await?;
+        let fit = doctor::mirrors_are_fit(&world.mirrors, settings);
+        output::patiently("trying the mirrors of the journal", fit).await?;
     }
     let runs = runs::folder(settings);
     let folder = runs.join(&beginning.run.0);
+    let declared = beginning.declared.clone();
     let run = set_out(beginning, world.fleet.as_ref(), &runs, Timekeeper::begin()).await?;
     runs::remember(&folder, origin)?;
-    let run = fence::raised(run, &world, above);
+    if let Some(declared) = &declared {
+        let begun = run.engine.beginning();
+        let name = (begun.plan.runbook.name.as_str(), &begun.run);
+        declare::take_up(declared, name, world.fleet.as_ref(), settings).await;
+    }
+    let mut run = fence::raised(run, &world, above);
+    remark(&mut run, &options.remarks)?;
     Box::pin(carry(run, &folder, world, options, settings)).await
+}
+
+/// Writes down what was said when the run began; it is recorded before anything else is done.
+fn remark(run: &mut Run, remarks: &[String]) -> Result<(), CommandError> {
+    let now_ms = run.engine.elapsed_ms();
+    for remark in remarks {
+        let order = Order {
+            by: run.engine.beginning().operator.name.clone(),
+            reason: remark.clone(),
+            what: What::Note,
+            seen: None,
+            from: None,
+        };
+        let noted = run.engine.obey(&order, now_ms);
+        noted.map_err(|refused| CommandError::new(Exit::Broken, refused.to_string()))?;
+    }
+    Ok(())
 }
 
 /// A run whose beginning is durable here. It is carried only if it may be, and as far as its mirrors hold it.
@@ -116,6 +155,7 @@ pub(super) fn beginning(plan: Plan, concurrency: u32) -> Beginning {
         operator: super::operator(),
         concurrency,
         journal: None,
+        declared: None,
         plan,
     }
 }
@@ -139,6 +179,7 @@ pub(super) async fn carry(
     let questions = keyboard::Keyboard::new(place.clone(), policy).knows(&run.entries);
     let screen = screen::open(&run.entries, &journals(folder, &world), questions, settings);
     let interrupts = tokio::spawn(interrupts(place));
+    let fleet = world.fleet.clone();
     let wiring = Wiring {
         actor: world.actor,
         orders,
@@ -151,6 +192,7 @@ pub(super) async fn carry(
     let lags = screen.close().await;
     let history = runs::history(folder)?;
     tell(folder, &history, settings)?;
+    declare::end(&summary(&history)?, fleet.as_ref(), settings).await;
     late(&lags, &summary(&history)?.run.0);
     match ended {
         Ok(Ended::Interrupted) => Ok(Exit::Paused),
@@ -213,6 +255,8 @@ async fn interrupts(place: mpsc::UnboundedSender<Placed>) {
             by: who.clone(),
             reason: "Ctrl-C".to_owned(),
             what: What::Interrupt,
+            seen: None,
+            from: None,
         };
         output::note("Interrupted: finishing safely. Once more leaves at once; `lifeboat resume` goes on.");
         if place.send(Placed { order, reply: None }).is_err() {

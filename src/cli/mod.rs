@@ -10,6 +10,7 @@ mod changes;
 mod chaos_proxy;
 mod check;
 mod context;
+mod declare;
 mod demo;
 mod docs;
 mod doctor;
@@ -27,6 +28,7 @@ mod order;
 mod output;
 mod plan;
 mod planning;
+mod preflight;
 mod readiness;
 mod rehearse;
 mod report;
@@ -42,6 +44,7 @@ mod start;
 mod status;
 #[cfg(test)]
 mod tests;
+mod watch;
 mod world;
 
 pub use error::CommandError;
@@ -135,15 +138,20 @@ enum Command {
     Failback(start::Arguments),
     /// Make the backups and copies that recovery needs
     Protect(start::Arguments),
+    Declare(declare::Arguments),
     Run(run::Arguments),
     Resume(resume::Arguments),
     Adopt(adopt::Arguments),
     Status(status::Arguments),
     Explain(explain::Arguments),
     /// Answer a question of a run with yes; for a step done by hand: it is done
-    Approve(order::Arguments),
+    ///
+    /// An answer carries name, role and reason, the account that gave it, and the digest of the plan that it is
+    /// about. Where the runbook says `approvals: { not_initiator: true }`, whoever began or took up the run may not
+    /// approve it.
+    Approve(order::AnswerArguments),
     /// Answer a question of a run with no; for a step done by hand: it could not be done
-    Reject(order::Arguments),
+    Reject(order::AnswerArguments),
     /// Try a failed step again
     ///
     /// A restore finds what its earlier attempts made and sends changes only for what failed and for what
@@ -153,6 +161,10 @@ enum Command {
     Skip(order::Arguments),
     /// Say that a step was done by hand
     MarkDone(order::Arguments),
+    /// Say what became of a step of which nobody knows whether it worked, after you have looked
+    Decide(order::DecideArguments),
+    /// Write something into a run's journal, for the report; it changes nothing
+    Note(order::NoteArguments),
     /// Pause a run durably: what is in flight ends, nothing new starts
     Pause(order::RunArguments),
     /// End a run for good; a drill is still torn down
@@ -194,16 +206,19 @@ impl Command {
             Self::Failover(arguments) => start::run(arguments, Mode::Failover, settings),
             Self::Failback(arguments) => start::run(arguments, Mode::Failback, settings),
             Self::Protect(arguments) => start::run(arguments, Mode::Protect, settings),
+            Self::Declare(arguments) => declare::run(&arguments, settings),
             Self::Run(arguments) => run::run(arguments, settings),
             Self::Resume(arguments) => resume::run(&arguments, settings),
             Self::Adopt(arguments) => adopt::run(&arguments, settings),
             Self::Status(arguments) => status::run(&arguments, settings),
             Self::Explain(arguments) => explain::run(&arguments, settings),
-            Self::Approve(arguments) => order::step(arguments, order::yes, settings),
-            Self::Reject(arguments) => order::step(arguments, order::no, settings),
+            Self::Approve(arguments) => order::answer(arguments, order::yes, settings),
+            Self::Reject(arguments) => order::answer(arguments, order::no, settings),
             Self::Retry(arguments) => order::step(arguments, |step, _| What::Retry { step }, settings),
             Self::Skip(arguments) => order::step(arguments, |step, _| What::Skip { step }, settings),
             Self::MarkDone(arguments) => order::step(arguments, |step, _| What::MarkDone { step }, settings),
+            Self::Decide(arguments) => order::decide(arguments, settings),
+            Self::Note(arguments) => order::note(arguments, settings),
             Self::Pause(arguments) => order::whole(arguments, What::Pause, settings),
             Self::Abort(arguments) => order::whole(arguments, What::Stop, settings),
             Self::Report(arguments) => report::run(&arguments, settings),
@@ -348,6 +363,11 @@ impl Settings {
     /// Whether lines may be redrawn.
     fn redraws(&self) -> bool {
         !self.plain && std::io::stderr().is_terminal() && environment("TERM").as_deref() != Some("dumb")
+    }
+
+    /// The same for what goes to standard output.
+    fn redraws_out(&self) -> bool {
+        !self.plain && std::io::stdout().is_terminal() && environment("TERM").as_deref() != Some("dumb")
     }
 
     /// Columns of the terminal.

@@ -1,10 +1,10 @@
 //! `lifeboat plan`: what would happen, and nothing happens.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::planning::{self, Subject};
-use super::{CommandError, Exit, Settings, fence, history, output, rehearse};
+use super::preflight::{self, Before};
+use super::{CommandError, Exit, Settings, history, output, rehearse};
 use crate::plan::{Digest, Look, Plan};
 use crate::report::{self, PlanView};
 use crate::runbook::Mode;
@@ -72,8 +72,8 @@ async fn show(arguments: Arguments, settings: &Settings) -> Result<Exit, Command
             Some(file) => format!("lifeboat run {}", file.display()),
             None => direct(&arguments.subject.runbook, plan),
         };
-        let fences = fence::words(&planned.world, plan).await;
-        output::text(&drawing(plan, &command, &fences, settings));
+        let before = preflight::look(plan, &planned.world, &planned.documents.sites).await;
+        output::text(&drawing(plan, &command, &before, settings));
         if arguments.objects {
             output::text(&report::plan_objects(plan, settings.columns()));
         }
@@ -95,17 +95,13 @@ fn direct(runbook: &Path, plan: &Plan) -> String {
 }
 
 /// The plan for a terminal.
-pub(super) fn drawing(
-    plan: &Plan,
-    command: &str,
-    fences: &BTreeMap<String, String>,
-    settings: &Settings,
-) -> String {
+pub(super) fn drawing(plan: &Plan, command: &str, before: &Before, settings: &Settings) -> String {
     let view = PlanView {
         now: super::now(),
         estimates: &history::of(plan, settings),
         command,
-        fences,
+        fences: &before.fences,
+        preflight: &before.checks,
         columns: settings.columns(),
     };
     report::plan_text(plan, &view)

@@ -1,6 +1,5 @@
 //! `lifeboat restore`: one restore, as a run.
 
-use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use serde_json::{Value, json};
@@ -8,7 +7,9 @@ use serde_json::{Value, json};
 use super::changes::Changes;
 use super::generated::{self, Cluster, OneStep};
 use super::start::{self, Question};
-use super::{CommandError, Exit, Settings, backup, context, launch, output, plan, planning, rehearse, world};
+use super::{
+    CommandError, Exit, Settings, backup, context, launch, output, plan, planning, preflight, rehearse, world,
+};
 use crate::objects::Risk;
 use crate::plan::{Digest, Look, Plan};
 use crate::report;
@@ -232,7 +233,8 @@ async fn restore(arguments: &Arguments, settings: &Settings) -> Result<Exit, Com
     start::expect_digest(&plan, arguments.plan.as_deref())?;
     let target = format!("{} {TARGET}", arguments.to);
     let command = arguments.again(&from, &plan, &target);
-    output::note(&plan::drawing(&plan, &command, &BTreeMap::new(), settings));
+    let before = preflight::look(&plan, &world, &documents.sites).await;
+    output::note(&plan::drawing(&plan, &command, &before, settings));
     if arguments.objects {
         output::note(&report::plan_objects(&plan, settings.columns()));
     }

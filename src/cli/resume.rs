@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::context::Origin;
 use super::sites::refuse_strangers;
-use super::{CommandError, Exit, Settings, context, doctor, fence, launch, mirrors, output, runs, world};
+use super::{
+    CommandError, Exit, Settings, context, declare, doctor, fence, launch, mirrors, output, runs, world,
+};
 use crate::effect::{Query, Seen};
 use crate::plan::Plan;
 use crate::run::{Fleet, Head, History, Operator, Run, RunError, Timekeeper};
@@ -136,6 +138,7 @@ async fn ended(
     // Another process may have ended it since the first look.
     let history = runs::history(folder)?;
     output::text(&launch::closing(folder, &history, settings)?);
+    declare::end(&launch::summary(&history)?, world.fleet.as_ref(), settings).await;
     if let Some(fleet) = &world.fleet {
         let lags = Run::bring_mirrors_up(folder, &super::operator(), fleet, &held)
             .await

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::plan::Saved;
 use super::start::{self, Consent};
-use super::{CommandError, Exit, Settings, context, launch, world};
+use super::{CommandError, Exit, Settings, context, launch, output, preflight, world};
 use crate::plan::{self, Change, Digest, Plan};
 
 /// Perform a saved plan, exactly as it was shown, or refuse because the world has changed
@@ -33,15 +33,12 @@ async fn perform(arguments: Arguments, settings: &Settings) -> Result<Exit, Comm
     if !changes.is_empty() {
         return Err(stale(&arguments.file, &changes));
     }
-    start::consent(&saved.plan, &arguments.consent)?;
-    launch::begin(
-        saved.plan,
-        &documents.origin,
-        world,
-        &arguments.options,
-        &settings,
-    )
-    .await
+    let mut options = arguments.options.clone();
+    let before = preflight::look(&saved.plan, &world, &documents.sites);
+    let before = output::patiently("looking at everything once more", before).await;
+    let remark = start::decide(&saved.plan, &before, (&world, &arguments.consent), &settings).await?;
+    options.remark(remark);
+    launch::begin(saved.plan, &documents.origin, world, &options, &settings).await
 }
 
 /// Reads a saved plan; a file that was edited is not the plan that was shown.

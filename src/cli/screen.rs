@@ -9,9 +9,9 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::keyboard::Keyboard;
-use super::{Settings, output};
+use super::{Settings, history, output};
 use crate::report::{Estimates, Interactive, Live, LiveOptions, Plain};
-use crate::run::{Entry, Lag, Watch};
+use crate::run::{Entry, Event, Lag, Watch};
 
 /// Often enough that a clock on the screen looks alive.
 const TICK: Duration = Duration::from_millis(250);
@@ -52,7 +52,7 @@ impl Watch for Wire {
 pub(super) fn open(entries: &[Entry], journal: &str, keyboard: Keyboard, settings: &Settings) -> Screen {
     let options = LiveOptions {
         journal: journal.to_owned(),
-        estimates: Estimates::default(),
+        estimates: estimates(entries, settings),
         colour: settings.colour_err(),
     };
     let mut live: Box<dyn Live + Send> = if settings.redraws() {
@@ -74,6 +74,15 @@ pub(super) fn open(entries: &[Entry], journal: &str, keyboard: Keyboard, setting
         lags,
         task,
     }
+}
+
+/// What earlier runs say of this one's steps.
+pub(super) fn estimates(entries: &[Entry], settings: &Settings) -> Estimates {
+    let plan = entries.iter().find_map(|entry| match &entry.event {
+        Event::Began(beginning) => Some(&beginning.plan),
+        _ => None,
+    });
+    plan.map_or_else(Estimates::default, |plan| history::of(plan, settings))
 }
 
 impl Screen {
@@ -130,11 +139,11 @@ async fn draw(
                         None => drawn,
                     }
                 }
-                Some(Shown::Progress(..)) if keyboard.is_asking() => Ok(()),
+                Some(Shown::Progress(..)) if keyboard.is_asking() && !live.only_appends() => Ok(()),
                 Some(Shown::Progress(step, words)) => live.progress(step, &words, clock.now_ms()),
                 None => break,
             },
-            _ = ticks.tick(), if !keyboard.is_asking() => live.tick(clock.now_ms()),
+            _ = ticks.tick(), if live.only_appends() || !keyboard.is_asking() => live.tick(clock.now_ms()),
         };
     }
     let _ = live.finish();

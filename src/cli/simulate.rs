@@ -176,6 +176,8 @@ impl Watch for People {
                 answer,
                 role,
             },
+            seen: None,
+            from: None,
         };
         let _ = self.place.send(Placed { order, reply: None });
     }

@@ -1,11 +1,14 @@
 //! `lifeboat drill`, `switchover`, `failover`, `failback`, `protect`: plan, show, and carry out.
 
-use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Write as _};
 
+use super::context::{self, Documents};
 use super::planning::{self, Subject};
-use super::{CommandError, Exit, Settings, launch, output, plan};
+use super::preflight::{self, Before};
+use super::world::{self, Connected};
+use super::{CommandError, Exit, Settings, declare, history, launch, output, plan};
 use crate::plan::{Digest, Look, Plan};
+use crate::report::{self, DecisionView, Fitness};
 use crate::runbook::{ACTIVE, Mode, STANDBY};
 
 /// What to carry out, and how sure one must be.
@@ -28,6 +31,9 @@ pub(super) struct Consent {
     /// Name and role of the target, as they would be typed: "west standby"
     #[arg(long, value_name = "TARGET")]
     confirm: Option<String>,
+    /// Go on although the preflight list has a `fail`, and why; it stands in the report
+    #[arg(long, value_name = "WHY")]
+    despite: Option<String>,
 }
 
 pub(super) fn run(arguments: Arguments, mode: Mode, settings: &Settings) -> Result<Exit, CommandError> {
@@ -41,33 +47,84 @@ async fn start(arguments: Arguments, mode: Mode, settings: &Settings) -> Result<
         )
         .hint("save the plan and run it: lifeboat plan <runbook> --save <file>, lifeboat run <file>"));
     }
-    let planned = planning::plan(
-        &arguments.subject,
-        mode,
-        look(mode, arguments.plan.as_deref()),
-        settings,
-    )
-    .await?;
-    expect_digest(&planned.plan, arguments.plan.as_deref())?;
-    if let Some(target) = target(&planned.plan) {
+    let documents = context::load(&arguments.subject.runbook, settings)?;
+    let world = output::patiently("reaching sites and stores", world::connect(&documents.sites)).await?;
+    Box::pin(go(&arguments, mode, (documents, world), settings)).await
+}
+
+/// Plans in a world that is there already, shows, asks, and carries out.
+pub(super) async fn go(
+    arguments: &Arguments,
+    mode: Mode,
+    (documents, world): (Documents, Connected),
+    settings: &Settings,
+) -> Result<Exit, CommandError> {
+    let planning = (mode, look(mode, arguments.plan.as_deref()));
+    let inputs = &arguments.subject.inputs;
+    let plan = planning::of(&documents, inputs, planning, &*world.actor, settings);
+    let plan = output::patiently("planning", plan).await?;
+    expect_digest(&plan, arguments.plan.as_deref())?;
+    let mut options = arguments.options.clone();
+    if let Some(target) = target(&plan) {
+        let before = preflight::look(&plan, &world, &documents.sites);
+        let before = output::patiently("looking at everything once more", before).await;
         let runbook = arguments.subject.runbook.display();
         let command = format!("lifeboat {mode} {runbook} --confirm \"{target}\"");
-        output::note(&plan::drawing(
-            &planned.plan,
-            &command,
-            &BTreeMap::new(),
-            settings,
-        ));
-        consent(&planned.plan, &arguments.consent)?;
+        output::note(&plan::drawing(&plan, &command, &before, settings));
+        let remark = decide(&plan, &before, (&world, &arguments.consent), settings).await?;
+        options.remark(remark);
     }
-    launch::begin(
-        planned.plan,
-        &planned.documents.origin,
-        planned.world,
-        &arguments.options,
-        settings,
-    )
-    .await
+    launch::begin(plan, &documents.origin, world, &options, settings).await
+}
+
+/// Shows the decision card and has a person decide. What has to stand in the journal of it.
+pub(super) async fn decide(
+    plan: &Plan,
+    before: &Before,
+    (world, given): (&Connected, &Consent),
+    settings: &Settings,
+) -> Result<Option<String>, CommandError> {
+    if target(plan).is_none() {
+        return Ok(None);
+    }
+    let incident = declare::for_plan(plan, world.fleet.as_ref(), settings).await;
+    let card = report::decision_card(
+        plan,
+        &DecisionView {
+            now: super::now(),
+            estimates: &history::of(plan, settings),
+            incident: incident.as_ref(),
+            preflight: &before.checks,
+            fences: &before.fences,
+            columns: settings.columns(),
+        },
+    );
+    output::note(card.trim_end());
+    let remark = fit(before, given.despite.as_deref())?;
+    consent(plan, given)?;
+    Ok(remark)
+}
+
+/// Refuses what would surely fail, unless a person says why to go on all the same.
+fn fit(before: &Before, despite: Option<&str>) -> Result<Option<String>, CommandError> {
+    let failing = before.checks.iter().filter(|one| one.fitness == Fitness::Fail);
+    let lines: Vec<String> = failing
+        .map(|one| format!("{} {}: {}", one.about.word(), one.at, one.said))
+        .collect();
+    let reason = despite.map(str::trim).filter(|reason| !reason.is_empty());
+    match (lines.as_slice(), reason) {
+        ([], _) => Ok(None),
+        (lines, Some(reason)) => Ok(Some(format!("went on although {}: {reason}", lines.join("; ")))),
+        (lines, None) => {
+            let error = CommandError::refused("the preflight found what would surely fail");
+            let error = lines
+                .iter()
+                .fold(error, |error, line| error.detail(format!("  {line}")));
+            Err(error
+                .detail("Nothing was changed.")
+                .hint("mend it and start again; to go on all the same: --despite \"why\", which stands in the report"))
+        }
+    }
 }
 
 /// A plan that nobody was shown and nobody names by its digest is made for this run alone.

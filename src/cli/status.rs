@@ -1,8 +1,8 @@
 //! `lifeboat status`: where a run stands.
 
-use super::{CommandError, Exit, Settings, output, runs};
+use super::{CommandError, Exit, Settings, output, runs, watch};
 use crate::report::{self, Ending, Summary};
-use crate::run::Journal;
+use crate::run::{self, Incidents, Journal};
 
 /// Show where a run stands: what runs, who is waited for, what is next; without a run: list them
 #[derive(Debug, clap::Args)]
@@ -13,10 +13,15 @@ pub(super) struct Arguments {
     /// As JSON
     #[arg(long)]
     json: bool,
+    /// Stay and show what happens, from this or any other machine, until the run has ended; with --plain a line for
+    /// each change
+    #[arg(long, requires = "run", conflicts_with = "json")]
+    watch: bool,
 }
 
 pub(super) fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, CommandError> {
     match &arguments.run {
+        Some(run) if arguments.watch => watch::run(run, settings),
         Some(run) => one(run, arguments.json, settings),
         None => all(arguments.json, settings),
     }
@@ -68,6 +73,9 @@ fn all(json: bool, settings: &Settings) -> Result<Exit, CommandError> {
     } else if !summaries.is_empty() {
         output::text(&report::run_list(&summaries, &settings.zone()));
     }
+    if !json {
+        incidents(settings);
+    }
     if !json && !elsewhere.is_empty() {
         output::line(&format!(
             "In mirrors and not on this machine: {}.",
@@ -75,6 +83,22 @@ fn all(json: bool, settings: &Settings) -> Result<Exit, CommandError> {
         ));
     }
     Ok(Exit::Done)
+}
+
+/// Incidents that this machine knows to stand.
+fn incidents(settings: &Settings) {
+    let here = Incidents::of(&settings.state);
+    let groups = here.groups().unwrap_or_else(|error| {
+        output::note(&format!("what was declared cannot be read: {error}"));
+        Vec::new()
+    });
+    for group in groups {
+        match here.read(&group).map(|notices| run::standing(&notices)) {
+            Ok(Some(incident)) => output::line(&report::standing_line(&group, &incident, super::now())),
+            Ok(None) => {}
+            Err(error) => output::note(&format!("what was declared of {group} cannot be read: {error}")),
+        }
+    }
 }
 
 /// Runs that only mirrors know. That no mirror answers must not hide what is known here.

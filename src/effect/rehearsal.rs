@@ -9,13 +9,16 @@
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, WorldError};
+use super::{Effect, Permission, WorldError};
 use crate::objects::ObjectId;
 
-/// May ask "would you take this?", and nothing more.
+/// May ask "would you take this?" and "may I?", and nothing more.
 pub trait Rehearser: Send + Sync {
     /// Asks about everything that an effect sends.
     fn rehearse<'a>(&'a self, effect: &'a Effect) -> BoxFuture<'a, Result<Rehearsal, WorldError>>;
+
+    /// Asks a site whether we hold a right there, as its server judges it.
+    fn may<'a>(&'a self, right: &'a Permission) -> BoxFuture<'a, Result<bool, WorldError>>;
 }
 
 /// What a server said about one effect.

@@ -241,6 +241,7 @@ fn subject(runbook: &Runbook) -> Subject {
         tier: runbook.tier,
         owner: runbook.owner.clone(),
         people: runbook.people.clone(),
+        approvals: runbook.approvals,
         digest: runbook.digest.clone(),
         recovery: Some(runbook.recovery.clone()),
     }

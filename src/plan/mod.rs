@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::effect::{BackupSeen, Effect, Query, RestorePreview, Sandbox, Seen, SiteSeen};
-use crate::runbook::{Mode, Objectives, Owner, Policy};
+use crate::runbook::{Approvals, Mode, Objectives, Owner, Policy};
 
 /// Everything that a run will do, and what that was decided from.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,27 +75,7 @@ impl Plan {
 
     /// Stores that its steps read or write; with repetitions.
     pub fn stores(&self) -> impl Iterator<Item = &str> {
-        let effects = self
-            .steps
-            .iter()
-            .flat_map(|step| step.effects.iter().chain(&step.undo));
-        effects.flat_map(|effect| match effect {
-            Effect::BackupObjects(effect) => vec![effect.store.as_str()],
-            Effect::RestoreObjects(effect) => vec![effect.store.as_str()],
-            Effect::CopyPrefix(effect) => vec![effect.from.as_str(), effect.to.as_str()],
-            Effect::Apply(_)
-            | Effect::Ask(_)
-            | Effect::Await(_)
-            | Effect::CallHttp(_)
-            | Effect::CloseSandbox(_)
-            | Effect::Delete(_)
-            | Effect::OpenSandbox(_)
-            | Effect::Pause(_)
-            | Effect::Probe(_)
-            | Effect::RunCommand(_)
-            | Effect::RunJob(_)
-            | Effect::Scale(_) => Vec::new(),
-        })
+        self.steps.iter().flat_map(PlannedStep::stores)
     }
 
     /// Backups that steps of this plan restore from, as they were seen.
@@ -130,6 +110,9 @@ pub struct Subject {
     /// Role of a person → names: who may answer in which role.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub people: BTreeMap<String, Vec<String>>,
+    /// What holds for every approval.
+    #[serde(skip_serializing_if = "Approvals::is_default", default)]
+    pub approvals: Approvals,
     /// Hex SHA-256 of the runbook's bytes.
     pub digest: String,
     /// Of what the recovery depends on; see [`crate::runbook::Runbook::recovery`]. Older plans have none.
@@ -173,6 +156,28 @@ pub struct PlannedStep {
 impl PlannedStep {
     /// The kind of the step that removes what a drill made.
     pub const TEAR_DOWN: &str = "tear-down";
+
+    /// Stores that it reads or writes; with repetitions.
+    pub fn stores(&self) -> impl Iterator<Item = &str> {
+        let effects = self.effects.iter().chain(&self.undo);
+        effects.flat_map(|effect| match effect {
+            Effect::BackupObjects(effect) => vec![effect.store.as_str()],
+            Effect::RestoreObjects(effect) => vec![effect.store.as_str()],
+            Effect::CopyPrefix(effect) => vec![effect.from.as_str(), effect.to.as_str()],
+            Effect::Apply(_)
+            | Effect::Ask(_)
+            | Effect::Await(_)
+            | Effect::CallHttp(_)
+            | Effect::CloseSandbox(_)
+            | Effect::Delete(_)
+            | Effect::OpenSandbox(_)
+            | Effect::Pause(_)
+            | Effect::Probe(_)
+            | Effect::RunCommand(_)
+            | Effect::RunJob(_)
+            | Effect::Scale(_) => Vec::new(),
+        })
+    }
 
     /// Whether it removes what a drill made.
     pub fn is_tear_down(&self) -> bool {

@@ -97,6 +97,9 @@ fn durations(entries: &[Entry]) -> BTreeMap<u32, u64> {
                     took.insert(*step, entry.elapsed_ms.saturating_sub(from));
                 }
             }
+            Event::Decided { step, .. } => {
+                began.remove(step);
+            }
             Event::Resumed { .. } | Event::Paused { .. } => began.clear(),
             _ => {}
         }

@@ -7,6 +7,7 @@
 
 mod backups;
 mod continuity;
+mod decision;
 mod doctor;
 mod document;
 mod draw;
@@ -15,11 +16,13 @@ mod evidence;
 mod forecast;
 mod graph;
 mod history;
+mod incident;
 mod late;
 mod lines;
 mod list;
 mod outcome;
 mod plan_text;
+mod preflight;
 mod readiness;
 mod rehearsal;
 #[cfg(test)]
@@ -34,6 +37,7 @@ pub use backups::{
     backup_prune, backup_recovered, backup_verification,
 };
 pub use continuity::{PARTS, Pages, Paper, Part, Past, Prose, card, plan};
+pub use decision::{DecisionView, decision_card};
 pub use doctor::doctor;
 pub use document::{html, markdown};
 pub use draw::{mermaid, svg_graph};
@@ -43,12 +47,14 @@ pub use evidence::{
 };
 pub use forecast::{Estimates, Expected};
 pub use history::{Record, estimates};
+pub use incident::{declared, declared_when, instant, standing_line};
 pub use list::run_list;
 pub use outcome::{
     Act, AttemptReport, AttemptResult, Deed, EffectReport, Ending, Ledger, Left, Measure, NoBeginning,
     Reached, State, StepReport, StepState, Summary, Waited,
 };
 pub use plan_text::{PlanView, plan_objects, plan_text};
+pub use preflight::{About, Asked, Check, Fitness, preflight, preflight_text, rights, worst};
 pub use readiness::{Proof, Readiness, Ready, Reason, Stock, Why, readiness, readiness_table};
 pub use rehearsal::{Answered, rehearsal};
 pub use table::columns;

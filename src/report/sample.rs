@@ -171,6 +171,7 @@ fn base(mode: Mode, steps: Vec<PlannedStep>) -> Plan {
             people: BTreeMap::new(),
             digest: "1f2e3d4c5b6a79881f2e3d4c5b6a79881f2e3d4c5b6a79881f2e3d4c5b6a7988".into(),
             recovery: None,
+            approvals: crate::runbook::Approvals::default(),
         },
         mode,
         roles: BTreeMap::from([
@@ -482,6 +483,8 @@ pub(crate) fn rejected() -> Vec<Entry> {
                 by: "ben".into(),
                 role: Some("incident-commander".into()),
                 reason: "prices are wrong".into(),
+                from: None,
+                plan: None,
             },
         )
         .fail(

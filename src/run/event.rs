@@ -7,6 +7,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::Declaration;
 use crate::effect::{Receipt, WorldError};
 use crate::plan::{Digest, Plan};
 use crate::runbook::JournalPlaces;
@@ -80,6 +81,9 @@ pub struct Beginning {
     /// Where the journal is kept besides this machine, and what releases a record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub journal: Option<JournalPlaces>,
+    /// The declared incident that it is for; recovery is measured from there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared: Option<Declaration>,
     /// The whole plan.
     pub plan: Plan,
 }
@@ -166,6 +170,30 @@ pub enum Event {
         role: Option<String>,
         /// Mandatory.
         reason: String,
+        /// From which account, as far as its machine knows; `by` is only what a person said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<Operator>,
+        /// Of the plan that was answered about: an answer is to one plan and to no other.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        plan: Option<Digest>,
+    },
+    /// A person looked and found out what became of an effect of which nobody knew it.
+    Decided {
+        /// Which step.
+        step: u32,
+        /// What they found.
+        finding: Finding,
+        /// Who.
+        by: String,
+        /// Mandatory.
+        reason: String,
+    },
+    /// A person wrote something down. It changes nothing.
+    Noted {
+        /// Who.
+        by: String,
+        /// What.
+        text: String,
     },
     /// A step has ended. Steps that need it are released by `Succeeded`, `Skipped` and `Continued`.
     Ended {
@@ -237,6 +265,16 @@ pub enum Answer {
     Yes,
     /// No; or: it could not be done.
     No,
+}
+
+/// What a person found out about an effect with an unknown outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Finding {
+    /// It was carried out: the step goes on after it.
+    Worked,
+    /// It was not, and is not tried again.
+    Failed,
 }
 
 /// How a step ended.

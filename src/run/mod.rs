@@ -9,6 +9,7 @@ mod event;
 mod fence;
 mod id;
 mod inbox;
+mod incident;
 mod journal;
 mod mirror;
 #[cfg(test)]
@@ -21,10 +22,11 @@ pub use engine::{
     QuestionPolicy, Refused, Sight, StepState, Ticket, Timing, What,
 };
 pub use epoch::{Claim, Denied, Wanted, free, holder};
-pub use event::{Answer, Beginning, Entry, Event, Operator, Outcome, Phase, RunId, Verdict};
+pub use event::{Answer, Beginning, Entry, Event, Finding, Operator, Outcome, Phase, RunId, Verdict};
 pub use fence::Fence;
 pub use id::short_id;
 pub use inbox::{Inbox, SubmitError, Submitted, submit};
+pub use incident::{Declaration, Happened, Incident, Incidents, Notice, gathered, spread, standing};
 pub use journal::{History, Journal, JournalError, Tape, Torn, bring_up, put_back, set_aside};
 pub use mirror::{
     Fate, Fleet, Found, Head, Lag, Lost, MACHINE, OBJECT_MAX, Shelf, Superseded, Unreleased, gather,

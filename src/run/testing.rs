@@ -135,6 +135,7 @@ pub(super) fn plan(steps: Vec<PlannedStep>) -> Plan {
             people: [("commander".to_owned(), vec!["anna".to_owned(), "ben".to_owned()])].into(),
             digest: String::new(),
             recovery: None,
+            approvals: crate::runbook::Approvals::default(),
         },
         mode: Mode::Failover,
         roles: BTreeMap::new(),
@@ -160,6 +161,7 @@ pub(super) fn beginning(steps: Vec<PlannedStep>, concurrency: u32) -> Beginning 
         operator: operator(),
         concurrency,
         journal: None,
+        declared: None,
         plan,
     }
 }
@@ -198,13 +200,7 @@ pub(super) fn words(engine: &Engine, event: &Event) -> String {
     match event {
         Event::Began(_) => "began".into(),
         Event::Resumed { .. } => "resumed".into(),
-        Event::Claimed { epoch, fences } => {
-            let fences: Vec<String> = fences
-                .iter()
-                .map(|(site, word)| format!(", {site} {word}"))
-                .collect();
-            format!("claimed epoch {epoch}{}", fences.concat())
-        }
+        Event::Claimed { epoch, fences } => claimed(*epoch, fences),
         Event::MirrorBehind { mirror, error } => format!("mirror {mirror} behind: {}", error.message),
         Event::MirrorCaughtUp { mirror } => format!("mirror {mirror} caught up"),
         Event::Intended {
@@ -244,12 +240,24 @@ pub(super) fn words(engine: &Engine, event: &Event) -> String {
         } => format!("unknown {}", at(step, phase, effect, attempt)),
         Event::Answered { step, answer, by, .. } => format!("answered {} {answer:?} by {by}", name(step)),
         Event::Ended { step, outcome } => format!("end {} {}", name(step), outcome_words(outcome)),
+        Event::Decided {
+            step, finding, by, ..
+        } => format!("decided {} {finding:?} by {by}", name(step)),
+        Event::Noted { by, text } => format!("noted by {by}: {text}"),
         Event::RetryOrdered { step, by, .. } => format!("retry {} by {by}", name(step)),
         Event::Paused { by, reason } => format!("paused by {by}: {reason}"),
         Event::Stopping { by, .. } => format!("stopping by {by}"),
         Event::Unwinding { step } => format!("unwinding because of {}", name(step)),
         Event::Finished { verdict } => format!("finished {verdict:?}"),
     }
+}
+
+fn claimed(epoch: u64, fences: &BTreeMap<String, String>) -> String {
+    let fences: Vec<String> = fences
+        .iter()
+        .map(|(site, word)| format!(", {site} {word}"))
+        .collect();
+    format!("claimed epoch {epoch}{}", fences.concat())
 }
 
 fn outcome_words(outcome: &Outcome) -> String {

@@ -65,6 +65,8 @@ struct RunbookSpec {
     inputs: Option<BTreeMap<String, InputForm>>,
     /// Role of a person to names.
     people: Option<BTreeMap<String, Vec<String>>>,
+    /// What holds for every approval of a run.
+    approvals: Option<ApprovalsForm>,
     /// What people have to know, for the continuity plan; no recovery depends on it.
     continuity: Option<ContinuityForm>,
     /// What is done. Steps that do not need each other run side by side.
@@ -79,6 +81,13 @@ struct OwnerForm {
     team: String,
     /// How to reach it.
     contact: Option<String>,
+}
+
+/// What holds for every approval of a run.
+#[derive(JsonSchema)]
+struct ApprovalsForm {
+    /// Separation of duties (the four-eyes principle): whoever began or took up a run may not approve it.
+    not_initiator: Option<bool>,
 }
 
 /// What recovery must achieve.

@@ -107,6 +107,8 @@ pub struct Runbook {
     pub inputs: BTreeMap<String, Input>,
     /// Role of a person → names.
     pub people: BTreeMap<String, Vec<String>>,
+    /// Who may approve, besides what each step says.
+    pub approvals: Approvals,
     /// What people have to know, and no step can say.
     pub continuity: Continuity,
     /// In the order in which they were written.
@@ -125,6 +127,21 @@ impl Runbook {
     pub const NAME_MAX: usize = 40;
     /// What checking and planning are measured with; the limits of a file are near as well.
     pub const STEPS_MAX: usize = 10_000;
+}
+
+/// What holds for every approval of a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Approvals {
+    /// Separation of duties (the four-eyes principle): whoever began or took up a run may not approve it.
+    pub not_initiator: bool,
+}
+
+impl Approvals {
+    /// Whether nothing is asked for.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// Who answers for a service.

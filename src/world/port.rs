@@ -103,7 +103,7 @@ pub trait Cluster: Send + Sync {
     // Nothing is assumed here: a wrapper that forgot to pass this on would act as somebody else.
     fn act_as<'a>(&'a self, account: &'a Account<'a>) -> Answer<'a, Acting>;
 
-    /// Whether whoever asks holds a right in every namespace, as the server judges it.
+    /// Whether whoever asks holds a right, as the server judges it.
     fn may<'a>(&'a self, right: &'a Right<'a>) -> Answer<'a, bool>;
 }
 
@@ -134,8 +134,10 @@ pub struct Right<'a> {
     pub verb: &'a str,
     /// API group.
     pub group: &'a str,
-    /// Plural.
+    /// Plural, with a subresource after `/` where one is meant.
     pub resource: &'a str,
+    /// In one namespace; `None`: in every one.
+    pub namespace: Option<&'a str>,
 }
 
 /// A program in a container.

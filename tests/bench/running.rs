@@ -119,6 +119,7 @@ fn beginning(steps: Vec<PlannedStep>, concurrency: u32) -> Beginning {
         },
         concurrency,
         journal: None,
+        declared: None,
         plan,
     }
 }
@@ -136,6 +137,7 @@ fn plan(steps: Vec<PlannedStep>) -> Plan {
             people: BTreeMap::new(),
             digest: String::new(),
             recovery: None,
+            approvals: lifeboat::runbook::Approvals::default(),
         },
         mode: Mode::Failover,
         roles: BTreeMap::new(),

@@ -16,6 +16,7 @@ mod archive;
 mod backups;
 mod cli;
 mod docs;
+mod incident;
 mod lab;
 mod layers;
 mod machine;

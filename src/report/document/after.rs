@@ -9,6 +9,7 @@ use crate::report::draw::Tone;
 use crate::report::outcome::{Measure, StepReport, Summary};
 use crate::report::units::{duration, moment};
 use crate::report::words::{measure, verdict};
+use crate::run::Declaration;
 use crate::runbook::Mode;
 
 /// Every clock of a recovery, the ones that nobody read included.
@@ -19,7 +20,7 @@ pub(super) fn clocks(summary: &Summary, zone: &TimeZone) -> Section {
     let mut rows = vec![
         blank("The impact began"),
         blank("It was noticed"),
-        blank("The failover was declared"),
+        declaration(summary, zone),
     ];
     if summary.mode == Mode::Drill {
         // Nothing was hurt, noticed or declared.
@@ -51,6 +52,8 @@ pub(super) fn clocks(summary: &Summary, zone: &TimeZone) -> Section {
     if summary.mode != Mode::Drill {
         rows.push(blank("Users were told"));
     }
+    let decision = summary.decision.as_ref();
+    rows.extend(decision.map(|one| objective("Time to decide", one, summary)));
     rows.push(objective("Recovery time", &summary.rto, summary));
     rows.push(objective("Data loss", &summary.rpo, summary));
     let waited = |one: fn(&StepReport) -> u64| summary.steps.iter().map(one).sum::<u64>();
@@ -99,10 +102,29 @@ fn objective(name: &str, one: &Measure, summary: &Summary) -> Vec<Marked> {
     row(name, value, &one.how)
 }
 
-/// When health was proved.
+fn declaration(summary: &Summary, zone: &TimeZone) -> Vec<Marked> {
+    let Some(declared) = &summary.declared else {
+        return blank("The failover was declared");
+    };
+    let later = written_later(declared, zone);
+    let known = format!("by {}: {}{later}", declared.by, declared.reason);
+    row("The incident was declared", moment(declared.at, zone), &known)
+}
+
+/// An earlier time is a person's word, and that is said.
+fn written_later(declared: &Declaration, zone: &TimeZone) -> String {
+    if declared.at == declared.recorded_at {
+        return String::new();
+    }
+    format!("; written down at {}", moment(declared.recorded_at, zone))
+}
+
+/// When health was proved. The measure counts from the declaration, where there is one that can be used.
 fn healthy_at(summary: &Summary) -> Option<jiff::Timestamp> {
     let ms = i64::try_from(summary.rto.measured_ms?).ok()?;
-    summary.began_at.checked_add(SignedDuration::from_millis(ms)).ok()
+    let declared = summary.declared.as_ref().map(|declared| declared.at);
+    let from = declared.map_or(summary.began_at, |at| at.min(summary.began_at));
+    from.checked_add(SignedDuration::from_millis(ms)).ok()
 }
 
 /// Every finding, to be given an owner and a day.

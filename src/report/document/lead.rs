@@ -76,6 +76,12 @@ fn result(summary: &Summary) -> String {
     match summary.ending() {
         Ending::Recovered if summary.mode == Mode::Protect => format!("{service} was backed up as planned."),
         Ending::Recovered | Ending::RecoveredWithFailures => match summary.rto.measured_ms {
+            Some(ms) if summary.declared.is_some() => {
+                format!(
+                    "{service} was recovered{place} {} after the incident was declared.",
+                    duration(ms)
+                )
+            }
             Some(ms) => format!("{service} was recovered{place} in {}.", duration(ms)),
             None => format!(
                 "The recovery of {service}{place} reached its end, but nothing proves that the service was healthy."
@@ -197,7 +203,9 @@ pub(super) fn findings(summary: &Summary) -> Vec<Marked> {
     if !summary.ledger.is_clean() && summary.is_over() {
         bad(format!("The drill left something behind: {}.", ledger(summary)));
     }
-    for (name, one) in [("Recovery time", &summary.rto), ("Data loss", &summary.rpo)] {
+    let decision = summary.decision.iter().map(|one| ("Time to decide", one));
+    let objectives = [("Recovery time", &summary.rto), ("Data loss", &summary.rpo)];
+    for (name, one) in decision.chain(objectives) {
         if one.target_ms.is_some() && one.is_miss() && summary.is_over() {
             bad(format!("{name}: {} ({}).", measure(one, summary), one.how));
         }

@@ -146,6 +146,9 @@ fn errors(summary: &Summary) -> Vec<Block> {
                     ..
                 } => format!("tried again at {}", clock(*at)),
                 AttemptResult::Unknown { .. } => "outcome unknown".to_owned(),
+                AttemptResult::Decided { by, .. } => {
+                    format!("outcome unknown; {by} looked: it had not worked")
+                }
                 _ => "not tried again by itself".to_owned(),
             };
             let mut told = vec![error.to_string()];

@@ -42,6 +42,7 @@ impl Scale {
         let target = summary
             .rto
             .target_ms
+            .map(|target| target.saturating_sub(summary.decided_ms()))
             .filter(|target| *target <= run.saturating_mul(FAR));
         Self {
             end_ms: run.max(target.unwrap_or(0)),
@@ -101,11 +102,13 @@ pub(crate) fn timeline(summary: &Summary) -> String {
     out
 }
 
-/// The lines of the objective and of the recovery, named above the clock.
+/// The lines of the objective and of the recovery, named above the clock. Both may count from a declaration,
+/// and the picture begins with the run.
 fn moments(summary: &Summary, scale: &Scale, bottom: f64) -> String {
     let mut out = String::new();
+    let in_run = |ms: u64| ms.saturating_sub(summary.decided_ms());
     let mut mark = |ms: u64, class: &str, text: &str, anchor: &str| {
-        let x = scale.x(ms);
+        let x = scale.x(in_run(ms));
         let _ = writeln!(
             out,
             "<line class=\"{class}\" x1=\"{x:.1}\" y1=\"22\" x2=\"{x:.1}\" y2=\"{bottom}\"/><text x=\"{x:.1}\" y=\"16\" text-anchor=\"{anchor}\">{}</text>",
@@ -116,7 +119,9 @@ fn moments(summary: &Summary, scale: &Scale, bottom: f64) -> String {
         mark(ms, "done", &format!("healthy after {}", duration(ms)), "middle");
     }
     match summary.rto.target_ms {
-        Some(ms) if ms <= scale.end_ms => mark(ms, "target", &format!("RTO {}", duration(ms)), "start"),
+        Some(ms) if in_run(ms) <= scale.end_ms => {
+            mark(ms, "target", &format!("RTO {}", duration(ms)), "start")
+        }
         Some(ms) => {
             let _ = writeln!(
                 out,
@@ -195,7 +200,7 @@ const fn tone(step: &StepReport, attempt: &AttemptReport) -> Tone {
         AttemptResult::Performed { .. } if step.last => Tone::Muted,
         AttemptResult::Performed { .. } | AttemptResult::Answered { .. } => Tone::Good,
         AttemptResult::Failed { .. } => Tone::Bad,
-        AttemptResult::Unknown { .. } => Tone::Doubt,
+        AttemptResult::Unknown { .. } | AttemptResult::Decided { .. } => Tone::Doubt,
         AttemptResult::Open => Tone::Neutral,
     }
 }
@@ -253,7 +258,7 @@ const fn mark(asks: bool, attempt: &AttemptReport) -> char {
         _ if asks => '?',
         AttemptResult::Performed { .. } | AttemptResult::Answered { .. } => '=',
         AttemptResult::Failed { .. } => 'x',
-        AttemptResult::Unknown { .. } => '?',
+        AttemptResult::Unknown { .. } | AttemptResult::Decided { .. } => '?',
         AttemptResult::Open => '>',
     }
 }

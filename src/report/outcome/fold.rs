@@ -5,7 +5,8 @@ use jiff::Timestamp;
 
 use super::{Act, AttemptResult, Deed, NoBeginning, State};
 use crate::plan::{Digest, PlannedStep};
-use crate::run::{Answer, Beginning, Entry, Event, Outcome, Phase};
+use crate::report::units::between_ms;
+use crate::run::{Answer, Beginning, Entry, Event, Finding, Outcome, Phase};
 
 /// What is known of a run so far.
 #[derive(Clone, Debug)]
@@ -112,7 +113,24 @@ impl Fold {
                 by,
                 role,
                 reason,
-            } => self.answered(entry, *step, *answer, by, role.as_deref(), reason),
+                from,
+                ..
+            } => {
+                self.answered(entry, *step, *answer, by, reason);
+                if let Some(act) = self.acts.last_mut() {
+                    act.role.clone_from(role);
+                    act.account = from
+                        .as_ref()
+                        .map(|from| format!("{} on {}", from.name, from.host));
+                }
+            }
+            Event::Decided {
+                step,
+                finding,
+                by,
+                reason,
+            } => self.decided(entry, *step, *finding, by, reason),
+            Event::Noted { by, text } => self.act(entry, Deed::Noted, by, None, text),
             Event::Ended { step, outcome } => self.ended(entry, *step, outcome),
             Event::RetryOrdered { step, by, reason } => self.retry_ordered(entry, *step, by, reason),
             Event::Paused { by, reason } => self.paused(entry, by, reason),
@@ -132,6 +150,19 @@ impl Fold {
             | Event::Failed { .. }
             | Event::Unknown { .. } => {}
         }
+    }
+
+    /// From the declaration to the beginning; 0 where nothing was declared, or the clocks disagree.
+    pub(crate) fn decided_ms(&self) -> u64 {
+        let declared = self.begun.declared.as_ref();
+        declared
+            .and_then(|declared| between_ms(declared.at, self.began_at))
+            .unwrap_or(0)
+    }
+
+    /// How long customers have waited at the newest entry, as far as anybody has said.
+    pub(crate) fn waited_ms(&self) -> u64 {
+        self.elapsed_ms.saturating_add(self.decided_ms())
     }
 
     /// The planned step of an index.
@@ -175,6 +206,7 @@ impl Fold {
             deed,
             by: by.to_owned(),
             role: None,
+            account: None,
             step: step.map(|step| self.name(step)),
             reason: reason.to_owned(),
         });
@@ -213,19 +245,8 @@ impl Fold {
         }
     }
 
-    fn answered(
-        &mut self,
-        entry: &Entry,
-        step: u32,
-        answer: Answer,
-        by: &str,
-        role: Option<&str>,
-        reason: &str,
-    ) {
+    fn answered(&mut self, entry: &Entry, step: u32, answer: Answer, by: &str, reason: &str) {
         self.act(entry, Deed::Answered(answer), by, Some(step), reason);
-        if let Some(act) = self.acts.last_mut() {
-            act.role = role.map(str::to_owned);
-        }
         let Some(known) = self.known(entry, step) else {
             return;
         };
@@ -239,6 +260,23 @@ impl Fold {
             open.result = AttemptResult::Answered {
                 answer,
                 by: by.to_owned(),
+            };
+        }
+    }
+
+    fn decided(&mut self, entry: &Entry, step: u32, finding: Finding, by: &str, reason: &str) {
+        self.act(entry, Deed::Decided(finding), by, Some(step), reason);
+        let Some(known) = self.known(entry, step) else {
+            return;
+        };
+        let newest = known.attempts.last_mut();
+        if let Some(attempt) = newest
+            && let AttemptResult::Unknown { error } = &attempt.result
+        {
+            attempt.result = AttemptResult::Decided {
+                finding,
+                by: by.to_owned(),
+                error: error.clone(),
             };
         }
     }

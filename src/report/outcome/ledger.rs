@@ -164,6 +164,8 @@ fn uncertain(steps: &[StepReport]) -> Vec<String> {
             let what = match &attempt.result {
                 AttemptResult::Open => "has no outcome",
                 AttemptResult::Unknown { .. } => "has an unknown outcome",
+                // Whoever looked saw that it had worked, and not what it made.
+                AttemptResult::Decided { .. } => "had an unknown outcome, and a person looked",
                 AttemptResult::Failed { .. } => "failed part of the way or before it",
                 AttemptResult::Performed { .. } | AttemptResult::Answered { .. } => continue,
             };

@@ -2,8 +2,9 @@
 //!
 //! ## Why
 //!
-//! RTO here is the recovery's own time: from the run's beginning to health that a step proved. The
-//! time to notice and to decide comes on top, and the report says so. RPO is the run's beginning
+//! RTO runs from the declaration of the incident to health that a step proved: customers wait while people
+//! decide, too. Where nothing was declared it is the recovery's own time, from the run's beginning; the time
+//! to notice comes on top in either case, and the report says so. RPO is the run's beginning
 //! minus the consistent point that the *receipt* of the restore names, not the plan: what was
 //! restored counts, not what was meant to be.
 
@@ -101,7 +102,21 @@ impl Measure {
     }
 }
 
-/// From the beginning to the end of the last step that proves health, once all of them succeeded.
+/// How long people took to decide: from the declaration to the run's beginning; `None`: nothing was declared.
+pub(super) fn decision_time(fold: &Fold) -> Option<Measure> {
+    let declared = fold.begun.declared.as_ref()?;
+    let target = declared.decide_within_ms;
+    Some(match between_ms(declared.at, fold.began_at) {
+        Some(ms) => Measure::measured(target, ms, "from the declaration to the start of the run"),
+        None => Measure::missing(
+            target,
+            "the declaration lies after the start of the run: the clocks disagree",
+        ),
+    })
+}
+
+/// From the declaration, or where there is none from the beginning, to the end of the last step that proves
+/// health, once all of them succeeded.
 pub(crate) fn recovery_time(fold: &Fold) -> Measure {
     let target = fold.begun.plan.objectives.rto_ms;
     if fold.begun.plan.mode == Mode::Protect {
@@ -112,10 +127,10 @@ pub(crate) fn recovery_time(fold: &Fold) -> Measure {
         .filter(|(step, _)| step.proves_health && step.part == Part::Done)
         .collect();
     let Some(missing) = unproved(&wanted) else {
-        return measured_to(target, &wanted);
+        return measured_to(fold, &wanted);
     };
     match target {
-        Some(target_ms) if fold.elapsed_ms > target_ms && !wanted.is_empty() => Measure {
+        Some(target_ms) if fold.waited_ms() > target_ms && !wanted.is_empty() => Measure {
             reached: Reached::Missed,
             ..Measure::missing(
                 target,
@@ -148,16 +163,22 @@ fn unproved(wanted: &[(&PlannedStep, &StepFold)]) -> Option<String> {
     Some(format!("health is not proved: {}{more}", first.join(", ")))
 }
 
-fn measured_to(target_ms: Option<u64>, wanted: &[(&PlannedStep, &StepFold)]) -> Measure {
+fn measured_to(fold: &Fold, wanted: &[(&PlannedStep, &StepFold)]) -> Measure {
     let last = wanted.iter().max_by_key(|(_, known)| known.ended_ms);
     let (name, end) = last.map_or(("", None), |(planned, known)| {
         (planned.name.as_str(), known.ended_ms)
     });
-    let how = match wanted.len() {
-        1 => format!("from the start to the end of {name}, which proves health"),
-        n => format!("from the start to the end of {name}, the last of {n} steps that prove health"),
+    let from = if fold.begun.declared.is_some() {
+        "from the declaration"
+    } else {
+        "from the start"
     };
-    Measure::measured(target_ms, end.unwrap_or(0), how)
+    let how = match wanted.len() {
+        1 => format!("{from} to the end of {name}, which proves health"),
+        n => format!("{from} to the end of {name}, the last of {n} steps that prove health"),
+    };
+    let measured_ms = end.unwrap_or(0).saturating_add(fold.decided_ms());
+    Measure::measured(fold.begun.plan.objectives.rto_ms, measured_ms, how)
 }
 
 /// From the oldest consistent point that was restored to the run's beginning.

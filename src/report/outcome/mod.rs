@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::effect::{BackupSeen, Sandbox, SiteSeen};
 use crate::plan::{Digest, LeftOut, Subject, Warning};
-use crate::run::{Answer, Entry, Operator, RunId, Verdict};
+use crate::run::{Answer, Declaration, Entry, Finding, Operator, RunId, Verdict};
 use crate::runbook::Mode;
 
 /// Everything that is known of a run. Times of day are wall clock, `…_ms` count from its beginning.
@@ -64,6 +64,12 @@ pub struct Summary {
     pub elapsed_ms: u64,
     /// How it stands.
     pub state: State,
+    /// The declared incident that it was for: the clock started there.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub declared: Option<Declaration>,
+    /// How long people took to decide, where an incident was declared.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub decision: Option<Measure>,
     /// How long recovery took.
     pub rto: Measure,
     /// How much data was lost or would have been.
@@ -153,6 +159,9 @@ pub struct Act {
     /// In which role.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub role: Option<String>,
+    /// From which account, as far as its machine knows.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub account: Option<String>,
     /// To which step.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub step: Option<String>,
@@ -172,6 +181,10 @@ pub enum Deed {
     Answered(Answer),
     /// Ordered another try.
     OrderedRetry,
+    /// Said what became of an effect of which nobody knew it.
+    Decided(Finding),
+    /// Wrote something down.
+    Noted,
     /// Said that it was done by hand.
     MarkedDone,
     /// Paused it.
@@ -189,6 +202,9 @@ impl Deed {
             Self::Answered(Answer::Yes) => "answered yes",
             Self::Answered(Answer::No) => "answered no",
             Self::OrderedRetry => "ordered another try",
+            Self::Decided(Finding::Worked) => "looked, and found that it had worked",
+            Self::Decided(Finding::Failed) => "looked, and found that it had not worked",
+            Self::Noted => "noted",
             Self::MarkedDone => "said that it was done by hand",
             Self::Paused => "paused the run",
             Self::Stopped => "asked for the end",
@@ -239,6 +255,8 @@ impl Summary {
             last_at: fold.last_at,
             elapsed_ms: fold.elapsed_ms,
             state: fold.state.clone(),
+            declared: fold.begun.declared.clone(),
+            decision: measure::decision_time(fold),
             rto: recovery_time(fold),
             rpo: measure::recovery_point(fold),
             ledger,
@@ -267,6 +285,12 @@ impl Summary {
                 Verdict::NotTornDown => Ending::NotTornDown,
             },
         }
+    }
+
+    /// From the declaration to the run's beginning; 0 where nothing was declared, or the clocks disagree.
+    pub(crate) fn decided_ms(&self) -> u64 {
+        let decision = self.decision.as_ref();
+        decision.and_then(|one| one.measured_ms).unwrap_or(0)
     }
 
     /// Whether nothing follows.

@@ -6,7 +6,7 @@ use super::fold::{AttemptFold, Fold, StepFold, index};
 use crate::effect::{Class, Effect, Line, Receipt, WorldError};
 use crate::plan::{Part, PlannedStep};
 use crate::report::late::bound;
-use crate::run::{Answer, Outcome, Phase};
+use crate::run::{Answer, Finding, Outcome, Phase};
 
 /// What became of one step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -155,6 +155,15 @@ pub enum AttemptResult {
         /// What is known.
         error: WorldError,
     },
+    /// Nobody knew, and a person looked.
+    Decided {
+        /// What they found.
+        finding: Finding,
+        /// Who.
+        by: String,
+        /// What was known before.
+        error: WorldError,
+    },
 }
 
 impl StepState {
@@ -254,6 +263,11 @@ impl EffectReport {
                     answer: Answer::No,
                     by,
                 } => Some(format!("no, by {by}")),
+                AttemptResult::Decided {
+                    finding: Finding::Worked,
+                    by,
+                    ..
+                } => Some(format!("it had worked, found {by}")),
                 _ => None,
             });
         said.filter(|text| !text.is_empty())
@@ -264,7 +278,13 @@ impl AttemptReport {
     /// Its error, if it failed or nobody knows.
     pub const fn error(&self) -> Option<&WorldError> {
         match &self.result {
-            AttemptResult::Failed { error, .. } | AttemptResult::Unknown { error } => Some(error),
+            AttemptResult::Failed { error, .. }
+            | AttemptResult::Unknown { error }
+            | AttemptResult::Decided {
+                finding: Finding::Failed,
+                error,
+                ..
+            } => Some(error),
             _ => None,
         }
     }
@@ -480,8 +500,13 @@ fn attempt_state(planned: &PlannedStep, attempt: &AttemptFold) -> StepState {
         } => StepState::Retrying,
         AttemptResult::Failed { .. } => StepState::Failed,
         AttemptResult::Unknown { .. } => StepState::Unknown,
-        AttemptResult::Open | AttemptResult::Performed { .. } | AttemptResult::Answered { .. } => {
-            StepState::Running
-        }
+        AttemptResult::Decided {
+            finding: Finding::Failed,
+            ..
+        } => StepState::Failed,
+        AttemptResult::Open
+        | AttemptResult::Performed { .. }
+        | AttemptResult::Answered { .. }
+        | AttemptResult::Decided { .. } => StepState::Running,
     }
 }

@@ -1,7 +1,7 @@
 //! A plan on a terminal: what would happen, wave by wave, and what it would cost.
 //!
-//! Shows what the plan says and no more. Whether rights are granted, for example, is not in a plan,
-//! so it is not claimed here.
+//! Shows what the plan says and no more. Whether rights are granted, for example, is not in a plan:
+//! it is said only where somebody asked, in the preflight list.
 
 mod facts;
 mod objects;
@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use super::forecast::Estimates;
 use super::graph::Shape;
 use super::lines::{clean, ends, hang, text};
+use super::preflight::{self, Check};
 use crate::plan::{Digest, Plan};
 use crate::runbook::Mode;
 
@@ -30,6 +31,8 @@ pub struct PlanView<'a> {
     pub command: &'a str,
     /// Site → whether its API server refuses older epochs; empty where no epoch is held.
     pub fences: &'a BTreeMap<String, String>,
+    /// The last look before anything is changed; empty where nobody took one.
+    pub preflight: &'a [Check],
     /// Columns of the terminal; at least [`PlanView::NARROWEST`] are used.
     pub columns: usize,
 }
@@ -50,6 +53,10 @@ pub fn plan_text(plan: &Plan, view: &PlanView<'_>) -> String {
     out.extend(rows::rows(plan, &shape, view.estimates, columns));
     out.push(String::new());
     out.extend(facts::facts(plan, &shape, view, columns));
+    if !view.preflight.is_empty() {
+        out.push("  Preflight".to_owned());
+        out.extend(preflight::lines(view.preflight, columns));
+    }
     out.push(String::new());
     out.extend(warnings(plan, columns));
     out.push(hang(
@@ -130,6 +137,7 @@ mod tests {
             estimates,
             command: "lifeboat failover playbooks/shop --plan 7f3a91c2",
             fences: &BTreeMap::new(),
+            preflight: &[],
             columns: PlanView::USUAL,
         };
         plan_text(plan, &view)

@@ -24,6 +24,7 @@ impl Tape {
             operator: operator("anna"),
             concurrency: 8,
             journal: None,
+            declared: None,
             plan,
         };
         tape.push(0, Event::Began(Box::new(beginning)));

@@ -33,11 +33,18 @@ pub fn closing(summary: &Summary, zone: &TimeZone, places: &Where<'_>, columns: 
 
 /// The numbers, each with how it was measured.
 pub(super) fn figures(summary: &Summary, columns: usize) -> Vec<String> {
-    let mut out = vec![
+    let mut out = Vec::new();
+    if let Some(declared) = &summary.declared {
+        let text = format!("by {}: {}", declared.by, declared.reason);
+        out.push(hang("  Declared  ", &clean(&text), columns));
+    }
+    let decision = summary.decision.as_ref();
+    out.extend(decision.map(|one| figure("Decided in", one, summary, columns)));
+    out.extend([
         figure("RTO", &summary.rto, summary, columns),
         figure("RPO", &summary.rpo, summary, columns),
         hang("  Steps  ", &clean(&step_counts(summary)), columns),
-    ];
+    ]);
     let label = match summary.ledger.torn_down {
         Some(_) => "  Left behind  ",
         None => "  Objects  ",

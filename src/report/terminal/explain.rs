@@ -12,7 +12,7 @@ use crate::report::outcome::{
     Summary, index,
 };
 use crate::report::units::{clock, count, duration, moment};
-use crate::run::{Answer, Entry};
+use crate::run::{Answer, Entry, Finding};
 
 /// Why a step cannot be explained.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -201,6 +201,16 @@ impl Story<'_> {
                     retry_at_ms.map_or_else(String::new, |at| format!("; tried again at {}", clock(at)));
                 (
                     format!("failed, {error}{again}"),
+                    causes(&error.causes, &error.hints),
+                )
+            }
+            AttemptResult::Decided { finding, by, error } => {
+                let found = match finding {
+                    Finding::Worked => "it had worked",
+                    Finding::Failed => "it had not worked",
+                };
+                (
+                    format!("nobody knew ({error}); {by} looked: {found}"),
                     causes(&error.causes, &error.hints),
                 )
             }

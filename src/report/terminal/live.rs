@@ -30,6 +30,11 @@ pub trait Live {
     /// Time has passed. To be called at least once a second; `now_ms` is on the run's clock.
     fn tick(&mut self, now_ms: u64) -> io::Result<()>;
 
+    /// Whether it never draws over what a person is typing, so that it need not be silent meanwhile.
+    fn only_appends(&self) -> bool {
+        false
+    }
+
     /// Nothing follows: leaves the terminal as a line-by-line program would.
     fn finish(&mut self) -> io::Result<()>;
 }
@@ -90,6 +95,7 @@ impl Watch {
             | Event::Failed { step, .. }
             | Event::Unknown { step, .. }
             | Event::Answered { step, .. }
+            | Event::Decided { step, .. }
             | Event::Ended { step, .. }
             | Event::RetryOrdered { step, .. } => self.mark(*step),
             _ => {}
@@ -147,7 +153,7 @@ impl Watch {
             StepState::Asking => asking(fold, planned, known),
             StepState::Unknown => format!(
                 "nobody knows whether it worked; look, then: {}",
-                commands(fold, planned)
+                findings(fold, planned)
             ),
             StepState::Failed if matches!(fold.state, State::Paused { .. }) => {
                 format!("it waits for a person: {}", commands(fold, planned))
@@ -213,6 +219,10 @@ impl Watch {
         if rto.reached == Reached::NotApplicable {
             return Some(clock(now_ms));
         }
+        // Customers wait since the declaration, and the objective counts from there.
+        let decided_ms = fold.decided_ms();
+        let now_ms = now_ms.saturating_add(decided_ms);
+        let expected_ms = self.expected_ms.map(|ms| ms.saturating_add(decided_ms));
         let target = rto.target_ms;
         let of = target.map_or_else(|| "no objective".to_owned(), |ms| format!("of {}", clock(ms)));
         if let Some(measured) = rto.measured_ms {
@@ -223,7 +233,7 @@ impl Watch {
             ));
         }
         let trouble = self.trouble(fold);
-        let course = match (target, self.expected_ms) {
+        let course = match (target, expected_ms) {
             (Some(target), _) if now_ms > target => "missed: health is not proved".to_owned(),
             _ if trouble.is_some() => trouble.unwrap_or_default(),
             (_, None) => "expected time unknown".to_owned(),
@@ -330,6 +340,14 @@ pub(super) fn asking(fold: &Fold, planned: &PlannedStep, known: &StepFold) -> St
 pub(super) fn commands(fold: &Fold, planned: &PlannedStep) -> String {
     format!(
         "lifeboat retry | mark-done | skip {} {} --as <name> --reason \"…\"",
+        fold.begun.run, planned.name
+    )
+}
+
+/// What a person can say who has looked at a step of which nobody knows whether it worked.
+pub(super) fn findings(fold: &Fold, planned: &PlannedStep) -> String {
+    format!(
+        "lifeboat decide {} {} --ok | --failed | --retry --as <name> --reason \"…\"",
         fold.begun.run, planned.name
     )
 }

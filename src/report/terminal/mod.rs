@@ -47,6 +47,7 @@ enum Word {
     Skip,
     Ask,
     Note,
+    Rto,
 }
 
 impl Word {
@@ -60,6 +61,7 @@ impl Word {
             Self::Skip => "skip",
             Self::Ask => "ask",
             Self::Note => "note",
+            Self::Rto => "RTO",
         }
     }
 
@@ -69,7 +71,7 @@ impl Word {
             Self::Now | Self::Next => AnsiColor::Cyan.on_default(),
             Self::Wait | Self::Ask => AnsiColor::Yellow.on_default(),
             Self::Fail => AnsiColor::Red.on_default().effects(Effects::BOLD),
-            Self::Skip | Self::Note => Style::new(),
+            Self::Skip | Self::Note | Self::Rto => Style::new(),
         }
     }
 }

@@ -85,7 +85,17 @@ impl<W: Write> Live for Plain<W> {
         {
             lines.push(Line::new(Word::Wait, "", "", &stillness(fold)));
         }
+        lines.extend(self.watch.next().map(|next| Line::new(Word::Next, "", "", &next)));
+        lines.extend(
+            self.watch
+                .course(now_ms)
+                .map(|course| Line::new(Word::Rto, "", "", &course)),
+        );
         self.write(now_ms, &lines)
+    }
+
+    fn only_appends(&self) -> bool {
+        true
     }
 
     fn finish(&mut self) -> io::Result<()> {

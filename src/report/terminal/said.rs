@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::live::{Watch, asking, commands, doing};
+use super::live::{Watch, asking, commands, doing, findings};
 use super::{Line, Word};
 use crate::effect::{Effect, ErrorKind, WorldError};
 use crate::report::lines::clean;
@@ -10,7 +10,7 @@ use crate::report::outcome::{AttemptResult, Fold, StepState, index, state_of};
 use crate::report::plan_text::places;
 use crate::report::units::duration;
 use crate::report::words::mode_title;
-use crate::run::{Answer, Entry, Event, Outcome, Phase};
+use crate::run::{Answer, Entry, Event, Finding, Outcome, Phase};
 use crate::runbook::OnFailure;
 
 /// Lines about an entry that was already taken in. `chatty`: also what a live region would show.
@@ -24,15 +24,7 @@ pub(super) fn said(watch: &Watch, entry: &Entry, chatty: bool) -> Vec<Line> {
             operator.name, operator.host
         )),
         Event::Claimed { epoch, fences } => claimed(*epoch, fences),
-        Event::MirrorBehind { mirror, error } => vec![Line::new(
-            Word::Wait,
-            "",
-            "",
-            &format!(
-                "the journal's mirror {mirror} is late: {}; it is tried again",
-                error.message
-            ),
-        )],
+        Event::MirrorBehind { mirror, error } => late(mirror, error),
         Event::MirrorCaughtUp { mirror } => {
             note(&format!("the journal's mirror {mirror} holds everything again"))
         }
@@ -59,6 +51,7 @@ pub(super) fn said(watch: &Watch, entry: &Entry, chatty: bool) -> Vec<Line> {
             by,
             role,
             reason,
+            ..
         } => answered(fold, *step, *answer, by, role.as_deref(), reason),
         Event::Ended { step, outcome } => ended(fold, *step, outcome),
         Event::RetryOrdered { step, by, reason } => line(
@@ -68,6 +61,13 @@ pub(super) fn said(watch: &Watch, entry: &Entry, chatty: bool) -> Vec<Line> {
             "",
             &format!("another try, ordered by {by}: {reason}"),
         ),
+        Event::Decided {
+            step,
+            finding,
+            by,
+            reason,
+        } => decided(fold, *step, *finding, by, reason),
+        Event::Noted { by, text } => note(&format!("{by}: {text}")),
         Event::Paused { by, reason } => note(&format!(
             "paused by {by}: {reason}; go on: lifeboat resume {}",
             fold.begun.run
@@ -100,10 +100,24 @@ pub(super) fn heading(watch: &Watch) -> Vec<String> {
         places(plan)
     );
     let mut lines = vec![clean(&first)];
+    lines.extend(declared(fold));
     if !watch.options.journal.is_empty() {
         lines.push(clean(&format!("Journal: {}", watch.options.journal)));
     }
     lines
+}
+
+/// The clock did not start with the run.
+fn declared(fold: &Fold) -> Option<String> {
+    let declared = fold.begun.declared.as_ref()?;
+    let before = match fold.decided_ms() {
+        0 => "at the start".to_owned(),
+        ms => format!("{} before the start", duration(ms / 1000 * 1000)),
+    };
+    Some(clean(&format!(
+        "Declared {before} by {}: {}. RTO counts from there.",
+        declared.by, declared.reason
+    )))
 }
 
 fn claimed(epoch: u64, fences: &BTreeMap<String, String>) -> Vec<Line> {
@@ -112,6 +126,14 @@ fn claimed(epoch: u64, fences: &BTreeMap<String, String>) -> Vec<Line> {
         lines.extend(note(&format!("fence at {site}: {word}")));
     }
     lines
+}
+
+fn late(mirror: &str, error: &WorldError) -> Vec<Line> {
+    let text = format!(
+        "the journal's mirror {mirror} is late: {}; it is tried again",
+        error.message
+    );
+    vec![Line::new(Word::Wait, "", "", &text)]
 }
 
 fn note(text: &str) -> Vec<Line> {
@@ -194,7 +216,7 @@ fn hints(error: &WorldError) -> impl Iterator<Item = Line> {
 fn unknown(fold: &Fold, step: u32, error: &WorldError) -> Vec<Line> {
     let how = fold
         .planned(step)
-        .map_or_else(String::new, |planned| commands(fold, planned));
+        .map_or_else(String::new, |planned| findings(fold, planned));
     let text = format!("nobody knows whether it worked: {error}; look, then: {how}");
     let mut lines = line(fold, step, Word::Ask, "", &text);
     lines.extend(hints(error));
@@ -213,6 +235,20 @@ fn answered(fold: &Fold, step: u32, answer: Answer, by: &str, role: Option<&str>
         word,
         "",
         &format!("{answer}, by {by}{role}: {reason}"),
+    )
+}
+
+fn decided(fold: &Fold, step: u32, finding: Finding, by: &str, reason: &str) -> Vec<Line> {
+    let (word, found) = match finding {
+        Finding::Worked => (Word::Now, "it had worked"),
+        Finding::Failed => (Word::Fail, "it had not worked"),
+    };
+    line(
+        fold,
+        step,
+        word,
+        "",
+        &format!("{by} looked, and {found}: {reason}"),
     )
 }
 

@@ -51,7 +51,7 @@ fn plain(entries: &[Entry]) -> String {
 
 #[test]
 fn a_plain_drill_reads_line_by_line() {
-    insta::assert_snapshot!(plain(&sample::recovered()), @r#"
+    insta::assert_snapshot!(plain(&sample::recovered()), @r"
     Drill shop-d-4k2 of shop on west, in shop-drill-4k2, closed to the outside.
     Journal: ./.lifeboat/runs/shop-d-4k2
     00:00  now   drill:open                 sandbox shop-drill-4k2, default-deny egress
@@ -61,13 +61,15 @@ fn a_plain_drill_reads_line_by_line() {
     00:02  ok    restore          2.1 s     31 created, 2 skipped (LoadBalancer web, CronJob nightly suspended)
     00:02  now   web-up                     wait Deployment shop-drill-4k2/web available (3 replicas)
     00:11  now   web-up           9 s       wait Deployment shop-drill-4k2/web available (3 replicas); usually 12 s; gives up in 9 m 51 s
+    00:11  next                             answers, then drill:tear-down
+    00:11  RTO                              00:11 of 30:00   on course (expected 00:18)
     00:15  ok    web-up           13 s      3 of 3 replicas ready
     00:15  now   answers                    probe GET https://west.acme.example/shop-drill-4k2/healthz = 200
     00:19  ok    answers          4 s       200, twice in a row
     00:19  skip  go                         no person is asked in a drill
     00:19  now   drill:tear-down            tear down shop-drill-4k2 and everything in it
     00:25  ok    drill:tear-down  6.4 s     shop-drill-4k2 is gone
-    "#);
+    ");
 }
 
 #[test]
@@ -83,7 +85,11 @@ fn a_plain_failover_shows_the_retry_and_the_question() {
     00:08  ok    restore      5 s       31 created, 2 updated
     00:08  now   web-up                 wait Deployment shop/web available (3 replicas)
     00:17  now   web-up       9 s       wait Deployment shop/web available (3 replicas); usually 12 s; gives up in 9 m 51 s
+    00:17  next                         answers
+    00:17  RTO                          00:17 of 30:00   expected time unknown
     00:26  now   web-up       18 s      wait Deployment shop/web available (3 replicas); usually 12 s; gives up in 9 m 42 s
+    00:26  next                         answers
+    00:26  RTO                          00:26 of 30:00   expected time unknown
     00:28  ok    web-up       20 s      3 of 3 replicas ready
     00:28  now   answers                probe GET https://west.acme.example/shop/healthz = 200
     00:30  ok    answers      2 s       200, twice in a row

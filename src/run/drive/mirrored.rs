@@ -91,6 +91,8 @@ impl Driver {
                         by: MYSELF.to_owned(),
                         reason: denied.to_string(),
                         what: What::Stop,
+                        seen: None,
+                        from: None,
                     };
                     let _ = self.engine.obey(&order, self.moment.elapsed_ms);
                     self.turn_after_turn().await?;
@@ -124,6 +126,8 @@ impl Driver {
             by: MYSELF.to_owned(),
             reason: format!("the fence is not raised: {error}"),
             what: What::Pause,
+            seen: None,
+            from: None,
         };
         // A run that is paused already needs no further pause.
         let _ = self.engine.obey(&order, self.moment.elapsed_ms);
@@ -202,6 +206,8 @@ impl Driver {
             by: MYSELF.to_owned(),
             reason: why.to_string(),
             what: What::Pause,
+            seen: None,
+            from: None,
         };
         self.moment = self.clock.now();
         // A run that is paused already, or has ended, needs no further pause.

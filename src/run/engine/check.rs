@@ -39,7 +39,8 @@ impl Engine {
             Event::Resumed { .. }
             | Event::Claimed { .. }
             | Event::MirrorBehind { .. }
-            | Event::MirrorCaughtUp { .. } => Ok(()),
+            | Event::MirrorCaughtUp { .. }
+            | Event::Noted { .. } => Ok(()),
             Event::Intended { .. } => self.judge_intent(event),
             Event::Performed { step, .. } => self.judge_result(*step, trial_of(event), Some(Answer::Yes)),
             Event::Failed { step, .. } => self.judge_result(*step, trial_of(event), Some(Answer::No)),
@@ -47,6 +48,7 @@ impl Engine {
             Event::Answered { step, .. } => self.judge_answer(*step),
             Event::Ended { step, outcome } => self.judge_end(*step, outcome),
             Event::RetryOrdered { step, .. } => self.judge_retry(*step),
+            Event::Decided { step, .. } => self.judge_finding(*step),
             Event::Paused { .. } => self.judge_pause(),
             Event::Stopping { .. } => self.judge_stop(),
             Event::Unwinding { step } => self.judge_unwinding(*step),
@@ -208,6 +210,19 @@ impl Engine {
         }
     }
 
+    /// A finding is about an effect of which nobody knows what became of it.
+    fn judge_finding(&self, step: u32) -> Verdict {
+        let track = self.state.track(step);
+        if track.stage != Stage::Unknown {
+            return Err(name(&track.stage));
+        }
+        match self.state.course {
+            Course::Forward => Ok(()),
+            Course::Undoing(_) if track.trial.phase == Phase::Undo => Ok(()),
+            _ => no("the run is being ended"),
+        }
+    }
+
     fn judge_pause(&self) -> Verdict {
         if self.state.paused.is_some() {
             return no("the run is paused already");
@@ -270,7 +285,7 @@ fn no(because: &str) -> Verdict {
 }
 
 /// The state of a step as a fragment.
-fn name(stage: &Stage) -> String {
+pub(super) fn name(stage: &Stage) -> String {
     match stage {
         Stage::Idle => "the step was not begun",
         Stage::Running => "an effect of the step is in flight",
@@ -308,6 +323,7 @@ pub(super) const fn step_of(event: &Event) -> Option<u32> {
         | Event::Answered { step, .. }
         | Event::Ended { step, .. }
         | Event::RetryOrdered { step, .. }
+        | Event::Decided { step, .. }
         | Event::Unwinding { step } => Some(*step),
         Event::Began(_)
         | Event::Resumed { .. }
@@ -316,6 +332,7 @@ pub(super) const fn step_of(event: &Event) -> Option<u32> {
         | Event::Claimed { .. }
         | Event::MirrorBehind { .. }
         | Event::MirrorCaughtUp { .. }
+        | Event::Noted { .. }
         | Event::Finished { .. } => None,
     }
 }
@@ -370,6 +387,8 @@ fn describe(engine: &Engine, event: &Event) -> String {
         Event::Answered { .. } => "an answer",
         Event::Ended { outcome, .. } => outcome_name(outcome),
         Event::RetryOrdered { .. } => "retrying",
+        Event::Decided { .. } => "a finding",
+        Event::Noted { .. } => "a note",
         Event::Paused { .. } => "pausing",
         Event::Stopping { .. } => "stopping",
         Event::Unwinding { .. } => "undoing",

@@ -3,7 +3,7 @@
 use super::state::{Course, Hold, Reply, Stage, Trial, effect_of};
 use super::{Engine, check};
 use crate::effect::{Class, Receipt, WorldError};
-use crate::run::{Event, Outcome, Phase};
+use crate::run::{Event, Finding, Operator, Outcome, Phase};
 use crate::runbook::OnFailure;
 
 impl Engine {
@@ -14,8 +14,9 @@ impl Engine {
             Event::Began(_)
             | Event::Claimed { .. }
             | Event::MirrorBehind { .. }
-            | Event::MirrorCaughtUp { .. } => {}
-            Event::Resumed { .. } => self.fold_resumed(),
+            | Event::MirrorCaughtUp { .. }
+            | Event::Noted { .. } => {}
+            Event::Resumed { operator } => self.fold_resumed(operator),
             Event::Intended { step, .. } => self.fold_intent(*step, check::trial_of(event)),
             Event::Performed { step, receipt, .. } => self.fold_performed(*step, receipt),
             Event::Failed {
@@ -31,6 +32,7 @@ impl Engine {
                 by,
                 role,
                 reason,
+                ..
             } => self.fold_answer(
                 *step,
                 Reply {
@@ -42,6 +44,7 @@ impl Engine {
             ),
             Event::Ended { step, outcome } => self.fold_end(*step, outcome),
             Event::RetryOrdered { step, .. } => self.fold_retry(*step),
+            Event::Decided { step, finding, .. } => self.fold_finding(*step, *finding),
             Event::Paused { by, reason } => self.fold_paused(by, reason),
             Event::Stopping { .. } => self.fold_stopping(),
             Event::Unwinding { .. } => self.fold_unwinding(),
@@ -52,7 +55,8 @@ impl Engine {
 
     /// A pause ends, and every step that was on its way has its full time again: the time in which nobody
     /// worked on it is not its own, and nobody knows exactly how long that was.
-    fn fold_resumed(&mut self) {
+    fn fold_resumed(&mut self, operator: &Operator) {
+        self.state.carriers.push(operator.clone());
         self.state.paused = None;
         let now_ms = self.state.now_ms;
         for (track, planned) in self.state.tracks.iter_mut().zip(&self.beginning.plan.steps) {
@@ -246,6 +250,26 @@ impl Engine {
         self.state.alarms.remove(&step);
         let next = trial.again();
         self.state.set(&self.beginning.plan, step, Stage::Between, next);
+    }
+
+    /// What was carried out is not repeated; what was not has failed, as the world would have said.
+    fn fold_finding(&mut self, step: u32, finding: Finding) {
+        let track = self.state.track_mut(step);
+        let trial = track.trial;
+        let (stage, next) = match finding {
+            Finding::Worked => {
+                track.error = None;
+                track.forgiven = 0;
+                let after = Trial {
+                    effect: trial.effect.saturating_add(1),
+                    attempt: 1,
+                    ..trial
+                };
+                (Stage::Between, after)
+            }
+            Finding::Failed => (Stage::GaveUp, trial),
+        };
+        self.state.set(&self.beginning.plan, step, stage, next);
     }
 
     fn fold_paused(&mut self, by: &str, reason: &str) {

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::state::Stage;
-use super::{Engine, IllegalEvent, decide};
-use crate::effect::Ask;
-use crate::run::{Answer, Event, Outcome};
+use super::{Engine, IllegalEvent, check, decide};
+use crate::effect::{Ask, Expected};
+use crate::run::{Answer, Event, Finding, Operator, Outcome};
 
 /// A person's word: who, why, what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,12 @@ pub struct Order {
     pub reason: String,
     /// What.
     pub what: What,
+    /// The beginning of the digest of the plan that the person has seen; refused if the run has another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
+    /// From which account, as far as its machine knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Operator>,
 }
 
 /// What a person may order. Steps are named as in the runbook.
@@ -53,6 +59,20 @@ pub enum What {
         /// Which step.
         step: String,
     },
+    /// A person looked, and says what became of an effect of which nobody knows it.
+    Decide {
+        /// Which step.
+        step: String,
+        /// What was found.
+        finding: Finding,
+    },
+    /// Try it again, of which nobody knows whether it worked: and only then.
+    DecideRetry {
+        /// Which step.
+        step: String,
+    },
+    /// Write the reason into the journal, and do nothing.
+    Note,
 }
 
 /// Why an order is not followed.
@@ -97,6 +117,7 @@ impl Engine {
             return Err(Refused::new("an order needs a name and a reason")
                 .hint("give them with `--as <name> --reason <why>`"));
         }
+        self.is_of_this_plan(order)?;
         let event = self.translate(order)?;
         self.check(&event)?;
         Ok(event)
@@ -138,6 +159,50 @@ impl Engine {
                 step: self.step_named(step)?,
                 outcome: Outcome::MarkedDone { by, reason },
             },
+            What::Decide { step, finding } => Event::Decided {
+                step: self.in_doubt(step)?,
+                finding: *finding,
+                by,
+                reason,
+            },
+            What::DecideRetry { step } => Event::RetryOrdered {
+                step: self.in_doubt(step)?,
+                by,
+                reason,
+            },
+            What::Note => Event::Noted { by, text: reason },
+        })
+    }
+
+    fn is_of_this_plan(&self, order: &Order) -> Result<(), Refused> {
+        let digest = &self.beginning.digest;
+        match order.seen.as_deref() {
+            Some(seen) if seen.is_empty() || !digest.as_str().starts_with(seen) => {
+                Err(Refused::new(format!(
+                    "the plan of this run has digest {}, and {seen} was given",
+                    digest.short()
+                ))
+                .hint("look at what it does: lifeboat status, lifeboat explain <run> <step>"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A step of which nobody knows whether it worked.
+    fn in_doubt(&self, name: &str) -> Result<u32, Refused> {
+        let step = self.step_named(name)?;
+        let stage = &self.state.track(step).stage;
+        if *stage == Stage::Unknown {
+            return Ok(step);
+        }
+        let what = check::name(stage);
+        let refused = Refused::new(format!("{name} is not in doubt: {what}"));
+        Err(match stage {
+            Stage::Ended(Outcome::Failed | Outcome::UndoFailed) => {
+                refused.hint("of a step that failed: lifeboat retry, skip or mark-done")
+            }
+            Stage::Asking => refused.hint("answer it: lifeboat approve or reject"),
+            _ => refused.hint("lifeboat status says what it waits for"),
         })
     }
 
@@ -153,9 +218,13 @@ impl Engine {
         let effect = super::state::effect_of(self.planned(step), track.trial);
         if track.stage == Stage::Asking
             && let Some(ask) = effect.and_then(decide::question)
-            && !ask.by.is_empty()
         {
-            self.may_answer(ask, &order.by, name, role)?;
+            if !ask.by.is_empty() {
+                self.may_answer(ask, &order.by, name, role)?;
+            }
+            if ask.expected == Expected::Approval && answer == Answer::Yes {
+                self.has_other_eyes(ask, order)?;
+            }
         }
         Ok(Event::Answered {
             step,
@@ -163,6 +232,8 @@ impl Engine {
             by: order.by.clone(),
             role: role.map(str::to_owned),
             reason: order.reason.clone(),
+            from: order.from.clone(),
+            plan: Some(self.beginning.digest.clone()),
         })
     }
 
@@ -182,6 +253,55 @@ impl Engine {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Separation of duties, where the runbook asks for it: whoever began or took up the run may stop it by a
+    /// no, and may not approve it. Names are what people say, so the account that gave the answer counts as well.
+    fn has_other_eyes(&self, ask: &Ask, order: &Order) -> Result<(), Refused> {
+        let subject = &self.beginning.plan.runbook;
+        if !subject.approvals.not_initiator {
+            return Ok(());
+        }
+        let carriers = || std::iter::once(&self.beginning.operator).chain(&self.state.carriers);
+        let same = |one: &str, other: &str| one.trim().eq_ignore_ascii_case(other.trim());
+        let named = carriers().find(|carrier| same(&carrier.name, &order.by));
+        let account = carriers().find(|carrier| {
+            let from = order.from.as_ref();
+            from.is_some_and(|from| from.name == carrier.name && from.host == carrier.host)
+        });
+        let because = match (named, account) {
+            (None, None) => return Ok(()),
+            (Some(_), _) => format!("{} carries this run", order.by.trim()),
+            (None, Some(carrier)) => format!(
+                "this answer comes from the account that carries the run ({} on {})",
+                carrier.name, carrier.host
+            ),
+        };
+        let refused = Refused::new(format!(
+            "{because}, and by the runbook another person has to approve it"
+        ));
+        let others: Vec<String> = ask
+            .by
+            .iter()
+            .flat_map(|role| {
+                subject
+                    .people
+                    .get(role)
+                    .into_iter()
+                    .flatten()
+                    .map(move |name| (role, name))
+            })
+            .filter(|(_, name)| !carriers().any(|carrier| same(&carrier.name, name)))
+            .map(|(role, name)| format!("{name} ({role})"))
+            .collect();
+        Err(if others.is_empty() {
+            refused.hint("somebody else has to say it, from an account of their own: lifeboat approve")
+        } else {
+            refused.hint(format!(
+                "these may, from an account of their own: {}",
+                others.join(", ")
+            ))
+        })
     }
 
     fn step_named(&self, name: &str) -> Result<u32, Refused> {

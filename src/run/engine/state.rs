@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::effect::WorldError;
 use crate::plan::{Part, Plan, PlannedStep};
-use crate::run::{Answer, Outcome, Phase, Verdict};
+use crate::run::{Answer, Operator, Outcome, Phase, Verdict};
 
 /// Which try of which effect.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,6 +145,8 @@ pub(super) struct State {
     pub(super) ends: u64,
     /// Something was intended: before that there is nothing to clean up.
     pub(super) begun: bool,
+    /// Who took the run up again, after whoever began it.
+    pub(super) carriers: Vec<Operator>,
 }
 
 /// Steps by what can be done with them.

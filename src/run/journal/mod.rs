@@ -342,7 +342,7 @@ fn make_folder(path: &Path) -> std::io::Result<()> {
 }
 
 /// Makes the names in a folder durable; where folders cannot be opened, the system does it by itself.
-fn sync_folder(path: &Path) -> std::io::Result<()> {
+pub(in crate::run) fn sync_folder(path: &Path) -> std::io::Result<()> {
     if cfg!(unix) {
         File::open(path)?.sync_all()?;
     }

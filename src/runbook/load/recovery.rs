@@ -7,6 +7,9 @@ use crate::text::{Node, NodeValue, sha256_hex};
 /// Keys of `spec` without which a recovery would be another one. What is not among them is for people.
 const KEYS: [&str; 4] = ["roles", "inputs", "people", "steps"];
 
+/// One more, which only counts where it is: older runbooks have none, and their proofs stay good.
+const SINCE: &str = "approvals";
+
 /// A key of steps and inputs that only people read.
 const WORDS: &str = "description";
 
@@ -21,6 +24,10 @@ pub(super) fn digest(spec: &Node) -> String {
         if let Some(node) = spec.get(key) {
             write(node, 0, &mut text);
         }
+    }
+    if let Some(node) = spec.get(SINCE) {
+        text.push_str(SINCE);
+        write(node, 0, &mut text);
     }
     sha256_hex(text.as_bytes())
 }

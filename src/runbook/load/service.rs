@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{continuity, graph, integer, millis, named, recovery, spanned, steps, take, text, words};
-use crate::runbook::{Input, InputKind, Objectives, Owner, Runbook};
+use crate::runbook::{Approvals, Input, InputKind, Objectives, Owner, Runbook};
 use crate::text::{Diagnostic, Diagnostics, Key, Node, NodeValue, Spanned, codes, quote};
 
 /// A node that says nothing: what stands for a part that is missing.
@@ -39,6 +39,12 @@ pub(super) fn read(mut node: Node, kinds: &[&str], found: &mut Diagnostics) -> R
         objectives: objectives(spec.get("objectives").unwrap_or(&NOTHING)),
         roles: roles(spec, found),
         inputs: inputs(spec, found),
+        approvals: Approvals {
+            not_initiator: spec
+                .get("approvals")
+                .and_then(|node| node.get("not_initiator"))
+                .is_some_and(|node| matches!(node.value, NodeValue::Bool(true))),
+        },
         continuity: continuity::read(spec, &people, found),
         people,
         steps,

@@ -13,11 +13,11 @@ use serde_json::json;
 use super::World;
 use super::marks::{number, text, uid};
 use crate::effect::{
-    Apply, Delete, Effect, ErrorKind, Rehearsal, Rehearsed, Rehearser, Scale, WorldError, Would,
+    Apply, Delete, Effect, ErrorKind, Permission, Rehearsal, Rehearsed, Rehearser, Scale, WorldError, Would,
 };
 use crate::objects::ObjectId;
 use crate::world::dry::Dry;
-use crate::world::port::Trial;
+use crate::world::port::{Right, Trial};
 
 /// A world that is only asked.
 pub struct Understudy(World);
@@ -55,6 +55,19 @@ impl Rehearser for Understudy {
                     "a drill's own namespaces are not asked about".into(),
                 )),
             }
+        })
+    }
+
+    fn may<'a>(&'a self, right: &'a Permission) -> BoxFuture<'a, Result<bool, WorldError>> {
+        Box::pin(async move {
+            let site = self.0.site(&right.site)?;
+            let right = Right {
+                verb: &right.verb,
+                group: &right.group,
+                resource: &right.resource,
+                namespace: right.namespace.as_deref(),
+            };
+            site.cluster.may(&right).await
         })
     }
 }

@@ -108,6 +108,7 @@ impl FencedSite {
             verb: "delete",
             group: "*",
             resource: "*",
+            namespace: None,
         };
         self.base.may(&everything).await
     }

@@ -62,13 +62,17 @@ pub(super) async fn hands(wire: &Wire, account: &Account<'_>) -> Result<(Wire, u
 
 /// What the server answers about the caller's own rights.
 pub(super) async fn may(wire: &Wire, right: &Right<'_>) -> Result<bool, WorldError> {
+    let (resource, subresource) = right.resource.split_once('/').unwrap_or((right.resource, ""));
     let review = json!({
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectAccessReview",
         "spec": { "resourceAttributes": {
             "verb": right.verb,
             "group": right.group,
-            "resource": right.resource,
+            "resource": resource,
+            "subresource": subresource,
+            // The API's own words: an empty one is every namespace.
+            "namespace": right.namespace.unwrap_or_default(),
         } },
     });
     let path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews".to_owned();

@@ -55,6 +55,8 @@ impl People {
             by: by.to_owned(),
             reason: "the suite".to_owned(),
             what,
+            seen: None,
+            from: None,
         };
         if let Some(place) = &*self.place.lock().unwrap() {
             let _ = place.send(Placed { order, reply: None });

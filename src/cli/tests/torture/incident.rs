@@ -438,6 +438,8 @@ impl Incident {
                 by: "ben".to_owned(),
                 reason: "lunch".to_owned(),
                 what,
+                seen: None,
+                from: None,
             };
             let _ = place.send(Placed { order, reply: None });
         });

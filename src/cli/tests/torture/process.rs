@@ -197,6 +197,8 @@ impl Ears {
                 by: "anna".to_owned(),
                 reason: "a look at the world".to_owned(),
                 what,
+                seen: None,
+                from: None,
             };
             let _ = place.send(Placed { order, reply: None });
         });

@@ -254,6 +254,7 @@ fn whole(steps: Vec<PlannedStep>, sightings: Vec<Sighting>) -> Plan {
             people: BTreeMap::new(),
             digest: String::new(),
             recovery: None,
+            approvals: crate::runbook::Approvals::default(),
         },
         mode: Mode::Failover,
         roles: [("active", "east"), ("standby", "west")]

@@ -46,6 +46,7 @@ impl Incident {
             operator: self.operator(machine),
             concurrency: u32::try_from(dice.between(1, 4)).unwrap(),
             journal: None,
+            declared: None,
             plan,
         };
         let runs = &self.machines[machine].runs;

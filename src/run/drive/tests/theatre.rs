@@ -272,6 +272,8 @@ pub(super) fn order(what: What) -> Order {
         by: "ben".into(),
         reason: "a test".into(),
         what,
+        seen: None,
+        from: None,
     }
 }
 

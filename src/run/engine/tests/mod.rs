@@ -9,3 +9,4 @@ mod people;
 mod play;
 mod property;
 mod simulator;
+mod verbs;

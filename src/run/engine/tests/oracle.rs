@@ -42,7 +42,8 @@ impl Oracle {
             Event::Began(_)
             | Event::Claimed { .. }
             | Event::MirrorBehind { .. }
-            | Event::MirrorCaughtUp { .. } => {}
+            | Event::MirrorCaughtUp { .. }
+            | Event::Noted { .. } => {}
             Event::Resumed { .. } => self.paused = false,
             Event::Intended {
                 step,
@@ -87,6 +88,7 @@ impl Oracle {
             }
             Event::Answered { step, .. } => assert!(self.asking.contains(step), "an answer to nothing"),
             Event::Ended { step, outcome } => self.end(plan, *step, outcome),
+            Event::Decided { step, .. } => assert!(self.unknown.remove(step), "a finding about nothing"),
             Event::RetryOrdered { step, .. } => {
                 self.unknown.remove(step);
                 *self.retries.entry(*step).or_default() += 1;

@@ -213,6 +213,8 @@ fn only_the_people_whom_the_runbook_names_may_answer_in_a_role() {
             answer: Answer::Yes,
             role: Some("commander".into()),
         },
+        seen: None,
+        from: None,
     };
     let refused = play.engine.obey(&order("mallory"), 0).unwrap_err();
     assert_snapshot!(refused, @"mallory is not commander: anna, ben");

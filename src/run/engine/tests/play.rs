@@ -121,6 +121,8 @@ impl Play {
             by: "ben".into(),
             reason: "a test".into(),
             what,
+            seen: None,
+            from: None,
         };
         let refused = self.engine.obey(&order, self.now_ms);
         self.go();

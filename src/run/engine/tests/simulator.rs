@@ -303,6 +303,8 @@ impl Simulator {
             by: "ben".into(),
             reason: "chance".into(),
             what,
+            seen: None,
+            from: None,
         };
         let _ = self.engine.obey(&order, self.now_ms);
     }
