@@ -56,7 +56,8 @@ pub(super) fn run(arguments: Arguments, settings: &Settings) -> Result<Exit, Com
 }
 
 async fn show(arguments: Arguments, settings: &Settings) -> Result<Exit, CommandError> {
-    let planned = planning::plan(&arguments.subject, arguments.mode, Look::Closely, settings).await?;
+    let planned = planning::plan(&arguments.subject, arguments.mode, Look::Closely, settings);
+    let planned = output::patiently("planning", planned).await?;
     let plan = &planned.plan;
     if let Some(file) = &arguments.save {
         save(plan, &planned.documents.origin, file)?;
@@ -72,7 +73,8 @@ async fn show(arguments: Arguments, settings: &Settings) -> Result<Exit, Command
             Some(file) => format!("lifeboat run {}", file.display()),
             None => direct(&arguments.subject.runbook, plan),
         };
-        let before = preflight::look(plan, &planned.world, &planned.documents.sites).await;
+        let before = preflight::look(plan, &planned.world, &planned.documents.sites);
+        let before = output::patiently("looking at everything once more", before).await;
         output::text(&drawing(plan, &command, &before, settings));
         if arguments.objects {
             output::text(&report::plan_objects(plan, settings.columns()));

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use super::plan::Saved;
+use super::preflight::{self, Before};
 use super::start::{self, Consent};
-use super::{CommandError, Exit, Settings, context, launch, output, preflight, world};
+use super::{CommandError, Exit, Settings, context, launch, output, world};
 use crate::plan::{self, Change, Digest, Plan};
 
 /// Perform a saved plan, exactly as it was shown, or refuse because the world has changed
@@ -34,8 +35,12 @@ async fn perform(arguments: Arguments, settings: &Settings) -> Result<Exit, Comm
         return Err(stale(&arguments.file, &changes));
     }
     let mut options = arguments.options.clone();
-    let before = preflight::look(&saved.plan, &world, &documents.sites);
-    let before = output::patiently("looking at everything once more", before).await;
+    let before = if start::asks(&saved.plan) {
+        let before = preflight::look(&saved.plan, &world, &documents.sites);
+        output::patiently("looking at everything once more", before).await
+    } else {
+        Before::default()
+    };
     let remark = start::decide(&saved.plan, &before, (&world, &arguments.consent), &settings).await?;
     options.remark(remark);
     launch::begin(saved.plan, &documents.origin, world, &options, &settings).await

@@ -84,7 +84,7 @@ pub(super) async fn decide(
     (world, given): (&Connected, &Consent),
     settings: &Settings,
 ) -> Result<Option<String>, CommandError> {
-    if target(plan).is_none() {
+    if !asks(plan) {
         return Ok(None);
     }
     let incident = declare::for_plan(plan, world.fleet.as_ref(), settings).await;
@@ -166,8 +166,13 @@ fn target(plan: &Plan) -> Option<String> {
     Some(format!("{site} {role}"))
 }
 
+/// Whether a person has to decide before it begins.
+pub(super) fn asks(plan: &Plan) -> bool {
+    target(plan).is_some()
+}
+
 /// Has a person name the target, or refuses.
-pub(super) fn consent(plan: &Plan, given: &Consent) -> Result<(), CommandError> {
+fn consent(plan: &Plan, given: &Consent) -> Result<(), CommandError> {
     let Some(wanted) = target(plan) else { return Ok(()) };
     typed(&Question {
         what: &format!("a {}", plan.mode),

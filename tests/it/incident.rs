@@ -252,7 +252,7 @@ fn a_person_decides_by_one_card_that_comes_after_the_plan_and_before_the_questio
         at("no incident is declared"),
         at("  Data         What was written in the last"),
         at("Known from: the consistent point"),
-        at("  No way back  after stop-active"),
+        at("  No way back  after restore"),
         at("  May approve  no step of this plan asks anybody"),
         at("error: the target is \"west standby\", and \"east standby\" was given"),
         at("Nothing was changed."),

@@ -277,11 +277,11 @@ fn another_word() -> Vec<Situation> {
             "the target is \"west standby\", and \"west active\" was given",
         ),
         situation(
-            "the way back is confirmed with the target of the way there",
+            "a failback where no failover was: nothing of the shop runs where it should be stopped",
             Mode::Failback,
-            RIGHT,
+            &["--confirm", "east standby"],
             nothing,
-            "the target is \"east standby\", and \"west standby\" was given",
+            "no Deployment in shop on west fits",
         ),
         situation(
             "nothing is typed",
