@@ -47,7 +47,6 @@ pub(super) struct DecideArguments {
 /// Exactly one of them.
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
-#[expect(clippy::struct_excessive_bools, reason = "exactly one of them is given")]
 struct FindingWord {
     /// It was carried out: the step goes on after it
     #[arg(long)]

@@ -31,11 +31,11 @@ pub(super) fn facts(plan: &Plan, shape: &Shape, view: &PlanView<'_>, columns: us
     }
     out.push(fact("Destructive", &destructive(plan), Outlook::Nothing, columns));
     out.push(fact("Undo", &undo(plan), Outlook::Nothing, columns));
-    let unasked = view
-        .preflight
-        .is_empty()
-        .then(|| permissions(plan))
-        .unwrap_or_default();
+    let unasked = if view.preflight.is_empty() {
+        permissions(plan)
+    } else {
+        Vec::new()
+    };
     for (at, text) in unasked.iter().enumerate() {
         let label = if at == 0 { "Permissions" } else { "" };
         out.push(fact(label, text, Outlook::Nothing, columns));
