@@ -148,6 +148,8 @@ impl Driver {
             by: MYSELF.to_owned(),
             reason: error.to_string(),
             what: What::Stop,
+            seen: None,
+            from: None,
         };
         // A run that somebody has ended meanwhile needs no further end.
         let _ = self.engine.obey(&order, self.moment.elapsed_ms);
