@@ -296,12 +296,10 @@ pub(super) async fn end(summary: &report::Summary, fleet: Option<&Fleet>, settin
     let Some(declared) = summary.declared.as_ref().filter(|_| recovered) else {
         return;
     };
-    // An ended run may be looked at often; it ends its incident once.
-    let here = Incidents::of(&settings.state).read(&summary.subject.name);
-    let stands = here.is_ok_and(|notices| {
-        run::standing(&notices).is_some_and(|incident| incident.declared.id == declared.id)
-    });
-    if !stands {
+    // An ended run may be looked at often; it ends its incident once. Another machine may have declared it.
+    let standing = look(&summary.subject.name, fleet, settings).await;
+    let stands = |incident: Incident| incident.declared.id == declared.id;
+    if !standing.is_ok_and(|incident| incident.is_some_and(stands)) {
         return;
     }
     let what = Happened::Recovered {

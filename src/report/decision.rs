@@ -115,7 +115,10 @@ impl<'a> Card<'a> {
         });
         let mut all: Vec<String> = backups
             .filter_map(|backup| {
-                let old = age(between_ms(backup.consistent_at, self.view.now)?);
+                let old = match between_ms(backup.consistent_at, self.view.now)? {
+                    0..1000 => "second".to_owned(),
+                    ms => age(ms),
+                };
                 let rpo = self.plan.objectives.rpo_ms;
                 let rpo = rpo.map_or_else(|| "no RPO".to_owned(), |ms| format!("RPO {}", duration(ms)));
                 let proof = match backup.verified_at {

@@ -25,6 +25,7 @@
 mod error;
 mod read;
 mod restore;
+mod size;
 mod tape;
 #[cfg(test)]
 mod tests;
@@ -40,6 +41,8 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+
+use size::json_len;
 
 use super::id::hex;
 use super::mirror::Head;
@@ -221,8 +224,10 @@ impl Journal {
                 event: event.clone(),
             };
             let from = bytes.len();
-            serde_json::to_writer(&mut bytes, &entry)
-                .map_err(|error| JournalError::io("write", path, std::io::Error::other(error)))?;
+            let cannot = |error| JournalError::io("write", path, std::io::Error::other(error));
+            // A receipt may name every object of a cluster: while it grew, its line would be in memory thrice.
+            bytes.reserve_exact(json_len(&entry).map_err(cannot)? + 1);
+            serde_json::to_writer(&mut bytes, &entry).map_err(cannot)?;
             head = digest(&bytes[from..]);
             bytes.push(b'\n');
             entries.push(entry);
