@@ -147,8 +147,8 @@ fn already(group: &str, incident: &Incident, settings: &Settings) -> CommandErro
 /// Whoever declares may do so by the runbook. Starting a clock harms nobody, so it is said and not refused.
 fn stranger(runbook: &Runbook, by: &str) -> Option<String> {
     let roles = &runbook.continuity.activation.by;
-    let named = roles.iter().filter_map(|role| runbook.people.get(role));
-    let names: Vec<&str> = named.flatten().map(String::as_str).collect();
+    let lists = roles.iter().filter_map(|role| runbook.people.get(role));
+    let names: Vec<&str> = lists.flatten().map(String::as_str).collect();
     if names.is_empty() || names.contains(&by) {
         return None;
     }

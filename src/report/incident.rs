@@ -1,5 +1,7 @@
 //! A declared incident in words: its clock, and until when what has to be done.
 
+use std::fmt::Write as _;
+
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -41,11 +43,15 @@ pub fn declared(declared: &Declaration, runbook: &Runbook, now: Timestamp, zone:
         format!("until {} ({left})", moment(end, zone))
     };
     match declared.decide_within_ms {
-        Some(ms) => out.push_str(&format!("  Decide   within {}, {}\n", duration(ms), until(ms))),
+        Some(ms) => {
+            let _ = writeln!(out, "  Decide   within {}, {}", duration(ms), until(ms));
+        }
         None => out.push_str("  Decide   the runbook gives no time (continuity.activation.decide_within)\n"),
     }
     match runbook.objectives.rto_ms {
-        Some(ms) => out.push_str(&format!("  RTO      {}, {}\n", duration(ms), until(ms))),
+        Some(ms) => {
+            let _ = writeln!(out, "  RTO      {}, {}", duration(ms), until(ms));
+        }
         None => out.push_str("  RTO      nobody has decided one (objectives.rto)\n"),
     }
     out

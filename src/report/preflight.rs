@@ -264,8 +264,11 @@ fn of_store(store: &str, answer: &Result<(), WorldError>, (asked, needed): (&Ask
     }
 }
 
+/// What is needed, and whether it is held.
+type Right = (Permission, Result<bool, WorldError>);
+
 fn of_rights(asked: &Asked) -> Vec<Check> {
-    let mut sites: BTreeMap<&str, Vec<&(Permission, Result<bool, WorldError>)>> = BTreeMap::new();
+    let mut sites: BTreeMap<&str, Vec<&Right>> = BTreeMap::new();
     for one in &asked.rights {
         sites.entry(&one.0.site).or_default().push(one);
     }
@@ -402,7 +405,7 @@ fn of_target(step: &str, seen: Option<&Seen>) -> Vec<Check> {
 
 fn of_data(plan: &Plan, now: Timestamp) -> Vec<Check> {
     let one = |(said, outlook): (String, Outlook)| match outlook {
-        Outlook::Good => Some(check(About::Data, "", Fitness::Ok, said)),
+        Outlook::Good | Outlook::NoObjective => Some(check(About::Data, "", Fitness::Ok, said)),
         Outlook::Bad => Some(
             check(
                 About::Data,
@@ -416,7 +419,6 @@ fn of_data(plan: &Plan, now: Timestamp) -> Vec<Check> {
             check(About::Data, "", Fitness::Warn, said)
                 .todo("lifeboat backup verify reads it back and compares"),
         ),
-        Outlook::NoObjective => Some(check(About::Data, "", Fitness::Ok, said)),
         Outlook::Unknown => Some(check(About::Data, "", Fitness::NotCheckable, said)),
         Outlook::Nothing => None,
     };

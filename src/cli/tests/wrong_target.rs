@@ -115,15 +115,15 @@ impl Scene {
         }
     }
 
-    async fn begin(&self, mode: Mode, more: &[&str]) -> Result<Exit, CommandError> {
-        self.begin_on("here", mode, more).await
+    async fn begin(&self, mode: Mode, extra: &[&str]) -> Result<Exit, CommandError> {
+        self.begin_on("here", mode, extra).await
     }
 
     /// The same from a machine with a state of its own.
-    async fn begin_on(&self, machine: &str, mode: Mode, more: &[&str]) -> Result<Exit, CommandError> {
+    async fn begin_on(&self, machine: &str, mode: Mode, extra: &[&str]) -> Result<Exit, CommandError> {
         let shop = self.folder.path().join("shop");
         let words = ["begin", shop.to_str().unwrap(), "--questions", "pause"];
-        let line = Line::parse_from(words.iter().chain(more));
+        let line = Line::parse_from(words.iter().chain(extra));
         let documents = context::load(&shop, &settings(self.folder.path())).unwrap();
         let state = self.folder.path().join(machine);
         let world = self.connected();

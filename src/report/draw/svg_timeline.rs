@@ -120,7 +120,7 @@ fn moments(summary: &Summary, scale: &Scale, bottom: f64) -> String {
     }
     match summary.rto.target_ms {
         Some(ms) if in_run(ms) <= scale.end_ms => {
-            mark(ms, "target", &format!("RTO {}", duration(ms)), "start")
+            mark(ms, "target", &format!("RTO {}", duration(ms)), "start");
         }
         Some(ms) => {
             let _ = writeln!(

@@ -498,12 +498,12 @@ fn attempt_state(planned: &PlannedStep, attempt: &AttemptFold) -> StepState {
         AttemptResult::Failed {
             retry_at_ms: Some(_), ..
         } => StepState::Retrying,
-        AttemptResult::Failed { .. } => StepState::Failed,
-        AttemptResult::Unknown { .. } => StepState::Unknown,
-        AttemptResult::Decided {
+        AttemptResult::Failed { .. }
+        | AttemptResult::Decided {
             finding: Finding::Failed,
             ..
         } => StepState::Failed,
+        AttemptResult::Unknown { .. } => StepState::Unknown,
         AttemptResult::Open
         | AttemptResult::Performed { .. }
         | AttemptResult::Answered { .. }
