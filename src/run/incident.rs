@@ -393,6 +393,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "a test damages files")]
     fn records_are_read_back_as_they_were_kept_and_half_a_file_is_none() {
         let state = tempfile::tempdir().unwrap();
         let incidents = Incidents::of(state.path());

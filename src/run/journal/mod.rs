@@ -25,7 +25,6 @@
 mod error;
 mod read;
 mod restore;
-mod size;
 mod tape;
 #[cfg(test)]
 mod tests;
@@ -41,8 +40,6 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
-
-use size::json_len;
 
 use super::id::hex;
 use super::mirror::Head;
@@ -224,10 +221,8 @@ impl Journal {
                 event: event.clone(),
             };
             let from = bytes.len();
-            let cannot = |error| JournalError::io("write", path, std::io::Error::other(error));
-            // A receipt may name every object of a cluster: while it grew, its line would be in memory thrice.
-            bytes.reserve_exact(json_len(&entry).map_err(cannot)? + 1);
-            serde_json::to_writer(&mut bytes, &entry).map_err(cannot)?;
+            serde_json::to_writer(&mut bytes, &entry)
+                .map_err(|error| JournalError::io("write", path, std::io::Error::other(error)))?;
             head = digest(&bytes[from..]);
             bytes.push(b'\n');
             entries.push(entry);

@@ -510,7 +510,7 @@ fn stale(case: &Case, found: &mut Vec<String>) {
                 request,
                 ..
             } if line.at_ms.saturating_sub(*sent_ms) > IN_TIME_MS && request.contains(" patch ") => {
-                planned.clear()
+                planned.clear();
             }
             Happening::Begun { name, stands, .. } => {
                 if let Some(then) = planned.remove(name.run.as_str())

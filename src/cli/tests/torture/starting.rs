@@ -90,13 +90,12 @@ impl Incident {
         let folder = self.machines[machine].runs.join(name);
         let fleet = self.fleet(plug);
         let refused = |error: &dyn std::fmt::Display| NotCarried::Refused(error.to_string());
-        let history = match Journal::read(&folder) {
-            Ok(history) => history,
-            Err(_) => {
-                let fleet = fleet.as_ref().ok_or(NotCarried::Nothing)?;
-                self.fetch(machine, fleet, (name, &folder), adopt).await?;
-                Journal::read(&folder).map_err(|error| refused(&error))?
-            }
+        let history = if let Ok(history) = Journal::read(&folder) {
+            history
+        } else {
+            let fleet = fleet.as_ref().ok_or(NotCarried::Nothing)?;
+            self.fetch(machine, fleet, (name, &folder), adopt).await?;
+            Journal::read(&folder).map_err(|error| refused(&error))?
         };
         let who = self.operator(machine);
         let held = resume::level(&history, &folder, fleet.as_ref(), (&who, adopt)).await?;
