@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use crate::text::{Millis, Period};
 
 use super::Runbook;
+use super::schedule::form::ScheduledForm;
 
 /// `apiVersion` of both documents.
 pub(crate) const API_VERSION: &str = "lifeboat.dev/v1alpha1";
@@ -69,6 +70,9 @@ struct RunbookSpec {
     approvals: Option<ApprovalsForm>,
     /// What people have to know, for the continuity plan; no recovery depends on it.
     continuity: Option<ContinuityForm>,
+    /// When it is used without a person, by `lifeboat serve`; no recovery depends on it.
+    #[schemars(length(min = 1))]
+    schedule: Option<Vec<ScheduledForm>>,
     /// What is done. Steps that do not need each other run side by side.
     #[schemars(length(min = 1))]
     steps: Vec<StepForm>,

@@ -9,12 +9,14 @@ mod input;
 mod load;
 mod pins;
 mod roles;
+mod schedule;
 mod sites;
 
 pub use continuity::{Activation, Approval, Contact, Continuity, Escalation};
 pub use load::{Loaded, load};
 pub use pins::{PLAIN_HTTP, Pins, SYSTEM_AUTHORITIES, Said, SitePin, StorePin};
 pub use roles::{ACTIVE, STANDBY, swapped};
+pub use schedule::{Answers, BadCalendar, Calendar, DAYS, Scheduled, Window, between};
 pub use sites::{Endpoint, JournalPlaces, KubernetesSite, Release, S3Store, Sealing, Site, Sites, Store};
 
 use std::collections::BTreeMap;
@@ -111,6 +113,8 @@ pub struct Runbook {
     pub approvals: Approvals,
     /// What people have to know, and no step can say.
     pub continuity: Continuity,
+    /// When it is used without a person; in the order in which it was written.
+    pub schedule: Vec<Scheduled>,
     /// In the order in which they were written.
     pub steps: Vec<Step>,
     /// Hex SHA-256 of the file's bytes: was it changed since?

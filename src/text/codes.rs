@@ -51,6 +51,12 @@ codes! {
     BAD_MIRROR = "L037": "A store cannot mirror journals: it is named twice, or this machine cannot read back what it writes there.";
     NEEDS_FINALLY = "L038": "A step needs one that runs at the end of the run (`finally`), when nothing else begins any more.";
     IDLE_PIN = "L039": "A pin names a site or a store that the inventory does not have, so it protects nothing.";
+    BAD_CRON = "L040": "A line of the schedule has no five fields of cron that can be read, or they name a day that never comes.";
+    UNKNOWN_ZONE = "L041": "A time zone is named as the IANA names it, such as Europe/Berlin.";
+    DUPLICATE_SCHEDULE = "L042": "Two lines of the schedule have the same name. Every due time is accounted for under its line's name.";
+    IDLE_SCHEDULE = "L043": "The schedule begins a mode in which no step takes part: it would succeed each time and do nothing.";
+    SCHEDULE_INPUT = "L044": "A run of a schedule is given no inputs, so each needs a default.";
+    BAD_WINDOW = "L045": "A blocked window needs days or times that can be read, and an end that is not before its beginning.";
     NO_OWNER = "L101": "The runbook has no owner: nobody knows whom to call.";
     NO_RTO = "L102": "The runbook has no recovery time objective: no run can meet or miss it.";
     NO_RPO = "L103": "The runbook has no recovery point objective: nobody has said how much data may be lost.";
@@ -59,6 +65,8 @@ codes! {
     ONE_RECIPIENT = "L106": "A store is sealed for one recipient only. Whoever loses that key loses every backup in it.";
     MAJORITY_OF_TWO = "L107": "More than half of two mirrors is both: while one of them does not answer, nothing is begun.";
     MIRRORS_WITH_SITE = "L108": "Every mirror of the journal lies inside the failure domain of one site: the disaster that takes the site takes the way to go on.";
+    RARE_DRILL = "L109": "Drills come further apart than a proof is good for: between them the service is not ready, however well they go.";
+    ALWAYS_BLOCKED = "L110": "Every due time of the schedule lies in a blocked window: nothing is ever begun.";
 }
 
 #[cfg(test)]

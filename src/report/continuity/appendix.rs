@@ -3,7 +3,7 @@
 use super::{Desk, past, people};
 use crate::report::document::{Block, Marked, Section, Table};
 use crate::report::units::{age, between_ms, duration, moment};
-use crate::runbook::Input;
+use crate::runbook::{Input, Scheduled};
 
 pub(super) fn sections(desk: &mut Desk<'_>) -> Vec<Section> {
     let see = |text: &str| vec![Block::Paragraph(text.to_owned())];
@@ -99,8 +99,43 @@ fn tests(desk: &mut Desk<'_>) -> Vec<Block> {
             moment(proof.at, desk.paper.zone)
         )));
     }
+    if !desk.runbook().schedule.is_empty() {
+        blocks.push(scheduled(&desk.runbook().schedule));
+    }
     blocks.extend(past::tests(desk));
     blocks
+}
+
+/// What begins by itself.
+fn scheduled(schedule: &[Scheduled]) -> Block {
+    let row = |line: &Scheduled| {
+        let blocked: Vec<&str> = line.blocked.iter().map(|window| window.reason.as_str()).collect();
+        vec![
+            Marked::plain(line.name.value.clone()),
+            Marked::plain(line.mode.word()),
+            Marked::plain(line.calendar.words()),
+            Marked::plain(
+                line.deadline_ms
+                    .map_or_else(|| "until the next one".to_owned(), duration),
+            ),
+            Marked::plain(if blocked.is_empty() {
+                "–".to_owned()
+            } else {
+                blocked.join(", ")
+            }),
+        ]
+    };
+    Block::Table(Table {
+        caption: "What lifeboat serve begins by itself",
+        head: &[
+            "Line",
+            "What",
+            "When (cron, zone)",
+            "May begin late by",
+            "Not during",
+        ],
+        rows: schedule.iter().map(row).collect(),
+    })
 }
 
 fn associated(desk: &mut Desk<'_>) -> Vec<Block> {

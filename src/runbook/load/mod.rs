@@ -14,6 +14,7 @@ mod graph;
 mod journal;
 mod pins;
 mod recovery;
+mod schedule;
 mod service;
 mod sites;
 mod steps;
@@ -72,20 +73,19 @@ impl Loader<'_> {
             .to_owned();
         let kind = node.entry("kind").map(|(key, value)| (key.span, value.clone()));
         match kind.as_ref().and_then(|(_, value)| value.as_str()) {
-            Some("Runbook") => self.runbook(source, folder, node),
+            Some("Runbook") => self.runbook(source, &folder, node),
             Some("Sites") => self.sites(&folder, node),
             Some("Pins") => self.pins(node),
             _ => self.found.push(unknown_document(&node, kind)),
         }
     }
 
-    fn runbook(&mut self, source: &Source, folder: PathBuf, mut node: Node) {
+    fn runbook(&mut self, source: &Source, folder: &Path, mut node: Node) {
         let span = node.span;
         self.conform(&schemars::schema_for!(RunbookForm).to_value(), &mut node);
         let runbook = Runbook {
             digest: sha256_hex(source.text.as_bytes()),
-            folder,
-            ..service::read(node, self.kinds, &mut self.found)
+            ..service::read(node, folder, self.kinds, &mut self.found)
         };
         match &self.runbook {
             Some((_, first)) => self.found.push(second("runbook", span, *first)),

@@ -95,6 +95,10 @@ mod tests {
                 "continuity: { contacts: { anna: { phone: '+49 30 5550 101' } } }\n  roles: {",
             ),
             ("{ site: standby, from: vault,", "{ from: vault, site: standby,"),
+            (
+                "  steps:\n",
+                "  schedule: [{ mode: drill, cron: '0 2 * * *' }]\n  steps:\n",
+            ),
         ] {
             assert_eq!(recovery_of(from, to), shop, "{from}");
         }

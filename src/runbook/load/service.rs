@@ -1,10 +1,13 @@
 //! What a runbook says apart from its steps.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde_json::Value;
 
-use super::{continuity, graph, integer, millis, named, recovery, spanned, steps, take, text, words};
+use super::{
+    continuity, graph, integer, millis, named, recovery, schedule, spanned, steps, take, text, words,
+};
 use crate::runbook::{Approvals, Input, InputKind, Objectives, Owner, Runbook};
 use crate::text::{Diagnostic, Diagnostics, Key, Node, NodeValue, Spanned, codes, quote};
 
@@ -14,8 +17,8 @@ pub(super) const NOTHING: Node = Node {
     span: crate::text::Span::NOWHERE,
 };
 
-/// Reads a document that has been held against the schema. The digest and folder are left empty.
-pub(super) fn read(mut node: Node, kinds: &[&str], found: &mut Diagnostics) -> Runbook {
+/// Reads a document that has been held against the schema. The digest is left empty.
+pub(super) fn read(mut node: Node, folder: &Path, kinds: &[&str], found: &mut Diagnostics) -> Runbook {
     let mut spec = take(&mut node, "spec").unwrap_or(NOTHING);
     let recovery = recovery::digest(&spec);
     let steps = match take(&mut spec, "steps").map(|steps| steps.value) {
@@ -30,6 +33,10 @@ pub(super) fn read(mut node: Node, kinds: &[&str], found: &mut Diagnostics) -> R
     let steps = steps::read(steps, kinds, found);
     graph::check(&steps, found);
     let people = people(spec, found);
+    let inputs = inputs(spec, found);
+    let schedule = schedule::read(spec, folder, (&steps, &inputs), found);
+    let continuity = continuity::read(spec, &people, found);
+    schedule::doubt(spec, &schedule, continuity.proof_ms(), found);
     Runbook {
         title: text(spec, "title").unwrap_or_else(|| name.value.clone()),
         name,
@@ -38,19 +45,20 @@ pub(super) fn read(mut node: Node, kinds: &[&str], found: &mut Diagnostics) -> R
         owner: spec.get("owner").and_then(owner),
         objectives: objectives(spec.get("objectives").unwrap_or(&NOTHING)),
         roles: roles(spec, found),
-        inputs: inputs(spec, found),
+        inputs,
         approvals: Approvals {
             not_initiator: spec
                 .get("approvals")
                 .and_then(|node| node.get("not_initiator"))
                 .is_some_and(|node| matches!(node.value, NodeValue::Bool(true))),
         },
-        continuity: continuity::read(spec, &people, found),
+        continuity,
         people,
+        schedule,
         steps,
         recovery,
         digest: String::new(),
-        folder: std::path::PathBuf::new(),
+        folder: folder.to_owned(),
     }
 }
 
