@@ -4,8 +4,8 @@ TEST_LAB := target/test-lab
 CARGO ?= cargo
 # Tests that count every request of the lab's account: nobody else may use it meanwhile.
 ALONE := foresight_live
-# Tests of the embedded world alone, which the first of the two rounds has run.
-CORE := cli::tests
+# Tests of the embedded world and of due times alone, which the first of the two rounds has run.
+CORE := cli::tests --skip serve::tests
 # Of `bench-restore`: objects, those sizes that Velero is measured with too (0: none), and how often.
 SIZES ?= 1000,10000
 VELERO ?= 1000,10000
@@ -39,11 +39,12 @@ test: need-rust target/lab
 test-core: need-rust
 	$(CARGO) test --locked --no-default-features
 
-## The larger numbers of everything that `make test` samples: a million simulated incidents (SEEDS_TORTURE=20000
+## The larger numbers of everything that `make test` samples: twenty years of due times in every zone, a million simulated incidents (SEEDS_TORTURE=20000
 ## FROM=5000000 for others), 100 races, 200 kills, every changing request broken in every way. Hours.
 torture: need-rust target/lab
 	LIFEBOAT_SEEDS=$(SEEDS_TORTURE) LIFEBOAT_FROM=$(FROM) \
 	  $(CARGO) test --release --locked --no-default-features --lib -- --ignored --nocapture torture::a_million
+	$(CARGO) test --release --locked --no-default-features --lib -- --ignored --nocapture serve::tests::twenty_years
 	LIFEBOAT_RACES=100 $(CARGO) test --locked --no-default-features --test it -- --nocapture machine::
 	target/lab build
 	LIFEBOAT_KILLS=200 LIFEBOAT_CHAOS=all LIFEBOAT_LAB_BIN=$(CURDIR)/target/lab \

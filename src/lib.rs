@@ -34,7 +34,7 @@
 //! # Layers
 //!
 //! `text` < `objects` < `archive` < `effect` < `runbook` < `step` < `plan` < `run` < `world` <
-//! `report` < `cli`: a module uses only what stands to its left. A test reads the `use crate::` lines
+//! `report` < `serve` < `cli`: a module uses only what stands to its left. A test reads the `use crate::` lines
 //! and holds this against the same list.
 //!
 //! # Glossary
@@ -46,6 +46,7 @@
 //! - **effect**: one change to the world, as data; **receipt**: proof that it was performed.
 //! - **drill**: the recovery rehearsed inside a **sandbox**: namespaces of its own, closed to the
 //!   outside, always torn down; **ledger**: what it created against what it deleted, by uid.
+//!   Of a schedule: what became of each **due time**: fired, skipped or missed.
 //! - **switchover**: planned, the active side is stopped first; **failover**: in an incident, the
 //!   active side may be gone; **failback**: back again, roles swapped; **protect**: backups and copies.
 //! - **RTO**, **RPO**: recovery time and recovery point objective: how long, and how much data.
@@ -61,6 +62,7 @@ pub mod plan;
 pub mod report;
 pub mod run;
 pub mod runbook;
+pub mod serve;
 pub mod step;
 pub mod text;
 pub mod world;

@@ -24,17 +24,29 @@ pub fn run_list(summaries: &[Summary], zone: &TimeZone) -> String {
     })
 }
 
+/// `recovered, RTO 19 s, RPO 12 m`: how a run ended, for a log.
+pub fn run_line(summary: &Summary) -> String {
+    let mut line = ending_word(summary.ending()).to_owned();
+    for (name, measure) in [("RTO", &summary.rto), ("RPO", &summary.rpo)] {
+        if let Some(ms) = measure.measured_ms {
+            line = format!("{line}, {name} {}", duration(ms));
+        }
+    }
+    line
+}
+
 fn row(summary: &Summary, zone: &TimeZone) -> [String; 5] {
     [
         clean(&summary.run.0),
-        word(summary.ending()).to_owned(),
+        ending_word(summary.ending()).to_owned(),
         moment(summary.began_at, zone),
         measured(&summary.rto),
         measured(&summary.rpo),
     ]
 }
 
-const fn word(ending: Ending) -> &'static str {
+/// How a run ended, in words.
+pub(crate) const fn ending_word(ending: Ending) -> &'static str {
     match ending {
         Ending::Recovered => "recovered",
         Ending::RecoveredWithFailures => "recovered, with failures",

@@ -39,7 +39,9 @@ pub use backups::{
 pub use continuity::{PARTS, Pages, Paper, Part, Past, Prose, card, plan};
 pub use decision::{DecisionView, decision_card};
 pub use doctor::doctor;
+pub(crate) use document::{Block, Document, Look, Marked, Section, Table};
 pub use document::{html, markdown};
+pub(crate) use draw::Tone;
 pub use draw::{mermaid, svg_graph};
 pub use drift::change_line;
 pub use evidence::{
@@ -48,7 +50,8 @@ pub use evidence::{
 pub use forecast::{Estimates, Expected};
 pub use history::{Record, estimates};
 pub use incident::{declared, declared_when, instant, standing_line};
-pub use list::run_list;
+pub(crate) use list::ending_word;
+pub use list::{run_line, run_list};
 pub use outcome::{
     Act, AttemptReport, AttemptResult, Deed, EffectReport, Ending, Ledger, Left, Measure, NoBeginning,
     Reached, State, StepReport, StepState, Summary, Waited,
@@ -59,3 +62,4 @@ pub use readiness::{Proof, Readiness, Ready, Reason, Stock, Why, readiness, read
 pub use rehearsal::{Answered, rehearsal};
 pub use table::columns;
 pub use terminal::{Interactive, Live, LiveOptions, NoSuchStep, Plain, Where, closing, explain, status};
+pub(crate) use units::{age, between_ms, duration, moment};

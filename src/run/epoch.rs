@@ -140,6 +140,12 @@ pub async fn holder(fleet: &Fleet, scope: &str) -> (Option<Claim>, Vec<String>) 
     (holds, known.silent)
 }
 
+/// The newest claim of a scope, whether its run has ended or not; with what mirrors said that could not be asked.
+pub async fn newest(fleet: &Fleet, scope: &str) -> (Option<Claim>, Vec<String>) {
+    let known = look(fleet, scope).await;
+    (known.claims.into_iter().next(), known.silent)
+}
+
 /// Claims the next number in the mirrors.
 ///
 /// # Errors

@@ -7,6 +7,7 @@ mod engine;
 mod epoch;
 mod event;
 mod fence;
+pub(crate) mod files;
 mod id;
 mod inbox;
 mod incident;
@@ -21,7 +22,7 @@ pub use engine::{
     Blocker, Commands, Course, Engine, Errand, ErrandKind, Hold, IllegalEvent, OpenQuestion, Order,
     QuestionPolicy, Refused, Sight, StepState, Ticket, Timing, What,
 };
-pub use epoch::{Claim, Denied, Wanted, free, holder};
+pub use epoch::{Claim, Denied, Wanted, free, holder, newest as newest_claim};
 pub use event::{Answer, Beginning, Entry, Event, Finding, Operator, Outcome, Phase, RunId, Verdict};
 pub use fence::Fence;
 pub use id::short_id;

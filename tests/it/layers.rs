@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 /// Each layer may use those to its left. The same list stands in the crate's documentation.
 const LAYERS: &[&str] = &[
-    "text", "objects", "archive", "effect", "runbook", "step", "plan", "run", "world", "report", "cli",
+    "text", "objects", "archive", "effect", "runbook", "step", "plan", "run", "world", "report", "serve",
+    "cli",
 ];
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {

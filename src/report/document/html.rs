@@ -9,10 +9,11 @@ use crate::report::lines::{each, glue};
 /// The document as a page.
 pub(super) fn page(document: &Document) -> String {
     let mut out = format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n{}\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
          <meta name=\"generator\" content=\"{}\">\n<title>{}</title>\n<style>{PALETTE}{STYLE}{GRAPH_STYLE}{TIMELINE_STYLE}{}</style>\n</head>\n<body class=\"{}\">\n",
+        document.look.renewal(),
         escape(&document.tool),
         escape(&document.title),
         feet(&document.footer),
@@ -29,7 +30,7 @@ pub(super) fn page(document: &Document) -> String {
     );
     for (at, section) in document.sections.iter().enumerate() {
         out.push_str(&write_section(section));
-        if at == 0 && document.look != Look::Card {
+        if at == 0 && matches!(document.look, Look::Report | Look::Plan) {
             out.push_str(&contents(&document.sections[1..]));
         }
     }
@@ -47,6 +48,17 @@ impl Look {
             Self::Report => "report",
             Self::Plan => "plan",
             Self::Card => "card",
+            Self::Overview => "overview",
+        }
+    }
+}
+
+impl Look {
+    /// Half a minute: what is shown changes when a run ends or a due time comes.
+    const fn renewal(self) -> &'static str {
+        match self {
+            Self::Overview => "<meta http-equiv=\"refresh\" content=\"30\">\n",
+            Self::Report | Self::Plan | Self::Card => "",
         }
     }
 }
@@ -170,7 +182,10 @@ fn write_cell(cell: &Marked, name: &str, first: bool) -> String {
     } else {
         ("td", "td")
     };
-    let words = plain(&cell.text);
+    let words = match &cell.link {
+        Some(link) => format!("<a href=\"{}\">{}</a>", escape(link), plain(&cell.text)),
+        None => plain(&cell.text),
+    };
     let words = match cell.tone {
         Tone::Neutral => words,
         tone if cell.text.len() <= TAG => format!("<span class=\"tag {}\">{words}</span>", tone.class()),

@@ -40,6 +40,8 @@ pub(crate) enum Look {
     Plan,
     /// One page to be ticked off.
     Card,
+    /// A page of all services, which is served and renews itself.
+    Overview,
 }
 
 /// A part with a heading.
@@ -55,6 +57,8 @@ pub(crate) struct Section {
 pub(crate) struct Marked {
     pub(crate) text: String,
     pub(crate) tone: Tone,
+    /// Where it leads, on a page that is served: a path of that server.
+    pub(crate) link: Option<String>,
 }
 
 pub(crate) enum Block {
@@ -116,7 +120,13 @@ impl Marked {
         Self {
             text: text.into(),
             tone,
+            link: None,
         }
+    }
+
+    /// The same, leading somewhere.
+    pub(crate) fn to(self, link: Option<String>) -> Self {
+        Self { link, ..self }
     }
 
     pub(crate) fn plain(text: impl Into<String>) -> Self {

@@ -264,7 +264,7 @@ fn digest(line: &[u8]) -> String {
 }
 
 /// Takes the lock or says who has it. The file's content is for people only.
-fn take_lock(folder: &Path, operator: &Operator) -> Result<File, JournalError> {
+pub(in crate::run) fn take_lock(folder: &Path, operator: &Operator) -> Result<File, JournalError> {
     let path = folder.join(LOCK);
     let io = |error| JournalError::io("lock", &path, error);
     let mut options = OpenOptions::new();
