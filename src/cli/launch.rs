@@ -1,7 +1,7 @@
 //! Carrying a run from a terminal: begin or go on, show it, take Ctrl-C and answers, report.
 
 use std::io::IsTerminal as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
 
@@ -21,7 +21,7 @@ use crate::run::{
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Options {
     /// Steps in flight at most
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "N", default_value_t = Options::CONCURRENCY, value_parser = clap::value_parser!(u32).range(1..=64))]
     concurrency: u32,
     /// What to do when only a person can move it on [default: ask at a terminal, else pause]
     #[arg(long, value_name = "WHAT")]
@@ -40,10 +40,13 @@ enum Questions {
 }
 
 impl Options {
+    /// Steps in flight where nobody says how many: more than the waves of most runbooks are wide.
+    pub(super) const CONCURRENCY: u32 = 8;
+
     /// For commands that offer no choice.
     pub(super) const fn unattended() -> Self {
         Self {
-            concurrency: 8,
+            concurrency: Self::CONCURRENCY,
             questions: Some(Questions::Pause),
             remarks: Vec::new(),
         }
@@ -71,12 +74,25 @@ pub(super) async fn begin(
     options: &Options,
     settings: &Settings,
 ) -> Result<Exit, CommandError> {
-    let strangers = sites::refuse_strangers(&world, &plan);
-    output::patiently("asking sites and stores who they are", strangers).await?;
-    let above = output::patiently("trying fences", fence::say(&world, &plan)).await;
     let mut beginning = beginning(plan, options.concurrency);
     let incident = declare::for_plan(&beginning.plan, world.fleet.as_ref(), settings).await;
     beginning.declared = incident.map(|incident| incident.declared);
+    let (mut run, folder) = prepare(beginning, origin, &world, settings).await?;
+    remark(&mut run, &options.remarks)?;
+    Box::pin(carry(run, &folder, world, options, settings)).await
+}
+
+/// A run that has begun, durably, with its folder. Nothing of it is done yet.
+pub(super) async fn prepare(
+    beginning: Beginning,
+    origin: &Origin,
+    world: &Connected,
+    settings: &Settings,
+) -> Result<(Run, PathBuf), CommandError> {
+    let strangers = sites::refuse_strangers(world, &beginning.plan);
+    output::patiently("asking sites and stores who they are", strangers).await?;
+    let fences = fence::say(world, &beginning.plan);
+    let above = output::patiently("trying fences", fences).await;
     if world.fleet.is_some() {
         let fit = doctor::mirrors_are_fit(&world.mirrors, settings);
         output::patiently("trying the mirrors of the journal", fit).await?;
@@ -91,9 +107,7 @@ pub(super) async fn begin(
         let name = (begun.plan.runbook.name.as_str(), &begun.run);
         declare::take_up(declared, name, world.fleet.as_ref(), settings).await;
     }
-    let mut run = fence::raised(run, &world, above);
-    remark(&mut run, &options.remarks)?;
-    Box::pin(carry(run, &folder, world, options, settings)).await
+    Ok((fence::raised(run, world, above), folder))
 }
 
 /// Writes down what was said when the run began; it is recorded before anything else is done.
@@ -147,10 +161,15 @@ pub(super) fn beginning(plan: Plan, concurrency: u32) -> Beginning {
         .sandbox
         .as_ref()
         .map_or_else(short_id, |sandbox| sandbox.id.clone());
+    beginning_named(plan, concurrency, &id)
+}
+
+/// The same for a run whose id follows from something else.
+pub(super) fn beginning_named(plan: Plan, concurrency: u32, id: &str) -> Beginning {
     Beginning {
         format: Beginning::FORMAT,
         tool: crate::TOOL.to_owned(),
-        run: RunId::new(&plan.runbook.name, plan.mode, &id),
+        run: RunId::new(&plan.runbook.name, plan.mode, id),
         digest: Digest::of(&plan),
         operator: super::operator(),
         concurrency,

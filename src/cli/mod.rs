@@ -38,6 +38,7 @@ mod run;
 mod runs;
 mod schema;
 mod screen;
+mod serve;
 mod simulate;
 mod sites;
 mod start;
@@ -174,6 +175,7 @@ enum Command {
     #[command(subcommand)]
     Docs(docs::Command),
     Readiness(readiness::Arguments),
+    Serve(serve::Arguments),
     /// Make and check bundles of evidence for auditors
     #[command(subcommand)]
     Evidence(evidence::Command),
@@ -224,6 +226,7 @@ impl Command {
             Self::Report(arguments) => report::run(&arguments, settings),
             Self::Docs(command) => command.run(settings),
             Self::Readiness(arguments) => readiness::run(&arguments, settings),
+            Self::Serve(arguments) => serve::run(&arguments, settings),
             Self::Evidence(command) => command.run(settings),
             Self::Backups(arguments) => backup::list::run(&arguments, settings),
             Self::Backup(command) => command.run(settings),

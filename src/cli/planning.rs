@@ -53,14 +53,24 @@ pub(super) async fn of(
     observer: &dyn Observer,
     settings: &Settings,
 ) -> Result<Plan, CommandError> {
+    named(documents, inputs, (mode, look, &short_id()), observer, settings).await
+}
+
+/// The same for a run whose id follows from something else.
+pub(super) async fn named(
+    documents: &Documents,
+    inputs: &[String],
+    (mode, look, id): (Mode, Look, &str),
+    observer: &dyn Observer,
+    settings: &Settings,
+) -> Result<Plan, CommandError> {
     let inputs = context::inputs(inputs)?;
-    let id = short_id();
     let request = Request {
         runbook: &documents.runbook,
         sites: &documents.sites,
         mode,
         inputs: &inputs,
-        id: &id,
+        id,
         kinds: KINDS,
         bound: documents.bound.as_ref(),
         look,

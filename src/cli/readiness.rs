@@ -92,7 +92,7 @@ fn known(settings: &Settings) -> Result<Vec<PathBuf>, CommandError> {
 }
 
 /// What the stores say of the backups that a recovery would restore.
-async fn stocks(documents: &Documents) -> Result<Vec<Stock>, CommandError> {
+pub(super) async fn stocks(documents: &Documents) -> Result<Vec<Stock>, CommandError> {
     let questions = questions(documents);
     if questions.is_empty() {
         return Ok(Vec::new());

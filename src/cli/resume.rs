@@ -36,12 +36,53 @@ pub(super) struct Which {
     options: launch::Options,
 }
 
+impl Which {
+    /// A run of this machine that nobody asks about.
+    pub(super) fn unattended(run: &str) -> Self {
+        Self {
+            run: run.to_owned(),
+            without: Vec::new(),
+            options: launch::Options::unattended(),
+        }
+    }
+}
+
 pub(super) fn run(arguments: &Arguments, settings: &Settings) -> Result<Exit, CommandError> {
     super::block_on(go(&arguments.run, false, settings))
 }
 
 /// Goes on with a run; `adopt`: it may be taken from another machine.
 pub(super) async fn go(which: &Which, adopt: bool, settings: &Settings) -> Result<Exit, CommandError> {
+    match Box::pin(take_up(which, adopt, settings)).await? {
+        Taken::Up(taken) => {
+            let TakenUp {
+                run,
+                folder,
+                world,
+                settings,
+            } = *taken;
+            Box::pin(launch::carry(run, &folder, world, &which.options, &settings)).await
+        }
+        Taken::Ended(exit) => Ok(exit),
+    }
+}
+
+/// A run of which something is left to do, or how it had ended.
+pub(super) enum Taken {
+    Up(Box<TakenUp>),
+    Ended(Exit),
+}
+
+/// A run that this process may carry from here on.
+pub(super) struct TakenUp {
+    pub(super) run: Run,
+    pub(super) folder: PathBuf,
+    pub(super) world: world::Connected,
+    pub(super) settings: Settings,
+}
+
+/// Takes a run up, and brings its mirrors up where it has ended.
+pub(super) async fn take_up(which: &Which, adopt: bool, settings: &Settings) -> Result<Taken, CommandError> {
     let (folder, name) = locate(which, adopt, settings).await?;
     let origin = runs::origin(&folder)?;
     let mut settings = settings.clone();
@@ -57,7 +98,9 @@ pub(super) async fn go(which: &Which, adopt: bool, settings: &Settings) -> Resul
     let held = level(&history, &folder, world.fleet.as_ref(), (&who, adopt)).await?;
     let run = match Run::resume(&folder, &who, Timekeeper::resume) {
         Ok(run) => run,
-        Err(RunError::Ended(_)) => return ended(&folder, &world, held, &settings).await,
+        Err(RunError::Ended(_)) => {
+            return ended(&folder, &world, held, &settings).await.map(Taken::Ended);
+        }
         Err(error) => return Err(launch::run_error(&error)),
     };
     // Whoever brought this journal up has cut the end off already.
@@ -70,7 +113,12 @@ pub(super) async fn go(which: &Which, adopt: bool, settings: &Settings) -> Resul
     let above = fence::say(&world, &run.engine.beginning().plan).await;
     let run = bound(run, world.fleet.as_ref(), held, (&who, adopt));
     let run = fence::raised(run, &world, above);
-    Box::pin(launch::carry(run, &folder, world, &which.options, &settings)).await
+    Ok(Taken::Up(Box::new(TakenUp {
+        run,
+        folder,
+        world,
+        settings,
+    })))
 }
 
 /// The run's folder; where this machine has no whole journal in it, one is taken from the mirrors.

@@ -35,9 +35,11 @@ pub(super) struct Connected {
 pub(super) async fn connect(sites: &Sites) -> Result<Connected, CommandError> {
     let (mut world, embedded) = reach(sites).await?;
     let fences = fence(sites, &mut world);
+    // As a list: what a closure gives could not be sent to another thread.
+    let named: Vec<&String> = sites.journal.iter().flat_map(|places| &places.mirrors).collect();
     Ok(Connected {
         fleet: mirrors(sites, &world.stores),
-        mirrors: bare(sites, sites.journal.iter().flat_map(|places| &places.mirrors)).await,
+        mirrors: bare(sites, named).await,
         rehearser: Arc::new(Understudy::of(world.clone())),
         actor: Arc::new(FencedWorld {
             world,

@@ -23,3 +23,4 @@ mod machine;
 mod mirrors;
 mod objects;
 mod pins;
+mod serve;

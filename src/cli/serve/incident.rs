@@ -1,0 +1,102 @@
+//! Whether a service is in an incident, or was moved by one: then nothing begins by itself.
+//!
+//! ## Why the runbook has to agree
+//!
+//! After a failover the runbook still says where the service was before, until somebody changes it or it is
+//! taken back. A backup by that word would be one of the side that nobody uses any more, and the newest one: what
+//! the next recovery restores. So what is scheduled waits until run and runbook agree.
+
+use super::known::Known;
+use crate::cli::{launch, mirrors};
+use crate::report::{Ending, Summary};
+use crate::run::{self, Fleet};
+use crate::runbook::{ACTIVE, Runbook, STANDBY};
+
+/// How a service stands for what is scheduled.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Nothing speaks against it.
+    Calm,
+    /// A run is under way that goes before everything scheduled.
+    Incident(String),
+    /// The service is not where its runbook says.
+    Moved(String),
+    /// It cannot be found out now.
+    Unknown(String),
+}
+
+/// From the runs of this machine and from what the mirrors of journals hold of others.
+pub(super) async fn standing(runbook: &Runbook, known: &[Summary], fleet: Option<&Fleet>) -> Standing {
+    let mut all: Vec<Summary> = known.to_vec();
+    if let Some(fleet) = fleet {
+        match elsewhere(&runbook.name.value, fleet).await {
+            Ok(Some(run)) => {
+                // Another machine may have gone on with a run of this one.
+                all.retain(|one| one.run != run.run || one.last_at > run.last_at);
+                if all.iter().all(|one| one.run != run.run) {
+                    all.push(run);
+                }
+            }
+            Ok(None) => {}
+            Err(why) => return Standing::Unknown(why),
+        }
+    }
+    judge(runbook, &all)
+}
+
+/// Runs of a service that change what customers use.
+pub(super) fn incidents(known: &Known, service: &str) -> Result<Vec<Summary>, String> {
+    if let Some((name, why)) = known.unreadable_incident(service) {
+        return Err(format!("whether {name} has ended is not known: {why}"));
+    }
+    let of = known.of(service);
+    Ok(of
+        .filter(|run| mirrors::holds_the_group(run.mode))
+        .cloned()
+        .collect())
+}
+
+/// The run that claimed the group last, as mirrors hold it.
+async fn elsewhere(group: &str, fleet: &Fleet) -> Result<Option<Summary>, String> {
+    let (claim, silent) = run::newest_claim(fleet, group).await;
+    let heard = fleet.shelves.len().saturating_sub(silent.len());
+    if heard < fleet.release.needed(fleet.shelves.len()) {
+        return Err(format!(
+            "whether an incident is under way is not known: {}",
+            silent.join("; ")
+        ));
+    }
+    let Some(claim) = claim else { return Ok(None) };
+    let found = run::gather(&fleet.shelves, &claim.group, &claim.run)
+        .await
+        .map_err(|_| format!("mirrors do not say how {} stands", claim.run))?;
+    launch::summary(&found.history)
+        .map(Some)
+        .map_err(|error| error.message)
+}
+
+fn judge(runbook: &Runbook, incidents: &[Summary]) -> Standing {
+    if let Some(open) = incidents.iter().find(|run| !run.is_over()) {
+        return Standing::Incident(format!("{} {} has not ended", open.mode, open.run));
+    }
+    let Some(last) = incidents.iter().max_by_key(|run| run.began_at) else {
+        return Standing::Calm;
+    };
+    let (mode, run) = (last.mode, &last.run);
+    match last.ending() {
+        Ending::Undone => Standing::Calm,
+        Ending::Recovered | Ending::RecoveredWithFailures => {
+            match (last.roles.get(STANDBY), runbook.roles.get(ACTIVE)) {
+                (Some(is), Some(said)) if *is != said.value => Standing::Moved(format!(
+                    "{mode} {run} moved it to {is}, and the runbook says that {} is active",
+                    said.value
+                )),
+                _ => Standing::Calm,
+            }
+        }
+        _ if last.subject.digest == runbook.digest => Standing::Moved(format!(
+            "{mode} {run} did not recover it, and nobody has changed the runbook since to say where it is"
+        )),
+        _ => Standing::Calm,
+    }
+}
