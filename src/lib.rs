@@ -49,6 +49,10 @@
 //!   Of a schedule: what became of each **due time**: fired, skipped or missed.
 //! - **switchover**: planned, the active side is stopped first; **failover**: in an incident, the
 //!   active side may be gone; **failback**: back again, roles swapped; **protect**: backups and copies.
+//! - **epoch fence**: what `lifeboat fence install` makes; an API server refuses whoever acts for an older run
+//!   ([`world::fence`]). **hold**: an API server refuses every new pod of a namespace, whoever asks; what a step of
+//!   the kind `fence` does to the side that served ([`effect::HoldNamespaces`]), and `unfence` takes off. The one keeps
+//!   out old runs of lifeboat, the other keeps a site stopped. **proof**: what was seen of a hold, or `not proved`.
 //! - **RTO**, **RPO**: recovery time and recovery point objective: how long, and how much data.
 //! - **consistent point**: the moment whose state a backup holds.
 

@@ -79,6 +79,7 @@ impl Keyboard {
         let (yes, no) = match ask.expected {
             Expected::Approval => ("go on", "stop here"),
             Expected::Work => ("it is done", "it could not be done"),
+            Expected::Acceptance(_) => ("I answer for it", "I do not"),
         };
         let question = format!(
             "\n{}\nType: {name} yes <your name> <reason>   ({yes})\n  or: {name} no <your name> <reason>    ({no})",

@@ -148,8 +148,8 @@ enum Command {
     /// Answer a question of a run with yes; for a step done by hand: it is done
     ///
     /// An answer carries name, role and reason, the account that gave it, and the digest of the plan that it is
-    /// about. Where the runbook says `approvals: { not_initiator: true }`, whoever began or took up the run may not
-    /// approve it.
+    /// about. Where the runbook says `approvals: { not_initiator: true }`, whoever began or took up the run may
+    /// neither approve it nor take a risk in it.
     Approve(order::AnswerArguments),
     /// Answer a question of a run with no; for a step done by hand: it could not be done
     Reject(order::AnswerArguments),

@@ -14,6 +14,7 @@ mod copy;
 mod delete;
 mod error;
 mod fates;
+mod hold;
 mod job;
 mod lack;
 mod lock;
@@ -32,7 +33,7 @@ mod shown;
 mod wait;
 
 pub use apply::Apply;
-pub use ask::{Ask, Expected};
+pub use ask::{Ask, Expected, Hazard};
 pub use backup::BackupObjects;
 pub use call::{Body, CallHttp, Method};
 pub use command::RunCommand;
@@ -40,6 +41,7 @@ pub use copy::CopyPrefix;
 pub use delete::Delete;
 pub use error::{ErrorKind, WorldError};
 pub use fates::Fates;
+pub use hold::{HoldNamespaces, ReleaseNamespaces};
 pub use job::RunJob;
 pub use lack::{Lack, Work};
 pub use lock::{Firmness, Lock};
@@ -83,12 +85,16 @@ pub enum Effect {
     CopyPrefix(CopyPrefix),
     /// Delete one object.
     Delete(Delete),
+    /// Stop everything in namespaces, and keep it stopped.
+    HoldNamespaces(HoldNamespaces),
     /// Make the namespaces of a drill, closed to the outside.
     OpenSandbox(OpenSandbox),
     /// Let time pass.
     Pause(Pause),
     /// Look from outside whether something answers. Reads only.
     Probe(Probe),
+    /// Let namespaces go that were held.
+    ReleaseNamespaces(ReleaseNamespaces),
     /// Make a site's objects from a backup.
     RestoreObjects(RestoreObjects),
     /// Run a command in a container that is there.
@@ -111,9 +117,11 @@ impl Effect {
             Self::CloseSandbox(effect) => effect,
             Self::CopyPrefix(effect) => effect,
             Self::Delete(effect) => effect,
+            Self::HoldNamespaces(effect) => effect,
             Self::OpenSandbox(effect) => effect,
             Self::Pause(effect) => effect,
             Self::Probe(effect) => effect,
+            Self::ReleaseNamespaces(effect) => effect,
             Self::RestoreObjects(effect) => effect,
             Self::RunCommand(effect) => effect,
             Self::RunJob(effect) => effect,
@@ -132,9 +140,11 @@ impl Effect {
             Self::CloseSandbox(effect) => effect,
             Self::CopyPrefix(effect) => effect,
             Self::Delete(effect) => effect,
+            Self::HoldNamespaces(effect) => effect,
             Self::OpenSandbox(effect) => effect,
             Self::Pause(effect) => effect,
             Self::Probe(effect) => effect,
+            Self::ReleaseNamespaces(effect) => effect,
             Self::RestoreObjects(effect) => effect,
             Self::RunCommand(effect) => effect,
             Self::RunJob(effect) => effect,

@@ -101,3 +101,9 @@ pub struct Receipt {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub consistent_at: Option<Timestamp>,
 }
+
+impl Receipt {
+    /// The output in which a hold says what was seen: that nothing runs, and that nothing can begin. A question that
+    /// is only asked where this was not proved looks for it.
+    pub const PROOF: &str = "proof";
+}

@@ -13,6 +13,7 @@ mod compare;
 mod confine;
 mod declared;
 mod diff;
+mod hold;
 mod hooks;
 mod identity;
 mod json;
@@ -51,6 +52,10 @@ pub use compare::{difference, sighting};
 pub use confine::{Confined, confine};
 pub use declared::{AFTER, Named, Places, Then, Wish};
 pub use diff::{Changed, Difference, Objects, canonical};
+pub use hold::{
+    HELD_BY, HOLD_LABEL, HOLD_POLICY, has_controller, hold_kinds, hold_objects, hold_witness, is_held,
+    is_our_hold, is_static_pod, refused_by_hold,
+};
 pub use hooks::names_veleros_hook;
 pub use identity::{ApiKind, Made, ObjectId};
 pub use kinds::builtin;

@@ -28,7 +28,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::effect::{BackupSeen, Effect, Query, RestorePreview, Sandbox, Seen, SiteSeen};
+use crate::effect::{
+    Ask, BackupSeen, Effect, Expected, Hazard, Query, RestorePreview, Sandbox, Seen, SiteSeen,
+};
 use crate::runbook::{Approvals, Mode, Objectives, Owner, Policy};
 
 /// Everything that a run will do, and what that was decided from.
@@ -170,12 +172,26 @@ impl PlannedStep {
             | Effect::CallHttp(_)
             | Effect::CloseSandbox(_)
             | Effect::Delete(_)
+            | Effect::HoldNamespaces(_)
             | Effect::OpenSandbox(_)
             | Effect::Pause(_)
             | Effect::Probe(_)
+            | Effect::ReleaseNamespaces(_)
             | Effect::RunCommand(_)
             | Effect::RunJob(_)
             | Effect::Scale(_) => Vec::new(),
+        })
+    }
+
+    /// The risk that it has a person take, and who may.
+    pub fn risk(&self) -> Option<(Hazard, &[String])> {
+        self.effects.iter().find_map(|effect| match effect {
+            Effect::Ask(Ask {
+                expected: Expected::Acceptance(hazard),
+                by,
+                ..
+            }) => Some((*hazard, by.as_slice())),
+            _ => None,
         })
     }
 

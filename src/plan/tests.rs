@@ -1,5 +1,7 @@
 //! The planner against a world that is a table of answers.
 
+mod fencing;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -43,8 +45,12 @@ const SHOP: &str = r#"    - name: capture
       modes: [switchover, failover, failback]
       ungraceful: skip
       scale: { site: active, namespace: shop, selector: { app: web }, replicas: 0 }
-    - name: restore
+    - name: both
       needs: [stop-active]
+      modes: [switchover, failover, failback]
+      accept: { risk: split-brain, by: [lead], question: both may write? }
+    - name: restore
+      needs: [both]
       restore: { site: standby, from: vault, namespaces: [shop] }
     - name: up
       needs: [restore]
@@ -60,6 +66,8 @@ struct Table {
     silent: Vec<&'static str>,
     refused: bool,
     replicas: u32,
+    /// Sites whose namespaces are held.
+    held: Vec<&'static str>,
     asked: Mutex<Vec<Query>>,
 }
 
@@ -78,6 +86,7 @@ impl Table {
         };
         let error = match query {
             Query::Site { site: at }
+            | Query::Object { site: at, .. }
             | Query::Workloads { site: at, .. }
             | Query::Namespaces { site: at, .. } => site(at),
             Query::Restore(effect) => site(&effect.site),
@@ -87,6 +96,17 @@ impl Table {
             Some(error) => Err(error),
             None => Ok(self.seen(query)),
         }
+    }
+
+    /// There is one, `shop`.
+    fn namespace(&self, site: &str, name: &str) -> Option<serde_json::Value> {
+        let held = self.held.contains(&site);
+        let labels = if held {
+            serde_json::json!({ "lifeboat.dev/fenced": "true" })
+        } else {
+            serde_json::json!({})
+        };
+        (name == "shop").then(|| serde_json::json!({ "metadata": { "name": name, "labels": labels } }))
     }
 
     fn seen(&self, query: &Query) -> Seen {
@@ -124,6 +144,9 @@ impl Table {
             Query::Chosen { selection, .. } => Seen::Namespaces(selection.namespaces.clone()),
             Query::Inventory { .. } | Query::Prefix { .. } => Seen::Counts(Counts::default()),
             Query::Store { .. } => Seen::Store,
+            Query::Object { site, id } if id.kind == "Namespace" => {
+                Seen::Object(self.namespace(site, &id.name))
+            }
             Query::Object { .. } => Seen::Object(None),
             Query::Manifests { .. } => Seen::Manifests(Vec::new()),
         }
@@ -264,12 +287,13 @@ fn a_drill_renames_what_the_failover_renames() {
     3 answers [2] GET http://west/shop-eu-drill-4k2w/healthz = 200
     4 drill:tear-down [] shop-eu-drill-4k2w and everything in it
     ");
-    insta::assert_snapshot!(planned(Mode::Failover), @r"
+    insta::assert_snapshot!(planned(Mode::Failover), @r#"
     0 stop-active [] Deployment shop/web  3 → 0
-    1 restore [0] shop-2026 from vault into shop-eu, changed on the way (1 name mapped)
-    2 up [1] Deployment shop-eu/web available
-    3 answers [2] GET http://west/shop-eu/healthz = 200
-    ");
+    1 both [0] split-brain: "both may write?"  (lead)
+    2 restore [1] shop-2026 from vault into shop-eu, changed on the way (1 name mapped)
+    3 up [2] Deployment shop-eu/web available
+    4 answers [3] GET http://west/shop-eu/healthz = 200
+    "#);
     // What keeps the old name in another step is not part of the drill.
     let old = moved.replace("namespace: shop-eu, condition", "namespace: shop, condition");
     let found = plan_with(&old, Mode::Drill, &Table::of(3)).unwrap_err();
@@ -305,24 +329,26 @@ fn what_is_stopped_for_a_backup_is_started_again_from_there_and_at_the_end() {
 
 #[test]
 fn a_switchover_restores_the_backup_that_it_makes() {
-    insta::assert_snapshot!(outline(&plan(Mode::Switchover)), @r"
+    insta::assert_snapshot!(outline(&plan(Mode::Switchover)), @r#"
     0 capture [] namespaces shop into vault
     1 stop-active [0] Deployment shop/web  3 → 0
-    2 restore [1] ${steps.capture.backup} from vault into shop
-    3 up [2] Deployment shop/web available
-    4 answers [3] GET http://west/shop/healthz = 200
-    ");
+    2 both [1] split-brain: "both may write?"  (lead)
+    3 restore [2] ${steps.capture.backup} from vault into shop
+    4 up [3] Deployment shop/web available
+    5 answers [4] GET http://west/shop/healthz = 200
+    "#);
 }
 
 #[test]
 fn a_failover_bridges_the_step_that_takes_no_part() {
     let plan = plan(Mode::Failover);
-    insta::assert_snapshot!(outline(&plan), @r"
+    insta::assert_snapshot!(outline(&plan), @r#"
     0 stop-active [] Deployment shop/web  3 → 0
-    1 restore [0] shop-2026 from vault into shop
-    2 up [1] Deployment shop/web available
-    3 answers [2] GET http://west/shop/healthz = 200
-    ");
+    1 both [0] split-brain: "both may write?"  (lead)
+    2 restore [1] shop-2026 from vault into shop
+    3 up [2] Deployment shop/web available
+    4 answers [3] GET http://west/shop/healthz = 200
+    "#);
     assert_eq!(plan.left_out[0].step, "capture");
 }
 
@@ -387,9 +413,10 @@ fn a_silent_active_side_is_left_out_where_the_runbook_says_so_and_refuses_where_
 
 #[test]
 fn a_silent_active_side_does_not_concern_a_drill() {
-    let everywhere = SHOP.replace(
+    let everywhere = SHOP.replacen(
         "modes: [switchover, failover, failback]",
         "modes: [drill, failover]",
+        1,
     );
     let table = Table {
         silent: vec!["east"],
@@ -421,9 +448,9 @@ fn what_cannot_be_confined_refuses_the_drill_at_the_step() {
     let leaks = SHOP.replace("/${namespaces.shop}/healthz", "/healthz");
     insta::assert_snapshot!(plan_with(&leaks, Mode::Drill, &Table::of(3)).unwrap_err(), @r"
     error[P022]: step `answers` cannot be kept inside a drill: in a drill this probe would look at production and prove nothing about the recovery
-      --> shop.yaml:35:13
+      --> shop.yaml:39:13
        |
-    35 |     - name: answers
+    39 |     - name: answers
        |             ^^^^^^^ this step
        |
        = help: name the namespace in the address with `${namespaces.<name>}`, or write `drill: skip` or `drill: as-is` at this step
@@ -450,9 +477,9 @@ fn objects_that_cannot_be_restored_refuse_the_plan_by_name() {
     };
     insta::assert_snapshot!(plan_with(SHOP, Mode::Failover, &table).unwrap_err(), @"
     error[P012]: step `restore` cannot restore 1 of 1 objects
-      --> shop.yaml:29:13
+      --> shop.yaml:33:13
        |
-    29 |     - name: restore
+    33 |     - name: restore
        |             ^^^^^^^ this step
        |
        = help: Deployment shop/web: its kind is not served

@@ -53,8 +53,8 @@ pub use incident::{declared, declared_when, instant, standing_line};
 pub(crate) use list::ending_word;
 pub use list::{run_line, run_list};
 pub use outcome::{
-    Act, AttemptReport, AttemptResult, Deed, EffectReport, Ending, Ledger, Left, Measure, NoBeginning,
-    Reached, State, StepReport, StepState, Summary, Waited,
+    Act, AttemptReport, AttemptResult, Deed, EffectReport, Ending, Fencing, Ledger, Left, Measure,
+    NoBeginning, Reached, State, StepReport, StepState, Summary, TakenRisk, Waited,
 };
 pub use plan_text::{PlanView, plan_objects, plan_text};
 pub use preflight::{About, Asked, Check, Fitness, preflight, preflight_text, rights, worst};

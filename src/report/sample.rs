@@ -113,6 +113,7 @@ fn ask() -> Effect {
         question: Text::known("Send customers to west?"),
         by: vec!["incident-commander".into()],
         expected: Expected::Approval,
+        unless_proved: Vec::new(),
     })
 }
 

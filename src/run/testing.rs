@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Beginning, Engine, Event, Operator, Outcome, Phase, RunId};
-use crate::effect::{Ask, Class, Delete, Effect, ErrorKind, Expected, Pause, Scale, WorldError};
+use crate::effect::{
+    Ask, Class, Delete, Effect, ErrorKind, Expected, Hazard, Pause, Receipt, Scale, WorldError,
+};
 use crate::objects::ObjectId;
 use crate::plan::{Digest, Part, Plan, PlannedStep, Subject};
 use crate::runbook::{Mode, Objectives, OnFailure, Policy};
@@ -45,7 +47,26 @@ pub(super) fn ask() -> Effect {
         question: Text::known("go?"),
         by: vec!["commander".into()],
         expected: Expected::Approval,
+        unless_proved: Vec::new(),
     })
+}
+
+/// A risk that the commander takes, unless these steps have proved that there is none.
+pub(super) fn accept(unless_proved: &[&str]) -> Effect {
+    Effect::Ask(Ask {
+        question: Text::known("both may write?"),
+        by: vec!["commander".into()],
+        expected: Expected::Acceptance(Hazard::SplitBrain),
+        unless_proved: unless_proved.iter().map(|step| (*step).to_owned()).collect(),
+    })
+}
+
+/// What a fence gives back.
+pub(super) fn proof() -> Receipt {
+    Receipt {
+        outputs: [(Receipt::PROOF.to_owned(), "0 pods run".to_owned())].into(),
+        ..Receipt::default()
+    }
 }
 
 /// As the effect says, but with a `once`.

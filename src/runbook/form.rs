@@ -90,7 +90,8 @@ struct OwnerForm {
 /// What holds for every approval of a run.
 #[derive(JsonSchema)]
 struct ApprovalsForm {
-    /// Separation of duties (the four-eyes principle): whoever began or took up a run may not approve it.
+    /// Separation of duties (the four-eyes principle): whoever began or took up a run may neither approve it nor
+    /// take a risk in it.
     not_initiator: Option<bool>,
 }
 

@@ -41,6 +41,9 @@ pub enum Mode {
     Protect,
 }
 
+/// Recoveries of production. A drill takes over from nobody.
+pub const TAKEOVERS: [Mode; 3] = [Mode::Switchover, Mode::Failover, Mode::Failback];
+
 impl Mode {
     /// All of them, in the order in which people meet them.
     pub const ALL: [Self; 5] = [
@@ -53,6 +56,11 @@ impl Mode {
 
     /// The modes of a step that names none: every recovery. `protect` is always named.
     pub const DEFAULT: [Self; 4] = [Self::Drill, Self::Switchover, Self::Failover, Self::Failback];
+
+    /// Whether it swaps roles: it leads to the side that an earlier recovery left.
+    pub const fn goes_back(self) -> bool {
+        matches!(self, Self::Failback)
+    }
 
     /// The word for it.
     pub const fn word(self) -> &'static str {
@@ -137,7 +145,8 @@ impl Runbook {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Approvals {
-    /// Separation of duties (the four-eyes principle): whoever began or took up a run may not approve it.
+    /// Separation of duties (the four-eyes principle): whoever began or took up a run may neither approve it nor
+    /// take a risk in it.
     pub not_initiator: bool,
 }
 

@@ -281,6 +281,29 @@ mod tests {
     }
 
     #[test]
+    fn a_side_is_stopped_and_let_go_by_hand_as_well() {
+        let fence = by_hand("fence");
+        for command in [
+            "| kubectl --context east apply -f -",
+            "$ kubectl --context east label namespace shop lifeboat.dev/fenced=true --overwrite",
+            "$ kubectl --context east -n shop run witness --image=witness --dry-run=server",
+            "$ kubectl --context east -n shop delete pods --all --wait --timeout=5m",
+        ] {
+            assert!(fence.contains(command), "{command}: {fence}");
+        }
+        insta::assert_snapshot!(by_hand("unfence"), @"
+        Take the label off; the message that there is none is fine:
+        $ kubectl --kubeconfig west.conf --context west label namespace shop lifeboat.dev/fenced-
+        Controllers make their pods again by themselves, within a minute:
+        $ kubectl --kubeconfig west.conf --context west -n shop get pods
+        ");
+        insta::assert_snapshot!(by_hand("accept"), @"
+        Unless stop-active has proved it, ask incident-commander (anna, ben): “Nothing proves that the side which served until now has stopped. Do you answer for it that both may write?” (split-brain)
+        Go on only after a yes. Write down who takes the risk, in which role, when, and why.
+        ");
+    }
+
+    #[test]
     fn what_is_asked_of_a_person_is_asked_by_hand_as_well() {
         insta::assert_snapshot!(by_hand("approve"), @"
         Ask incident-commander (anna, ben): “Send customers to west?”

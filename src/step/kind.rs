@@ -18,6 +18,10 @@ pub trait StepKind: Send + Sync + 'static {
     const OUTPUTS: &'static [&'static str] = &[];
     /// Whether its success shows that the service is healthy: what RTO is measured to.
     const PROVES_HEALTH: bool = false;
+    /// Whether it makes the standby the side that serves: it restores there for production, or sends customers
+    /// there. Nothing may do so before the active side is fenced, or a person accepts that both may write. If it
+    /// names a site, only `site: standby` counts.
+    const TAKES_OVER: bool = false;
     /// A small runbook that uses it: the text of `examples/<name>.yaml`.
     const EXAMPLE: &'static str;
 
@@ -164,6 +168,8 @@ pub struct Kind {
     pub outputs: &'static [&'static str],
     /// Whether its success shows health.
     pub proves_health: bool,
+    /// Whether it makes the standby the side that serves.
+    pub takes_over: bool,
     /// A small runbook that uses it.
     pub example: &'static str,
     /// Effects such as it gives.
@@ -180,6 +186,7 @@ impl Kind {
             summary: K::SUMMARY,
             outputs: K::OUTPUTS,
             proves_health: K::PROVES_HEALTH,
+            takes_over: K::TAKES_OVER,
             example: K::EXAMPLE,
             specimen: K::specimen,
             schema: || schemars::schema_for!(K::Params),

@@ -1,4 +1,6 @@
-//! Doubts: nothing is refused, but an incident would find it out.
+//! What an incident would find out: doubts, of which nothing is refused, and in [`takeover`] the one that is.
+
+mod takeover;
 
 use super::names::Names;
 use crate::runbook::Step;
@@ -10,6 +12,7 @@ const RESTORE: &str = "restore";
 pub(super) fn check(names: &Names<'_>, found: &mut Diagnostics) {
     check_service(names, found);
     check_restores(names, found);
+    takeover::check(names, found);
 }
 
 fn check_service(names: &Names<'_>, found: &mut Diagnostics) {

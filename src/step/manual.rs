@@ -36,6 +36,7 @@ impl StepKind for Manual {
             question,
             by: vec!["incident-commander".to_owned()],
             expected: Expected::Work,
+            unless_proved: Vec::new(),
         })]
     }
 
@@ -44,6 +45,7 @@ impl StepKind for Manual {
             question: params.instructions.clone(),
             by: params.by.iter().map(|role| role.0.clone()).collect(),
             expected: Expected::Work,
+            unless_proved: Vec::new(),
         };
         Ok(Script {
             effects: vec![Effect::Ask(effect)],

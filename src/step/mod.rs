@@ -2,6 +2,7 @@
 //!
 //! Adding a kind is one file (params / queries / script / tests) and one line in [`KINDS`].
 
+mod accept;
 mod apply;
 mod approve;
 mod backup;
@@ -11,6 +12,7 @@ mod copy;
 mod delete;
 mod exec;
 mod explain;
+mod fence;
 mod hands;
 mod http;
 mod job;
@@ -28,6 +30,7 @@ mod select;
 mod target;
 #[cfg(test)]
 mod testing;
+mod unfence;
 mod wait;
 
 pub use bind::{Bound, bind};
@@ -40,12 +43,14 @@ pub use schema::schema;
 /// Every step kind. Parsing, JSON schema, `explain`, documentation, rights, confinement and the
 /// crash suite all read this list.
 pub const KINDS: &[Kind] = &[
+    Kind::of::<accept::Accept>(),
     Kind::of::<apply::Apply>(),
     Kind::of::<approve::Approve>(),
     Kind::of::<backup::Backup>(),
     Kind::of::<copy::Copy>(),
     Kind::of::<delete::Delete>(),
     Kind::of::<exec::Exec>(),
+    Kind::of::<fence::Fence>(),
     Kind::of::<http::Http>(),
     Kind::of::<job::Job>(),
     Kind::of::<manual::Manual>(),
@@ -53,5 +58,6 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<probe::Probe>(),
     Kind::of::<restore::Restore>(),
     Kind::of::<scale::Scale>(),
+    Kind::of::<unfence::Unfence>(),
     Kind::of::<wait::Wait>(),
 ];

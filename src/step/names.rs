@@ -227,6 +227,7 @@ impl Hooks for InStep<'_> {
             "store" => self.check_store(text, span, found),
             "namespace" if !is_name(text) => found.push(bad_name(text, span)),
             "person" => self.check_person(text, span, found),
+            "proof" => self.check_proof(text, span, found),
             _ => {}
         }
         None
@@ -273,6 +274,13 @@ impl InStep<'_> {
                 [] => diagnostic.help("the inventory has no `stores`"),
                 _ => diagnostic.meant(text, &known),
             });
+        }
+    }
+
+    fn check_proof(&self, step: &str, span: Span, found: &mut Diagnostics) {
+        let proof = crate::effect::Receipt::PROOF;
+        if let Err(diagnostic) = self.names.output(self.step, step, proof, span) {
+            found.push(diagnostic);
         }
     }
 

@@ -32,6 +32,11 @@ pub(super) struct FilePath(pub(super) std::path::PathBuf);
 #[serde(transparent)]
 pub(super) struct LabelSelector(pub(super) BTreeMap<String, String>);
 
+/// A step that gives proof, before the one that names it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(extend("format" = "proof"))]
+pub(super) struct Proved(pub(super) String);
+
 /// A role of a person, as named under `people`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[schemars(extend("format" = "person"))]

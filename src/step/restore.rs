@@ -163,6 +163,7 @@ impl StepKind for Restore {
     const SUMMARY: &'static str =
         "Make a site's objects from a backup, in the order that the objects themselves ask for.";
     const OUTPUTS: &'static [&'static str] = &["backup"];
+    const TAKES_OVER: bool = true;
     const EXAMPLE: &'static str = include_str!("../../examples/restore.yaml");
     type Params = Params;
 

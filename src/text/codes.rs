@@ -57,6 +57,7 @@ codes! {
     IDLE_SCHEDULE = "L043": "The schedule begins a mode in which no step takes part: it would succeed each time and do nothing.";
     SCHEDULE_INPUT = "L044": "A run of a schedule is given no inputs, so each needs a default.";
     BAD_WINDOW = "L045": "A blocked window needs days or times that can be read, and an end that is not before its beginning.";
+    NOT_FENCED = "L050": "A step restores for production on the standby, or sends customers there, and in that recovery nothing before it stops the active side and holds it stopped, and nobody accepts that both sides may write. What two sides write cannot be put together again.";
     NO_OWNER = "L101": "The runbook has no owner: nobody knows whom to call.";
     NO_RTO = "L102": "The runbook has no recovery time objective: no run can meet or miss it.";
     NO_RPO = "L103": "The runbook has no recovery point objective: nobody has said how much data may be lost.";
@@ -67,6 +68,7 @@ codes! {
     MIRRORS_WITH_SITE = "L108": "Every mirror of the journal lies inside the failure domain of one site: the disaster that takes the site takes the way to go on.";
     RARE_DRILL = "L109": "Drills come further apart than a proof is good for: between them the service is not ready, however well they go.";
     ALWAYS_BLOCKED = "L110": "Every due time of the schedule lies in a blocked window: nothing is ever begun.";
+    STILL_HELD = "L111": "A failover fences the active side, and a failback leads back there: as long as nothing lets it go, its API server refuses every pod of what is restored.";
 }
 
 #[cfg(test)]

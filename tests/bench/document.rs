@@ -17,7 +17,7 @@ const APPLICATIONS: usize = 1_000;
 const STEPS: [(&str, &str); 10] = [
     (
         "a",
-        "scale: {site: active, namespace: shop, name: app@, replicas: 0}, modes: [failover]",
+        "fence: {site: active, namespaces: [app@]}, modes: [switchover, failover, failback]",
     ),
     ("b", "restore: {site: standby, from: vault, namespaces: [app@]}"),
     ("c", "delete: {site: standby, object: job/app@, namespace: shop}"),

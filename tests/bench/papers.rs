@@ -68,7 +68,8 @@ fn one(folder: &Path, service: usize) -> PathBuf {
          title: Service {service}\n  owner: {{ team: commerce }}\n  objectives: {{ rto: 30m, rpo: 15m }}\n  \
          roles: {{ active: east, standby: west }}\n  steps:\n    \
          - {{ name: capture, modes: [protect], backup: {{ site: active, namespaces: [shop], to: vault }} }}\n    \
-         - {{ name: restore, restore: {{ site: standby, from: vault, namespaces: [shop] }} }}\n"
+         - {{ name: stop-active, fence: {{ site: active, namespaces: [shop] }} }}\n    \
+         - {{ name: restore, needs: [stop-active], restore: {{ site: standby, from: vault, namespaces: [shop] }} }}\n"
     );
     for step in 2..STEPS {
         let before = if step == 2 {

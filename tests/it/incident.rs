@@ -258,9 +258,10 @@ fn a_person_decides_by_one_card_that_comes_after_the_plan_and_before_the_questio
         at("FAILOVER  Online shop: east → west"),
         at("no incident is declared"),
         at("  Data         What was written in the last"),
-        at("Known from: the consistent point"),
+        at("consistent point in the manifest"),
         at("  No way back  after restore"),
-        at("  May approve  no step of this plan asks anybody"),
+        at("  east stopped step stop-active stops east, and says whether that is proved."),
+        at("  May approve  incident-commander (anna, ben)."),
         at("error: the target is \"west standby\", and \"east standby\" was given Nothing was changed."),
     ];
     assert!(order.is_sorted(), "{order:?}\n{said}");
@@ -273,6 +274,7 @@ fn whoever_starts_a_run_cannot_approve_it_and_a_note_stands_in_its_report() {
     let (state, shop) = (place.state(), place.runbook());
     let (code, said) = run_as("anna", &state, &["failover", shop, "--confirm", "west standby"]);
     assert_eq!(code, Some(4), "{said}");
+    let words: Vec<&str> = said.split_whitespace().collect();
     assert!(
         flat(&said).contains("Whoever starts the run may not approve it."),
         "{said}"

@@ -83,7 +83,7 @@ fn row(desk: &Desk<'_>, run: &Summary) -> Vec<Marked> {
     vec![
         Marked::plain(moment(run.began_at, desk.paper.zone)),
         Marked::plain(mode_title(run.mode)),
-        Marked::new(headline(run).trim_end_matches('.'), tone),
+        Marked::new(result(run), tone),
         Marked::plain(measured(&run.rto)),
         Marked::plain(measured(&run.rpo)),
         if changed {
@@ -93,6 +93,16 @@ fn row(desk: &Desk<'_>, run: &Summary) -> Vec<Marked> {
         },
         Marked::plain(format!("lifeboat report {}", run.run)),
     ]
+}
+
+/// How it ended, and at which risk.
+fn result(run: &Summary) -> String {
+    let risks = run
+        .risks
+        .iter()
+        .map(|risk| format!("; risk taken: {}", risk.words()))
+        .collect::<Vec<_>>();
+    format!("{}{}", headline(run).trim_end_matches('.'), risks.concat())
 }
 
 /// Which recovery was written down when, as far as runs have seen it.

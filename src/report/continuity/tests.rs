@@ -159,7 +159,7 @@ fn every_step_says_how_it_is_done_by_hand() {
         assert!(by_hand.trim().len() > 20, "{section}");
     }
     assert!(
-        text.contains("kubectl --context east -n shop scale deployment -l app=web --replicas=0"),
+        text.contains("kubectl --context east label namespace shop lifeboat.dev/fenced=true --overwrite"),
         "{text}"
     );
 }
@@ -228,7 +228,7 @@ fn durations_come_from_history_and_say_so() {
         .lines()
         .find(|line| line.starts_with("| ") && line.contains("| stop-active |"))
         .unwrap();
-    assert!(row.contains("| unknown | 10 m |"), "{row}");
+    assert!(row.contains("| unknown | 5 m |"), "{row}");
     assert!(
         text.contains("from the journals in .lifeboat/runs, read 2026-11-24"),
         "{text}"
@@ -343,8 +343,10 @@ fn the_card_of_the_shop_reads_well() {
 
     or by hand, in this order; the commands are in section 4.2 of the plan:
 
-    - [ ] stop-active at east (active): Nobody orders on the old side once the new one is made. (at most 10 m) Time: \_\_\_\_\_\_
+    - [ ] stop-active at east (active): Nobody orders on the old side once the new one is made, and nothing starts it again. (at most 5 m) Time: \_\_\_\_\_\_
+    - [ ] both-may-write: Where nothing proves that the old side has stopped, a named person answers for going on. (at most 10 m) Time: \_\_\_\_\_\_
     - [ ] restore at west (standby): The namespace is made again from its newest backup that was read back and compared. (usually 2.1 s, at most 10 m) Time: \_\_\_\_\_\_
+    - [ ] let-go at west (standby): A site that an earlier recovery has fenced starts its pods again, now that they are up to date. (at most 10 m) Time: \_\_\_\_\_\_
     - [ ] web-up at west (standby): The pods that serve customers are there and ready. (usually 13 s, at most 5 m) Time: \_\_\_\_\_\_
     - [ ] answers: A customer's first page is answered, from outside. (usually 4 s, at most 2 m) Time: \_\_\_\_\_\_
     - [ ] go: A person who may decide it has looked at the shop and sends customers there. (at most 10 m) Time: \_\_\_\_\_\_

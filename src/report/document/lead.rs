@@ -4,6 +4,7 @@
 use jiff::tz::TimeZone;
 
 use super::{Block, Marked, Objective, Section};
+use crate::effect::Hazard;
 use crate::report::draw::Tone;
 use crate::report::outcome::{Ending, Measure, Reached, State, StepState, Summary};
 use crate::report::units::{count, duration, moment};
@@ -179,6 +180,19 @@ fn facts(summary: &Summary, zone: &TimeZone) -> Vec<(&'static str, String)> {
     if people_ms > 0 {
         facts.push(("Waited for people", duration(people_ms)));
     }
+    facts.extend(
+        summary
+            .fences
+            .iter()
+            .map(|fence| ("Old side stopped", fence.words())),
+    );
+    let taken = summary.risks.iter();
+    facts.extend(taken.map(|risk| {
+        (
+            "Risk taken",
+            format!("{}, at {}", risk.words(), moment(risk.at, zone)),
+        )
+    }));
     if summary.ledger.torn_down.is_some() {
         facts.push(("Left behind", left_behind(summary)));
     }
@@ -209,6 +223,16 @@ pub(super) fn findings(summary: &Summary) -> Vec<Marked> {
         if one.target_ms.is_some() && one.is_miss() && summary.is_over() {
             bad(format!("{name}: {} ({}).", measure(one, summary), one.how));
         }
+    }
+    for risk in &summary.risks {
+        let todo = match risk.risk {
+            Hazard::SplitBrain => "Compare what both sides wrote",
+            Hazard::DataLoss => "Find out what is missing",
+        };
+        all.push(Marked::new(
+            format!("A risk was taken: {}. To do: {todo}.", risk.words()),
+            Tone::Doubt,
+        ));
     }
     all.extend(steps(summary));
     for backup in &summary.backups {

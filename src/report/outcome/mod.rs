@@ -7,6 +7,7 @@
 mod fold;
 mod ledger;
 mod measure;
+mod risks;
 mod step;
 
 #[cfg(test)]
@@ -16,6 +17,7 @@ pub(crate) use fold::{Fold, StepFold, index};
 pub use ledger::{Ledger, Left};
 pub(crate) use measure::recovery_time;
 pub use measure::{Measure, Reached};
+pub use risks::{Fencing, TakenRisk};
 pub(crate) use step::state_of;
 pub use step::{AttemptReport, AttemptResult, EffectReport, StepReport, StepState, Waited};
 
@@ -80,6 +82,12 @@ pub struct Summary {
     pub left_out: Vec<LeftOut>,
     /// What people and processes did to the run, in order.
     pub acts: Vec<Act>,
+    /// Whether the side that served was proved to have stopped, fence by fence.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub fences: Vec<Fencing>,
+    /// Risks that people took in their own names, in order.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub risks: Vec<TakenRisk>,
     /// Created against deleted.
     pub ledger: Ledger,
     /// Backups that the plan restores from, as seen when planning.
@@ -262,6 +270,8 @@ impl Summary {
             ledger,
             left_out: plan.left_out.clone(),
             acts: fold.acts.clone(),
+            fences: risks::fences(fold),
+            risks: risks::taken(fold),
             backups: plan.backups().cloned().collect(),
             warnings: plan.warnings.clone(),
             problems: fold.problems.clone(),

@@ -45,6 +45,12 @@ pub(super) fn figures(summary: &Summary, columns: usize) -> Vec<String> {
         figure("RPO", &summary.rpo, summary, columns),
         hang("  Steps  ", &clean(&step_counts(summary)), columns),
     ]);
+    for fence in &summary.fences {
+        out.push(hang("  Stopped  ", &clean(&fence.words()), columns));
+    }
+    for risk in &summary.risks {
+        out.push(hang("  Risk     ", &clean(&risk.words()), columns));
+    }
     let label = match summary.ledger.torn_down {
         Some(_) => "  Left behind  ",
         None => "  Objects  ",

@@ -338,8 +338,13 @@ pub(super) fn asking(fold: &Fold, planned: &PlannedStep, known: &StepFold) -> St
 
 /// What a person can do with a step that is stuck.
 pub(super) fn commands(fold: &Fold, planned: &PlannedStep) -> String {
+    // A risk is taken by an answer; no other order leads past it.
+    let ways = match planned.risk() {
+        Some(_) => "retry",
+        None => "retry | mark-done | skip",
+    };
     format!(
-        "lifeboat retry | mark-done | skip {} {} --as <name> --reason \"…\"",
+        "lifeboat {ways} {} {} --as <name> --reason \"…\"",
         fold.begun.run, planned.name
     )
 }

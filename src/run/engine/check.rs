@@ -164,11 +164,12 @@ impl Engine {
         }
     }
 
-    /// By the plan, as soon as its needs have ended; or by a person.
+    /// By the plan, or because its question needs no answer any more, as soon as its needs have ended; or by a
+    /// person.
     fn judge_skip(&self, step: u32) -> Verdict {
-        let planned = self.planned(step);
-        let by_plan = planned.part != Part::Done && self.state.track(step).stage == Stage::Idle;
-        if by_plan && self.state.is_released(planned, step) {
+        let (planned, track) = (self.planned(step), self.state.track(step));
+        let by_itself = planned.part != Part::Done || self.state.needless(planned, track.trial).is_some();
+        if by_itself && track.stage == Stage::Idle && self.state.is_released(planned, step) {
             return Ok(());
         }
         self.judge_decision(step)

@@ -88,12 +88,26 @@ impl Engine {
                     why: why.clone(),
                     releases: true,
                 },
-                Part::Done => Outcome::Succeeded,
+                Part::Done => match self.state.needless(self.planned(step), track.trial) {
+                    Some(ask) => Outcome::Skipped {
+                        why: self.why_not_asked(ask),
+                        releases: true,
+                    },
+                    None => Outcome::Succeeded,
+                },
             },
             _ if track.trial.phase == Phase::Undo => Outcome::Undone,
             _ => Outcome::Succeeded,
         };
         Some(Event::Ended { step, outcome })
+    }
+
+    fn why_not_asked(&self, ask: &Ask) -> String {
+        let proofs = ask.unless_proved.iter().map(|step| {
+            let proof = self.state.proof(step).unwrap_or_default();
+            format!("{step} proved: {proof}")
+        });
+        format!("not asked: {}", proofs.collect::<Vec<_>>().join("; "))
     }
 
     /// How a step that gave up ends.

@@ -149,14 +149,14 @@ impl Engine {
                 reason,
             },
             What::Skip { step } => Event::Ended {
-                step: self.step_named(step)?,
+                step: self.step_to_pass(step)?,
                 outcome: Outcome::Skipped {
                     why: format!("by {by}: {reason}"),
                     releases: true,
                 },
             },
             What::MarkDone { step } => Event::Ended {
-                step: self.step_named(step)?,
+                step: self.step_to_pass(step)?,
                 outcome: Outcome::MarkedDone { by, reason },
             },
             What::Decide { step, finding } => Event::Decided {
@@ -222,7 +222,8 @@ impl Engine {
             if !ask.by.is_empty() {
                 self.may_answer(ask, &order.by, name, role)?;
             }
-            if ask.expected == Expected::Approval && answer == Answer::Yes {
+            let is_work = ask.expected == Expected::Work;
+            if !is_work && answer == Answer::Yes {
                 self.has_other_eyes(ask, order)?;
             }
         }
@@ -256,7 +257,7 @@ impl Engine {
     }
 
     /// Separation of duties, where the runbook asks for it: whoever began or took up the run may stop it by a
-    /// no, and may not approve it. Names are what people say, so the account that gave the answer counts as well.
+    /// no, and may neither approve it nor take a risk in it. Names are what people say, so the account that gave the answer counts as well.
     fn has_other_eyes(&self, ask: &Ask, order: &Order) -> Result<(), Refused> {
         let subject = &self.beginning.plan.runbook;
         if !subject.approvals.not_initiator {
@@ -302,6 +303,24 @@ impl Engine {
                 others.join(", ")
             ))
         })
+    }
+
+    /// A step that a person may pass by. A risk is taken by whoever may take it, in his own name and role, or it is
+    /// not taken: no other order leads past it.
+    fn step_to_pass(&self, name: &str) -> Result<u32, Refused> {
+        let step = self.step_named(name)?;
+        match self.planned(step).risk() {
+            None => Ok(step),
+            Some((hazard, by)) => {
+                let message =
+                    format!("{name} is a risk ({hazard}): it is taken by answering for it, or not at all");
+                let role = by.first().map_or("<role>", String::as_str);
+                let hint = format!(
+                    "answer with `lifeboat approve <run> {name} --role {role} --as <name> --reason \"…\"`"
+                );
+                Err(Refused::new(message).hint(hint))
+            }
+        }
     }
 
     fn step_named(&self, name: &str) -> Result<u32, Refused> {

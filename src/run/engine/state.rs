@@ -11,7 +11,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::effect::WorldError;
+use crate::effect::{Ask, Effect, Receipt, WorldError};
 use crate::plan::{Part, Plan, PlannedStep};
 use crate::run::{Answer, Operator, Outcome, Phase, Verdict};
 
@@ -266,6 +266,22 @@ impl State {
         self.track(step).unmet == 0 && (!planned.last || self.closing_up)
     }
 
+    /// The question of this try, if nobody has to be asked it: every step that it names has given its proof in this
+    /// run. Those come before it, so that this does not change any more once it may begin.
+    pub(super) fn needless<'p>(&self, planned: &'p PlannedStep, trial: Trial) -> Option<&'p Ask> {
+        let Some(Effect::Ask(ask)) = effect_of(planned, trial) else {
+            return None;
+        };
+        let all = ask.unless_proved.iter().all(|step| self.proof(step).is_some());
+        (all && !ask.unless_proved.is_empty()).then_some(ask)
+    }
+
+    /// What a step has proved.
+    pub(super) fn proof(&self, step: &str) -> Option<&str> {
+        let proof = self.outputs.get(step)?.get(Receipt::PROOF)?;
+        Some(proof.as_str())
+    }
+
     fn take(&mut self, planned: &PlannedStep, step: u32) {
         let until_ms = match self.track(step).stage {
             Stage::RetryWait { until_ms } => Some(until_ms),
@@ -315,6 +331,7 @@ impl State {
         match &track.stage {
             Stage::Idle if !self.is_released(planned, step) => Shelf::None,
             Stage::Idle if planned.part != Part::Done => Shelf::Settle,
+            Stage::Idle if self.needless(planned, track.trial).is_some() => Shelf::Settle,
             Stage::Idle | Stage::Between => next_shelf(planned, track),
             Stage::Running => Shelf::Open,
             Stage::Asking => Shelf::Asking,
@@ -375,14 +392,14 @@ impl Shelves {
 fn next_shelf(planned: &PlannedStep, track: &Track) -> Shelf {
     match effect_of(planned, track.trial) {
         None => Shelf::Settle,
-        Some(crate::effect::Effect::Ask(_)) => Shelf::Questions,
+        Some(Effect::Ask(_)) => Shelf::Questions,
         Some(_) if track.stage == Stage::Idle => Shelf::Ready,
         Some(_) => Shelf::Next,
     }
 }
 
 /// The effect that a try is about; `None` after the last one.
-pub(super) fn effect_of(planned: &PlannedStep, trial: Trial) -> Option<&crate::effect::Effect> {
+pub(super) fn effect_of(planned: &PlannedStep, trial: Trial) -> Option<&Effect> {
     let effects = match trial.phase {
         Phase::Forward => &planned.effects,
         Phase::Undo => &planned.undo,

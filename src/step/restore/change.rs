@@ -262,7 +262,10 @@ spec:
   inputs:
     size: { type: integer, default: 2 }
   steps:
+    - name: stop-active
+      fence: { site: active, namespaces: [shop, bank] }
     - name: restore
+      needs: [stop-active]
       restore:
         site: standby
         from: vault

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::effect::Attempt;
-use crate::objects::{Made, ObjectId};
+use crate::objects::{HELD_BY, HOLD_LABEL, Made, ObjectId};
 
 /// Label on Jobs and on everything that a drill makes; its value is the run.
 pub(super) const RUN: &str = "lifeboat.dev/run";
@@ -22,9 +22,16 @@ pub(super) fn stamp_run(object: &mut Value, attempt: &Attempt) {
     object["metadata"]["labels"][RUN] = attempt.run.clone().into();
 }
 
-/// Takes the marks of other runs off a captured object: they say who made it there, not here.
+/// Takes the marks of other runs off a captured object: they say who made or held it there, not here. A namespace
+/// that was captured while it was held must not be held where it is restored.
 pub(super) fn unmark(object: &mut Value) {
-    for (map, mark) in [("annotations", KEY), ("labels", RUN)] {
+    let marks = [
+        ("annotations", KEY),
+        ("annotations", HELD_BY),
+        ("labels", RUN),
+        ("labels", HOLD_LABEL),
+    ];
+    for (map, mark) in marks {
         let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) else {
             return;
         };

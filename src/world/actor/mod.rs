@@ -20,6 +20,7 @@ mod catalog;
 mod command;
 mod copy;
 mod delete;
+mod hold;
 mod intent;
 mod job;
 mod keeper;
@@ -123,9 +124,11 @@ impl Actor for World {
                 Effect::CloseSandbox(effect) => self.tear_down(effect, attempt).await,
                 Effect::CopyPrefix(effect) => self.copy(effect, attempt).await,
                 Effect::Delete(effect) => self.delete(effect, attempt).await,
+                Effect::HoldNamespaces(effect) => self.hold(effect, attempt).await,
                 Effect::OpenSandbox(effect) => self.open_sandbox(effect, attempt).await,
                 Effect::Pause(effect) => self.pause(effect, attempt).await,
                 Effect::Probe(effect) => self.probe(effect, attempt).await,
+                Effect::ReleaseNamespaces(effect) => self.release(effect, attempt).await,
                 Effect::RestoreObjects(effect) => self.restore(effect, attempt).await,
                 Effect::RunCommand(effect) => self.run_command(effect, attempt).await,
                 Effect::RunJob(effect) => self.run_job(effect, attempt).await,
@@ -157,8 +160,10 @@ impl Actor for World {
                 Effect::Apply(_)
                 | Effect::Await(_)
                 | Effect::CopyPrefix(_)
+                | Effect::HoldNamespaces(_)
                 | Effect::Pause(_)
                 | Effect::Probe(_)
+                | Effect::ReleaseNamespaces(_)
                 | Effect::RestoreObjects(_)
                 | Effect::Scale(_) => Ok(Resolution::NotDone),
             }

@@ -63,7 +63,8 @@ fn reason(pod: &Value) -> String {
         .to_owned()
 }
 
-fn has_ended(pod: &Value) -> bool {
+/// Nothing of it runs any more, and nothing will.
+pub(super) fn has_ended(pod: &Value) -> bool {
     matches!(text(pod, "/status/phase"), "Succeeded" | "Failed")
 }
 

@@ -51,6 +51,9 @@ impl Rehearser for Understudy {
                 )),
                 Effect::RunCommand(_) => Ok(Rehearsal::Not("a command is not asked about".into())),
                 Effect::RunJob(_) => Ok(Rehearsal::Not("a job is not asked about".into())),
+                Effect::HoldNamespaces(_) | Effect::ReleaseNamespaces(_) => {
+                    Ok(Rehearsal::Not("whether a hold holds, only holding shows".into()))
+                }
                 Effect::OpenSandbox(_) | Effect::CloseSandbox(_) => Ok(Rehearsal::Not(
                     "a drill's own namespaces are not asked about".into(),
                 )),

@@ -5,7 +5,8 @@
 
 use serde_json::{Value, json};
 
-use super::state::{Due, Key, State, hex_start, is_going, owner_uids};
+use super::policies::POLICIES;
+use super::state::{Due, Key, State, hex_start, is_going, is_held, owner_uids};
 
 const DEPLOYMENTS: &str = "deployments.apps";
 const REPLICA_SETS: &str = "replicasets.apps";
@@ -22,12 +23,14 @@ impl State {
     pub(super) fn happen(&mut self, due: Due) {
         match due {
             Due::PodStarts(key) => self.pod_starts(&key),
-            Due::PodGone(key) => self.purge(&key),
+            Due::PodGone(key) => self.pod_gone(&key),
             Due::JobEnds(key) => self.job_ends(&key),
             Due::Established(key) => self.establish(&key),
             Due::Furnish(namespace) => self.furnish(&namespace),
             Due::Sweep(namespace) => self.sweep(&namespace),
             Due::Orphan(key) => self.collect_orphan(&key),
+            Due::InForce(key) => self.put_in_force(&key),
+            Due::TryAgain(namespace) => self.try_again(&namespace),
         }
     }
 
@@ -40,6 +43,7 @@ impl State {
             }
             "persistentvolumeclaims" => self.bind(key),
             PODS => self.schedule(key),
+            POLICIES => self.take_up_policy(key),
             _ => self.reconcile(key),
         }
         if self
@@ -107,6 +111,34 @@ impl State {
                 format!("{}-{}", key.name, self.suffix(&format!("{}{index}", key.name)))
             };
             self.make("Pod", pod(object, key, &name));
+        }
+    }
+
+    /// Somebody deletes a pod: it is told to stop, and its controller makes another one at once.
+    pub(super) fn stop_pod(&mut self, key: &Key) {
+        let Some(object) = self.get(key) else { return };
+        if is_going(object) {
+            return;
+        }
+        let owner = self.owner_of(object);
+        self.mark_going(key);
+        self.later(self.pace.pod_stop_ms, Due::PodGone(key.clone()));
+        if let Some(owner) = owner {
+            self.reconcile(&owner);
+        }
+    }
+
+    /// One of the same name that came later is another pod.
+    fn pod_gone(&mut self, key: &Key) {
+        if self.get(key).is_some_and(|pod| is_going(pod) && !is_held(pod)) {
+            self.purge(key);
+        }
+    }
+
+    /// Something about a namespace is different now: whoever was refused there tries once more.
+    fn try_again(&mut self, namespace: &str) {
+        for key in self.inside(namespace) {
+            self.reconcile(&key);
         }
     }
 
@@ -205,11 +237,15 @@ impl State {
     }
 
     fn start_job(&mut self, key: &Key, object: &Value) {
-        if object.get("status").is_some() {
+        if object.get("status").is_some_and(|status| !status.is_null()) {
             return;
         }
         let name = format!("{}-{}", key.name, self.suffix(&key.name));
         self.make("Pod", pod(object, key, &name));
+        // It was refused, and is tried again later.
+        if self.live_pods(uid(object)).is_empty() {
+            return;
+        }
         self.set_status(key, json!({ "active": 1, "startTime": self.now_text() }));
         self.later(self.pace.job_ms, Due::JobEnds(key.clone()));
     }
@@ -217,6 +253,9 @@ impl State {
     fn job_ends(&mut self, key: &Key) {
         let Some(object) = self.get(key) else { return };
         let pods = self.live_pods(uid(object));
+        if pods.is_empty() {
+            return self.start_job_again(key);
+        }
         let failed = self.faults.job_fails(&key.name);
         let now = self.now_text();
         for pod in pods {
@@ -231,6 +270,14 @@ impl State {
             json!({ "succeeded": 1, "completionTime": now, "conditions": [{ "type": "Complete", "status": "True" }] })
         };
         self.set_status(key, status);
+    }
+
+    /// Its pod was deleted before it was through.
+    fn start_job_again(&mut self, key: &Key) {
+        self.set_status(key, Value::Null);
+        if let Some(object) = self.get(key).cloned() {
+            self.start_job(key, &object);
+        }
     }
 
     fn bind(&mut self, key: &Key) {

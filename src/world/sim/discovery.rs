@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::objects::{ApiKind, builtin};
+use crate::objects::{ApiKind, builtin, hold_kinds};
 
 /// One kind with all the versions in which it can be asked for.
 #[derive(Clone, Debug)]
@@ -24,11 +24,12 @@ impl Served {
     }
 }
 
-/// The built-in kinds; what a real cluster serves besides is not simulated.
+/// The built-in kinds, and admission policies, which older servers do not have; what a real cluster serves besides
+/// is not simulated.
 pub(super) fn builtins() -> Vec<Served> {
-    NAMES
-        .iter()
-        .filter_map(|name| builtin(name))
+    let always = NAMES.iter().filter_map(|name| builtin(name));
+    always
+        .chain(hold_kinds())
         .map(|kind| Served {
             versions: BTreeSet::from([kind.version.clone()]),
             kind,
@@ -108,7 +109,7 @@ mod tests {
 
     #[test]
     fn every_name_of_the_table_is_a_kind() {
-        assert_eq!(builtins().len(), NAMES.len());
+        assert_eq!(builtins().len(), NAMES.len() + hold_kinds().len());
     }
 
     #[test]

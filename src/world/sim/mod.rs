@@ -15,6 +15,7 @@ mod fault;
 mod merge;
 mod namespaces;
 mod paging;
+mod policies;
 mod shop;
 mod state;
 mod store;
@@ -61,6 +62,10 @@ pub struct Pace {
     pub furnish_ms: u64,
     /// From a new definition to its kind.
     pub establish_ms: u64,
+    /// From a new admission policy to its first refusal.
+    pub policy_ms: u64,
+    /// From a change of a namespace to the next try of controllers whose pods were refused there.
+    pub try_again_ms: u64,
 }
 
 impl Default for Pace {
@@ -75,6 +80,8 @@ impl Default for Pace {
             sweep_ms: 200,
             furnish_ms: 10,
             establish_ms: 50,
+            policy_ms: 150,
+            try_again_ms: 400,
         }
     }
 }

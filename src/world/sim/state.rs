@@ -61,6 +61,10 @@ pub(super) enum Due {
     Sweep(String),
     /// The garbage collector looks whether an owner exists.
     Orphan(Key),
+    /// The server judges by an admission policy.
+    InForce(Key),
+    /// Controllers try again what was refused in a namespace.
+    TryAgain(String),
 }
 
 /// One embedded cluster.
@@ -288,6 +292,7 @@ impl State {
         if kind.namespaced {
             self.admit_namespace(key)?;
         }
+        self.admit_by_policies(kind, key)?;
         self.admit_cluster_ip(key, object)
     }
 
@@ -378,6 +383,8 @@ impl State {
         let Some(object) = self.get(key) else { return };
         if is_going(object) && !is_held(object) && key.resource != "namespaces" {
             self.purge(key);
+        } else if key.resource == "namespaces" {
+            self.later(self.pace.try_again_ms, Due::TryAgain(key.name.clone()));
         } else if respecified {
             self.reconcile(key);
         }
@@ -399,6 +406,7 @@ impl State {
         if let Err(refusal) = change(&mut object, &mut owners) {
             return Err(self.refuse(ErrorKind::Conflict, refusal));
         }
+        drop_empty(&mut object);
         if let Some(field) = immutable(key, &held.object, &object) {
             let message = format!(
                 "{} \"{}\" is invalid: {field}: Invalid value: field is immutable",
@@ -428,6 +436,8 @@ impl State {
         };
         if key.resource == "namespaces" {
             self.begin_end_of_namespace(key);
+        } else if key.resource == "pods" {
+            self.stop_pod(key);
         } else if is_held(object) {
             self.mark_going(key);
         } else {
@@ -487,6 +497,16 @@ impl State {
         if let Some(owner) = self.owner_of(&held.object) {
             self.reconcile(&owner);
         }
+    }
+}
+
+/// A server keeps no empty map of labels or annotations.
+fn drop_empty(object: &mut Value) {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.retain(|name, value| {
+            let map = matches!(name.as_str(), "labels" | "annotations");
+            !(map && value.as_object().is_some_and(serde_json::Map::is_empty))
+        });
     }
 }
 

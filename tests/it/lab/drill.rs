@@ -315,7 +315,12 @@ fn a_failover_waits_for_a_person_and_failback_brings_it_home() {
             None,
         )
         .unwrap();
-    assert_eq!(old.pointer("/spec/replicas"), Some(&json!(0)));
+    assert_eq!(
+        old.pointer("/spec/replicas"),
+        Some(&json!(3)),
+        "nothing has to be remembered"
+    );
+    assert_eq!(old.pointer("/status/readyReplicas"), None, "and nothing runs");
     lab.expect(
         0,
         &[

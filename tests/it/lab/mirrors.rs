@@ -173,7 +173,7 @@ fn objects(lab: &Lab, run: &str) -> Vec<u8> {
         .collect()
 }
 
-/// By the API servers: every object was made once, and the active side was stopped by one change.
+/// By the API servers: every object was made once, and the active side was held once and its pods stopped once.
 fn done_once(lab: &Lab) {
     let west = lab.audit("west");
     let created = |event: &&serde_json::Value| event.pointer("/responseStatus/code") == Some(&json!(201));
@@ -188,8 +188,21 @@ fn done_once(lab: &Lab) {
     made.dedup();
     assert!(all >= 10, "the oracle reads the wrong place: {all} made");
     assert_eq!(made.len(), all, "made twice: {made:#?}");
-    let stops: Vec<String> = lab.audit("east").changes().into_iter().map(Log::line).collect();
-    assert_eq!(stops.len(), 1, "{stops:#?}");
+    let all: Vec<String> = lab.audit("east").changes().into_iter().map(Log::line).collect();
+    let stops: Vec<&String> = all
+        .iter()
+        .filter(|line| line.starts_with("patch namespaces "))
+        .collect();
+    assert_eq!(stops.len(), 1, "{all:#?}");
+    let mut deleted: Vec<&String> = all
+        .iter()
+        .filter(|line| line.starts_with("delete pods "))
+        .collect();
+    assert!(!deleted.is_empty(), "{all:#?}");
+    let sent = deleted.len();
+    deleted.sort();
+    deleted.dedup();
+    assert_eq!(deleted.len(), sent, "told to stop twice: {all:#?}");
 }
 
 #[test]
@@ -294,6 +307,17 @@ fn a_partition_from_the_active_side_is_unreachable_and_never_down() {
     let said = String::from_utf8_lossy(&failover.stderr).into_owned();
     println!("{said}");
     let run = cut.run();
+    // Nothing proves that east has stopped: a person answers for going on, or nothing goes on.
+    let asked = one_line(said.as_bytes());
+    assert!(
+        asked.contains("ask both-may-write") && !asked.contains("ok restore"),
+        "{said}"
+    );
+    let changed = lab.audit("west").changes().len();
+    cut.expect(5, &[&["skip", &run, "both-may-write"], YES].concat());
+    assert_eq!(lab.audit("west").changes().len(), changed);
+    cut.expect(0, &[&["approve", &run, "both-may-write"], YES].concat());
+    cut.expect(4, &["resume", &run]);
     cut.expect(0, &[&["approve", &run, "go"], YES].concat());
     cut.expect(0, &["resume", &run]);
     let report = cut.expect(0, &["report", &run]);

@@ -11,6 +11,7 @@ mod crowd;
 mod drill;
 mod expired;
 mod fence;
+mod hold;
 mod hooks;
 mod killed;
 #[cfg(feature = "s3")]

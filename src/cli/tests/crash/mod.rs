@@ -316,7 +316,9 @@ async fn fails_as_said(calm: &Calm, stage: &Stage, (step, verdict): (&str, Verdi
     };
     assert!(expected.contains(&verdict), "{name}: {what}: {verdict:?}");
     if calm.base.plan.sandbox.is_some() || verdict == Verdict::Undone {
-        let left = look(&stage.world, &calm.base).await;
+        let mut left = look(&stage.world, &calm.base).await;
+        // The policy of a hold is kept on purpose: to a namespace without the label it means nothing.
+        left.retain(|place, _| calm.before.contains_key(place) || !place.ends_with("/lifeboat-hold"));
         assert_eq!(left, calm.before, "{name}: {what}: something is left");
     }
 }

@@ -125,6 +125,7 @@ fn others(run: &str) -> Vec<PlannedStep> {
         question: Text::known("go?"),
         by: Vec::new(),
         expected: Expected::Approval,
+        unless_proved: Vec::new(),
     };
     let available = Await {
         site: "west".to_owned(),

@@ -8,5 +8,6 @@ mod oracle;
 mod people;
 mod play;
 mod property;
+mod risks;
 mod simulator;
 mod verbs;

@@ -5,7 +5,7 @@ use insta::assert_snapshot;
 use super::super::{Order, Refused, What};
 use super::play::Play;
 use crate::effect::{Class, ErrorKind, Resolution};
-use crate::run::testing::{ask, effect, step};
+use crate::run::testing::{accept, ask, effect, step};
 use crate::run::{Answer, Finding, Operator};
 use crate::runbook::OnFailure;
 
@@ -171,6 +171,20 @@ fn whoever_began_a_run_does_not_approve_it_by_name_or_by_account() {
         ..yes("anna", Some("anna"))
     };
     assert!(play.engine.order(&no).is_ok(), "anybody may stop it");
+}
+
+#[test]
+fn whoever_began_a_run_takes_no_risk_in_it() {
+    let steps = vec![
+        step("fence"),
+        step("go").needing(&[0]).doing(vec![accept(&["fence"])]),
+    ];
+    let mut play = Play::of(steps);
+    play.engine.beginning.plan.runbook.approvals.not_initiator = true;
+    play.ok("fence");
+    let refused = play.engine.order(&yes("anna", Some("anna"))).unwrap_err();
+    assert!(said(&refused).contains("anna carries this run"), "{refused}");
+    assert!(play.engine.order(&yes("ben", Some("ben"))).is_ok());
 }
 
 #[test]

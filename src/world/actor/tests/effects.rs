@@ -388,6 +388,7 @@ async fn people_are_not_part_of_the_world() {
         question: Text::known("go?"),
         by: Vec::new(),
         expected: Expected::Approval,
+        unless_proved: Vec::new(),
     });
     assert_eq!(
         refused(stage.perform("go", ask.clone()).await).0,

@@ -11,6 +11,7 @@ mod effects;
 mod foresight;
 #[cfg(feature = "kube")]
 mod foresight_live;
+mod holds;
 mod keeper;
 mod kit;
 #[cfg(feature = "kube")]

@@ -1,0 +1,112 @@
+//! A site that a failover has fenced: what runs there is stopped, and neither a person nor a controller gets a pod in
+//! until a failback lets it go. By the API server's own record.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use super::Lab;
+use super::audit::Log;
+
+const SHOP: &str = "playbooks/shop";
+const WEB: &str = "/apis/apps/v1/namespaces/shop/deployments/web";
+const PODS: &str = "/api/v1/namespaces/shop/pods";
+const YES: [&str; 6] = [
+    "--as",
+    "anna",
+    "--role",
+    "incident-commander",
+    "--reason",
+    "orders work",
+];
+/// Controllers whose pods are refused try again ever more seldom.
+const BACK_WITHIN: Duration = Duration::from_mins(2);
+
+fn pods(lab: &Lab, site: &str) -> Vec<String> {
+    let listed = lab.ask(site, "GET", PODS, None).unwrap();
+    let items = listed["items"].as_array().unwrap().iter();
+    let name = |pod: &Value| pod["metadata"]["name"].as_str().unwrap().to_owned();
+    items.map(name).collect()
+}
+
+fn label(lab: &Lab, site: &str) -> Value {
+    let namespace = lab.ask(site, "GET", "/api/v1/namespaces/shop", None).unwrap();
+    namespace["metadata"]["labels"]["lifeboat.dev/fenced"].clone()
+}
+
+fn ready(lab: &Lab, site: &str) -> Value {
+    lab.ask(site, "GET", WEB, None).unwrap()["status"]["readyReplicas"].clone()
+}
+
+/// Lines of what lifeboat asked a site to change, in order.
+fn changes(lab: &Lab, site: &str) -> Vec<String> {
+    lab.audit(site).changes().into_iter().map(Log::line).collect()
+}
+
+#[test]
+#[ignore = "needs the lab: make test"]
+fn a_fenced_site_stays_fenced_against_everybody_until_the_way_back() {
+    let lab = Lab::start();
+    lab.expect(0, &["protect", SHOP]);
+    assert!(!pods(&lab, "east").is_empty(), "there is something to stop");
+    let before = changes(&lab, "east").len();
+
+    // Proved, so nobody is asked whether both may write: the first question is the last step's.
+    let said = lab.expect(4, &["failover", SHOP, "--confirm", "west standby"]);
+    let said = super::one_line(&said.stderr);
+    assert!(
+        said.contains("not asked: stop-active proved: 0 pods run in shop"),
+        "{said}"
+    );
+    let run = lab.run("shop-f-");
+    assert_eq!(label(&lab, "east"), "true");
+    assert_eq!(pods(&lab, "east"), Vec::<String>::new());
+    let done = changes(&lab, "east").split_off(before);
+    let at = |begins: &str| {
+        let found = done.iter().position(|line| line.starts_with(begins));
+        found.unwrap_or_else(|| panic!("no {begins}: {done:#?}"))
+    };
+    // In this order: the policy, the label, a refusal, and only then the pods.
+    assert!(
+        at("patch validatingadmissionpolicies") < at("patch namespaces"),
+        "{done:#?}"
+    );
+    let refused = done
+        .iter()
+        .position(|line| line.starts_with("create pods") && line.ends_with(" 403"));
+    assert!(refused.unwrap() < at("delete pods"), "{done:#?}");
+
+    // A person, and the controllers.
+    let size = json!({ "spec": { "replicas": 5 } });
+    lab.ask("east", "PATCH", WEB, Some(&size)).unwrap();
+    let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "by-hand" },
+        "spec": { "containers": [{ "name": "a", "image": "registry.example.com/a" }] } });
+    let refused = lab.ask("east", "POST", PODS, Some(&pod)).unwrap_err();
+    assert!(refused.contains("lifeboat-hold"), "{refused}");
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(pods(&lab, "east"), Vec::<String>::new());
+
+    lab.expect(0, &[&["approve", &run, "go"], &YES[..]].concat());
+    lab.expect(0, &["resume", &run]);
+    let report = lab.report(&run);
+    let proof = report["fences"][0]["proof"].as_str().unwrap();
+    assert!(proof.starts_with("0 pods run in shop"), "{report:#}");
+    assert!(report.get("risks").is_none(), "{report:#}");
+
+    // The way back lets go the one and holds the other.
+    lab.expect(4, &["failback", SHOP, "--confirm", "east standby"]);
+    assert_eq!(
+        (label(&lab, "east"), label(&lab, "west")),
+        (Value::Null, json!("true"))
+    );
+    assert_eq!(pods(&lab, "west"), Vec::<String>::new());
+    let began = Instant::now();
+    while ready(&lab, "east") != 3 {
+        assert!(
+            began.elapsed() < BACK_WITHIN,
+            "the pods do not come back: {:?}",
+            pods(&lab, "east")
+        );
+        std::thread::sleep(Duration::from_millis(200));
+    }
+}
