@@ -9,21 +9,20 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
-use serde::ser::{SerializeStruct as _, Serializer};
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::path::ObjectPath;
-use crate::objects::Names;
-use crate::text::hex;
+use crate::objects::{Names, Texts};
+use crate::text::{each, hex};
 
 /// The objects of an archive, in its order.
 #[derive(Clone, Default)]
 pub struct Entries {
     /// Folders, API versions and kinds.
     common: Names,
-    /// The names of all files, one after the other.
-    files: String,
+    /// The names of the files.
+    files: Texts,
     rows: Vec<Row>,
 }
 
@@ -31,8 +30,6 @@ pub struct Entries {
 struct Row {
     sha256: [u8; 32],
     size: u64,
-    /// Where the file's name ends in the text of all names. It begins where the one before ends.
-    end: usize,
     folder: u32,
     api_version: u32,
     kind: u32,
@@ -59,11 +56,10 @@ impl Entries {
     /// Adds one at the end; `path` is its plain path.
     pub fn push(&mut self, path: &str, api_version: &str, kind: &str, sha256: [u8; 32], size: u64) {
         let (folder, file) = path.split_at(path.rfind('/').map_or(0, |at| at + 1));
-        self.files.push_str(file);
+        self.files.push(file);
         self.rows.push(Row {
             sha256,
             size,
-            end: self.files.len(),
             folder: self.common.number(folder),
             api_version: self.common.number(api_version),
             kind: self.common.number(kind),
@@ -83,11 +79,9 @@ impl Entries {
     /// The entry at a position.
     pub fn get(&self, at: usize) -> Option<Entry<'_>> {
         let row = self.rows.get(at)?;
-        let before = at.checked_sub(1).and_then(|at| self.rows.get(at));
-        let from = before.map_or(0, |row| row.end);
         Some(Entry {
             folder: self.common.text(row.folder),
-            file: self.files.get(from..row.end)?,
+            file: self.files.get(at)?,
             api_version: self.common.text(row.api_version),
             kind: self.common.text(row.kind),
             sha256: &row.sha256,
@@ -211,25 +205,12 @@ struct Stored {
 
 impl<'de> Deserialize<'de> for Entries {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(Each)
-    }
-}
-
-struct Each;
-
-impl<'de> Visitor<'de> for Each {
-    type Value = Entries;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of objects")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Entries, A::Error> {
-        let mut entries = Entries::default();
-        while let Some(one) = seq.next_element::<Stored>()? {
-            let sha256 = unhex(&one.sha256).ok_or_else(|| A::Error::custom("a checksum is not one"))?;
+        let mut entries = Self::default();
+        each(deserializer, "objects", |one: Stored| {
+            let sha256 = unhex(&one.sha256).ok_or("a checksum is not one")?;
             entries.push(&one.path, &one.api_version, &one.kind, sha256, one.size);
-        }
+            Ok(())
+        })?;
         Ok(entries)
     }
 }

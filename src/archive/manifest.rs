@@ -9,16 +9,14 @@
 //! them demands exactly the bytes that would be written again. So no byte of it can change unnoticed.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use sha2::{Digest as _, Sha256};
-
 use super::entries::Entries;
 use super::path::ObjectPath;
-use crate::text::{hex, sha256_hex};
+use crate::text::{Hashing, sha256_hex};
 
 /// Size and checksum of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,49 +122,16 @@ fn seal<T: Serialize>(content: &T) -> Result<Vec<u8>, ManifestError> {
 /// Writes the envelope and returns its checksum. The content is written twice, the first time only for
 /// its own checksum: so nobody holds a large one as text.
 fn seal_into<T: Serialize>(content: &T, sink: impl Write) -> Result<String, ManifestError> {
-    let mut of_content = BufWriter::new(Hashing::new(io::sink()));
+    let mut of_content = Hashing::new(io::sink());
     serde_json::to_writer(&mut of_content, content)?;
-    let sha256 = finish(of_content)?;
-    let mut stored = BufWriter::new(Hashing::new(sink));
+    let mut stored = Hashing::new(sink);
     let envelope = Envelope {
         format: FORMAT,
-        sha256,
+        sha256: of_content.digest()?,
         content,
     };
     serde_json::to_writer(&mut stored, &envelope)?;
-    finish(stored)
-}
-
-fn finish<W: Write>(sink: BufWriter<Hashing<W>>) -> Result<String, ManifestError> {
-    let hashing = sink.into_inner().map_err(io::IntoInnerError::into_error)?;
-    Ok(hex(&hashing.hash.finalize()))
-}
-
-/// Hashes what passes.
-struct Hashing<W> {
-    inner: W,
-    hash: Sha256,
-}
-
-impl<W> Hashing<W> {
-    fn new(inner: W) -> Self {
-        Self {
-            inner,
-            hash: Sha256::new(),
-        }
-    }
-}
-
-impl<W: Write> Write for Hashing<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = self.inner.write(bytes)?;
-        self.hash.update(bytes.get(..count).unwrap_or_default());
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
+    Ok(stored.digest()?)
 }
 
 fn open<T: Serialize + for<'a> Deserialize<'a>>(bytes: &[u8]) -> Result<T, ManifestError> {

@@ -8,12 +8,11 @@
 
 use std::fmt;
 
-use serde::de::{Deserializer, SeqAccess, Visitor};
-use serde::ser::Serializer;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::seen::{Fate, FateOf};
 use crate::objects::{Names, ObjectIds};
+use crate::text::each;
 
 /// What would become of each object, in the order of restoring.
 #[derive(Clone, Default)]
@@ -111,24 +110,11 @@ impl Serialize for Fates {
 
 impl<'de> Deserialize<'de> for Fates {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(Each)
-    }
-}
-
-struct Each;
-
-impl<'de> Visitor<'de> for Each {
-    type Value = Fates;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of objects and what becomes of them")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Fates, A::Error> {
-        let mut fates = Fates::default();
-        while let Some(one) = seq.next_element()? {
+        let mut fates = Self::default();
+        each(deserializer, "objects and what becomes of them", |one| {
             fates.push(one);
-        }
+            Ok(())
+        })?;
         Ok(fates)
     }
 }

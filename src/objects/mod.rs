@@ -61,7 +61,7 @@ pub use identity::{ApiKind, Made, ObjectId};
 pub use kinds::builtin;
 pub use labels::{LabelOperator, LabelRequirement, LabelSelector};
 pub use managers::{Loser, losers};
-pub use names::Names;
+pub use names::{Names, Texts};
 pub use needers::Needers;
 pub use order::{Order, outline_order, restore_order};
 pub use outline::{Handle, Outline};

@@ -9,13 +9,44 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use hashbrown::HashTable;
 
-/// Texts by number.
+/// Many texts in the order in which they were added: eight bytes each beside their letters.
 #[derive(Clone, Debug, Default)]
-pub struct Names {
+pub struct Texts {
     /// All texts, one after the other.
     letters: String,
     /// Where each text ends. It begins where the one before ends.
     ends: Vec<usize>,
+}
+
+impl Texts {
+    /// Adds one at the end.
+    pub fn push(&mut self, text: &str) {
+        self.letters.push_str(text);
+        self.ends.push(self.letters.len());
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// One of them.
+    pub fn get(&self, at: usize) -> Option<&str> {
+        let from = at.checked_sub(1).and_then(|before| self.ends.get(before));
+        let from = from.copied().unwrap_or_default();
+        self.letters.get(from..*self.ends.get(at)?)
+    }
+}
+
+/// Texts by number.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    texts: Texts,
     /// Numbers by the hash of their text.
     numbers: HashTable<u32>,
     /// Of its own for each collection: names come from archives, whoever wrote them.
@@ -27,32 +58,26 @@ impl Names {
     /// texts are met first.
     pub fn number(&mut self, text: &str) -> u32 {
         let hash = self.hasher.hash_one(text);
-        let Self { letters, ends, .. } = self;
-        if let Some(known) = self
-            .numbers
-            .find(hash, |known| slice(letters, ends, *known) == text)
-        {
+        let Self { texts, hasher, .. } = self;
+        if let Some(known) = self.numbers.find(hash, |known| numbered(texts, *known) == text) {
             return *known;
         }
         // Four thousand million names do not fit into memory.
-        let number = u32::try_from(ends.len()).unwrap_or(u32::MAX);
-        letters.push_str(text);
-        ends.push(letters.len());
-        let hasher = &self.hasher;
-        self.numbers.insert_unique(hash, number, |known| {
-            hasher.hash_one(slice(letters, ends, *known))
-        });
+        let number = u32::try_from(texts.len()).unwrap_or(u32::MAX);
+        texts.push(text);
+        self.numbers
+            .insert_unique(hash, number, |known| hasher.hash_one(numbered(texts, *known)));
         number
     }
 
     /// The text of a number of this collection.
     pub fn text(&self, number: u32) -> &str {
-        slice(&self.letters, &self.ends, number)
+        numbered(&self.texts, number)
     }
 
     /// For every number its place in the order of the texts.
     pub(super) fn ranks(&self) -> Vec<u32> {
-        let mut sorted: Vec<u32> = (0..).take(self.ends.len()).collect();
+        let mut sorted: Vec<u32> = (0..).take(self.texts.len()).collect();
         sorted.sort_unstable_by_key(|number| self.text(*number));
         let mut ranks = vec![0; sorted.len()];
         for (number, rank) in sorted.into_iter().zip(0..) {
@@ -63,11 +88,8 @@ impl Names {
 }
 
 /// One of the texts; empty where the number is of another collection.
-fn slice<'a>(letters: &'a str, ends: &[usize], number: u32) -> &'a str {
-    let at = number as usize;
-    let from = at.checked_sub(1).and_then(|before| ends.get(before)).copied();
-    let to = ends.get(at).copied().unwrap_or_default();
-    letters.get(from.unwrap_or_default()..to).unwrap_or_default()
+fn numbered(texts: &Texts, number: u32) -> &str {
+    texts.get(number as usize).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -8,27 +8,23 @@
 
 use std::fmt;
 
-use serde::de::{Deserializer, SeqAccess, Visitor};
-use serde::ser::Serializer;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::identity::{Made, ObjectId};
-use super::names::Names;
+use super::names::{Names, Texts};
+use crate::text::each;
 
 /// The names of many objects, in the order in which they were added.
 #[derive(Clone, Debug, Default)]
 pub struct ObjectIds {
     /// API versions, kinds and namespaces.
     common: Names,
-    /// The names of all objects, one after the other.
-    names: String,
+    names: Texts,
     rows: Vec<Row>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Row {
-    /// Where the object's name ends in the text of all names. It begins where the one before ends.
-    end: usize,
     api_version: u32,
     kind: u32,
     /// `None` for cluster-scoped objects.
@@ -38,9 +34,8 @@ struct Row {
 impl ObjectIds {
     /// Adds one at the end.
     pub fn push(&mut self, id: &ObjectId) {
-        self.names.push_str(&id.name);
+        self.names.push(&id.name);
         self.rows.push(Row {
-            end: self.names.len(),
             api_version: self.common.number(&id.api_version),
             kind: self.common.number(&id.kind),
             namespace: id.namespace.as_deref().map(|name| self.common.number(name)),
@@ -60,16 +55,12 @@ impl ObjectIds {
     /// One of them, made again.
     pub fn get(&self, at: usize) -> Option<ObjectId> {
         let row = self.rows.get(at)?;
-        let before = at.checked_sub(1).and_then(|before| self.rows.get(before));
         let text = |number| self.common.text(number).to_owned();
         Some(ObjectId {
             api_version: text(row.api_version),
             kind: text(row.kind),
             namespace: row.namespace.map(text),
-            name: self
-                .names
-                .get(before.map_or(0, |row| row.end)..row.end)?
-                .to_owned(),
+            name: self.names.get(at)?.to_owned(),
         })
     }
 }
@@ -79,18 +70,14 @@ impl ObjectIds {
 pub struct Roster {
     /// Boxed: most receipts name one object or none, and a receipt is handed on by value.
     ids: Box<ObjectIds>,
-    /// All uids, one after the other.
-    uids: String,
-    /// Where each uid ends.
-    ends: Vec<usize>,
+    uids: Texts,
 }
 
 impl Roster {
     /// Adds one at the end.
     pub fn push(&mut self, made: &Made) {
         self.ids.push(&made.id);
-        self.uids.push_str(&made.uid);
-        self.ends.push(self.uids.len());
+        self.uids.push(&made.uid);
     }
 
     /// How many there are.
@@ -107,7 +94,7 @@ impl Roster {
     pub fn get(&self, at: usize) -> Option<Made> {
         Some(Made {
             id: self.ids.get(at)?,
-            uid: self.uid(at)?.to_owned(),
+            uid: self.uids.get(at)?.to_owned(),
         })
     }
 
@@ -118,13 +105,7 @@ impl Roster {
 
     /// The uids, in the order of the objects.
     pub fn uids(&self) -> impl Iterator<Item = &str> {
-        (0..self.len()).filter_map(|at| self.uid(at))
-    }
-
-    fn uid(&self, at: usize) -> Option<&str> {
-        let from = at.checked_sub(1).and_then(|before| self.ends.get(before));
-        self.uids
-            .get(from.copied().unwrap_or_default()..*self.ends.get(at)?)
+        (0..self.len()).filter_map(|at| self.uids.get(at))
     }
 }
 
@@ -164,24 +145,11 @@ impl Serialize for Roster {
 
 impl<'de> Deserialize<'de> for Roster {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(Each)
-    }
-}
-
-struct Each;
-
-impl<'de> Visitor<'de> for Each {
-    type Value = Roster;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a list of objects and their uids")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Roster, A::Error> {
-        let mut roster = Roster::default();
-        while let Some(made) = seq.next_element()? {
+        let mut roster = Self::default();
+        each(deserializer, "objects and their uids", |made: Made| {
             roster.push(&made);
-        }
+            Ok(())
+        })?;
         Ok(roster)
     }
 }

@@ -1,7 +1,7 @@
 //! SHA-256 as people compare it.
 
 use std::fmt::Write as _;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -22,26 +22,63 @@ pub fn hex(bytes: &[u8]) -> String {
 ///
 /// The value cannot be written as JSON.
 pub fn sha256_hex_of(value: &impl Serialize) -> serde_json::Result<String> {
-    // A writer of JSON hands over a few bytes at a time, and a digest likes blocks.
-    let mut writer = BufWriter::new(Hashing(Sha256::new()));
-    serde_json::to_writer(&mut writer, value)?;
-    let hashing = writer
-        .into_inner()
-        .map_err(|error| serde_json::Error::io(error.into_error()))?;
-    Ok(hex(&hashing.0.finalize()))
+    let mut hashing = Hashing::new(io::sink());
+    serde_json::to_writer(&mut hashing, value)?;
+    hashing.digest().map_err(serde_json::Error::io)
 }
 
-/// Takes bytes and keeps their digest.
-struct Hashing(Sha256);
+/// Hashes what passes on its way to a sink.
+#[derive(Debug)]
+pub struct Hashing<W: Write> {
+    // A writer of JSON hands over a few bytes at a time, and a digest likes blocks.
+    blocks: BufWriter<Tap<W>>,
+}
 
-impl Write for Hashing {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
-        Ok(bytes.len())
+impl<W: Write> Hashing<W> {
+    /// Nothing has passed yet.
+    pub fn new(sink: W) -> Self {
+        let hash = Sha256::new();
+        Self {
+            blocks: BufWriter::new(Tap { sink, hash }),
+        }
     }
 
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
+    /// The SHA-256 of all that was written, as 64 hex digits; all of it is with the sink then.
+    ///
+    /// # Errors
+    ///
+    /// The sink refused.
+    pub fn digest(self) -> io::Result<String> {
+        let tap = self.blocks.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok(hex(&tap.hash.finalize()))
+    }
+}
+
+impl<W: Write> Write for Hashing<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.blocks.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.blocks.flush()
+    }
+}
+
+#[derive(Debug)]
+struct Tap<W> {
+    sink: W,
+    hash: Sha256,
+}
+
+impl<W: Write> Write for Tap<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.sink.write(bytes)?;
+        self.hash.update(bytes.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.sink.flush()
     }
 }
 
