@@ -273,6 +273,34 @@ fn journal_of(state: &Path, run: &str) -> String {
 }
 
 #[test]
+fn a_declared_incident_keeps_drills_away_and_lets_backups_be_made() {
+    let temp = tempfile::tempdir().unwrap();
+    let state = temp.path().join("state");
+    let both = "    - { mode: drill, cron: '0 0 * * *' }\n    - { mode: protect, cron: '0 0 * * *' }";
+    let shop = shop(temp.path(), both);
+    let runbook = shop.to_str().unwrap();
+    let why = ["--as", "anna", "--reason", "the region is silent"];
+    expect(0, &state, &[&["declare", runbook][..], &why].concat());
+    began(&state, "drill", "0 0 * * *", 25);
+    let mut server = Server::start(&state, &shop);
+    let skipped = server.until("a word of it", |state| records(state, "skipped").pop());
+    let why = word(&skipped["why"]);
+    assert!(
+        why.starts_with("an incident is declared since") && why.ends_with(", by anna"),
+        "{why}"
+    );
+    assert_eq!(server.stop(), Some(0));
+
+    began(&state, "protect", "0 0 * * *", 25);
+    let mut server = Server::start(&state, &shop);
+    let fired = server.until("a backup", |state| records(state, "fired").pop());
+    let run = word(&fired["run"]);
+    let summary = server.until("its end", |state| ended(state, &run));
+    assert_eq!(summary["state"]["verdict"], "succeeded", "{summary}");
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
 fn a_failover_ends_a_drill_that_is_under_way_and_the_drill_is_torn_down() {
     let temp = tempfile::tempdir().unwrap();
     let state = temp.path().join("state");

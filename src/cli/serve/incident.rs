@@ -7,9 +7,9 @@
 //! the next recovery restores. So what is scheduled waits until run and runbook agree.
 
 use super::known::Known;
-use crate::cli::{launch, mirrors};
-use crate::report::{Ending, Summary};
-use crate::run::{self, Fleet};
+use crate::cli::{Settings, launch, mirrors};
+use crate::report::{self, Ending, Summary};
+use crate::run::{self, Fleet, Incidents};
 use crate::runbook::{ACTIVE, Runbook, STANDBY};
 
 /// How a service stands for what is scheduled.
@@ -17,7 +17,7 @@ use crate::runbook::{ACTIVE, Runbook, STANDBY};
 pub(super) enum Standing {
     /// Nothing speaks against it.
     Calm,
-    /// A run is under way that goes before everything scheduled.
+    /// A run is under way, or people are about to begin one, that goes before what is scheduled.
     Incident(String),
     /// The service is not where its runbook says.
     Moved(String),
@@ -54,6 +54,37 @@ pub(super) fn incidents(known: &Known, service: &str) -> Result<Vec<Summary>, St
         .filter(|run| mirrors::holds_the_group(run.mode))
         .cloned()
         .collect())
+}
+
+/// Whether an incident is declared, by this machine's records and by those of mirrors.
+pub(super) async fn declared(group: &str, fleet: Option<&Fleet>, settings: &Settings) -> Standing {
+    let mut all = match Incidents::of(&settings.state).read(group) {
+        Ok(all) => all,
+        Err(error) => return Standing::Unknown(format!("what was declared cannot be read: {error}")),
+    };
+    if let Some(fleet) = fleet {
+        let (found, silent) = run::gathered(fleet, group).await;
+        let heard = fleet.shelves.len().saturating_sub(silent.len());
+        if heard < fleet.release.needed(fleet.shelves.len()) {
+            let said = silent
+                .iter()
+                .map(|(mirror, error)| format!("{mirror}: {}", error.message));
+            let said: Vec<String> = said.collect();
+            return Standing::Unknown(format!(
+                "whether an incident is declared is not known: {}",
+                said.join("; ")
+            ));
+        }
+        all.extend(found);
+    }
+    match run::standing(&all) {
+        Some(incident) => Standing::Incident(format!(
+            "an incident is declared since {}, by {}",
+            report::instant(incident.declared.at, &settings.zone()),
+            incident.declared.by
+        )),
+        None => Standing::Calm,
+    }
 }
 
 /// The run that claimed the group last, as mirrors hold it.

@@ -187,7 +187,7 @@ enum Obstacle {
 async fn obstacle(job: &Job, said: &Scheduled, documents: &Documents, world: &Connected) -> Option<Obstacle> {
     let mut known = Known::default();
     known.refresh(&job.settings);
-    match at(job, documents, world, &known).await {
+    match at(job, said.mode, documents, world, &known).await {
         Standing::Calm => {}
         Standing::Incident(why) | Standing::Moved(why) => return Some(Obstacle::Skip(why)),
         Standing::Unknown(why) => return Some(Obstacle::Wait(why)),
@@ -210,11 +210,17 @@ async fn obstacle(job: &Job, said: &Scheduled, documents: &Documents, world: &Co
     )))
 }
 
-async fn at(job: &Job, documents: &Documents, world: &Connected, known: &Known) -> Standing {
-    match incident::incidents(known, &job.service) {
-        Ok(runs) => incident::standing(&documents.runbook, &runs, world.fleet.as_ref()).await,
+async fn at(job: &Job, mode: Mode, documents: &Documents, world: &Connected, known: &Known) -> Standing {
+    let fleet = world.fleet.as_ref();
+    let stands = match incident::incidents(known, &job.service) {
+        Ok(runs) => incident::standing(&documents.runbook, &runs, fleet).await,
         Err(why) => Standing::Unknown(why),
+    };
+    // A drill takes what the recovery is about to need. A backup of the side that is about to be left may be the last.
+    if stands == Standing::Calm && mode == Mode::Drill {
+        return incident::declared(&documents.runbook.name.value, fleet, &job.settings).await;
     }
+    stands
 }
 
 /// Why a flag holds it up: its file is there, or nobody can say that it is not.
@@ -337,7 +343,7 @@ async fn give_way(job: Job, mode: Mode, world: Connected, place: mpsc::Unbounded
         let Ok(documents) = context::load(&job.runbook, &job.settings) else {
             continue;
         };
-        if let Standing::Incident(why) = at(&job, &documents, &world, &known).await {
+        if let Standing::Incident(why) = at(&job, mode, &documents, &world, &known).await {
             super::say(&format!(
                 "{}: {why}, and goes before a drill: it is stopped and torn down",
                 job.service
