@@ -274,7 +274,6 @@ fn whoever_starts_a_run_cannot_approve_it_and_a_note_stands_in_its_report() {
     let (state, shop) = (place.state(), place.runbook());
     let (code, said) = run_as("anna", &state, &["failover", shop, "--confirm", "west standby"]);
     assert_eq!(code, Some(4), "{said}");
-    let words: Vec<&str> = said.split_whitespace().collect();
     assert!(
         flat(&said).contains("Whoever starts the run may not approve it."),
         "{said}"
