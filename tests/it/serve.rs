@@ -276,7 +276,8 @@ fn journal_of(state: &Path, run: &str) -> String {
 fn a_declared_incident_keeps_drills_away_and_lets_backups_be_made() {
     let temp = tempfile::tempdir().unwrap();
     let state = temp.path().join("state");
-    let both = "    - { mode: drill, cron: '0 0 * * *', deadline: 48h }\n    - { mode: protect, cron: '0 0 * * *' }";
+    let both =
+        "    - { mode: drill, cron: '0 0 * * *', deadline: 48h }\n    - { mode: protect, cron: '0 0 * * *' }";
     let shop = shop(temp.path(), both);
     let runbook = shop.to_str().unwrap();
     let why = ["--as", "anna", "--reason", "the region is silent"];

@@ -278,11 +278,11 @@ fn another_word() -> Vec<Situation> {
             "the target is \"west standby\", and \"west active\" was given",
         ),
         situation(
-            "a failback where no failover was: nothing of the shop runs where it should be stopped",
+            "a failback where no failover was: the shop is not where it should be stopped",
             Mode::Failback,
             &["--confirm", "east standby"],
             nothing,
-            "no Deployment in shop on west fits",
+            "there is no namespace shop on west",
         ),
         situation(
             "nothing is typed",

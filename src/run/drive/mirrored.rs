@@ -131,8 +131,16 @@ impl Driver {
         };
         // A run that is paused already needs no further pause.
         let _ = self.engine.obey(&order, self.moment.elapsed_ms);
-        self.turn_after_turn().await?;
+        self.write_down().await?;
         Err(RunError::NotFenced(error))
+    }
+
+    /// Makes durable what was heard and decided, and begins nothing of it: neither what would come next, nor what an
+    /// earlier process left open. Even a look at that may end in doing it again.
+    async fn write_down(&mut self) -> Result<(), RunError> {
+        let mut events = self.take_news_down()?;
+        events.append(&mut self.engine.commands(self.moment.elapsed_ms)?.record);
+        self.save(events).await
     }
 
     /// A run whose plan does not hold any more is ended before it has done anything, so that another plan can be made

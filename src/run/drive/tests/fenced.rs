@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 
@@ -114,6 +115,29 @@ async fn a_fence_that_cannot_be_raised_lets_nothing_begin_and_a_resume_tries_aga
         [1, 2],
         "each process has an epoch of its own"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_process_left_open_is_not_even_looked_at_before_the_fence_is_raised() {
+    let vault = MemoryShelf::new("vault");
+    let mut theatre = Theatre::of(Fake::with(&[("a", &[Deed::Never])]));
+    let answers = [Ok(()), Err(ErrorKind::NotYet), Ok(())];
+    let fence = Scripted::new(&theatre.actor, &answers);
+    let run = fenced(theatre.begin(chain(), 2), &vault, &fence, 0);
+    let killed = tokio::time::timeout(Duration::from_secs(60), run.drive(theatre.wiring())).await;
+    assert!(killed.is_err(), "{killed:?}");
+    assert_eq!(theatre.actor.calls(), "a#1", "its intent is open now");
+
+    let error = resumed(&mut theatre, &vault, &fence).await.unwrap_err();
+    assert!(matches!(error, RunError::NotFenced(_)), "{error}");
+    assert_eq!(theatre.actor.calls(), "");
+    let last = Journal::read(&theatre.folder()).unwrap().entries.pop().unwrap();
+    assert!(matches!(last.event, Event::Paused { .. }), "{last:?}");
+
+    let end = resumed(&mut theatre, &vault, &fence).await.unwrap();
+    assert_eq!(end, Ended::Finished(Verdict::Recovered));
+    let calls = theatre.actor.calls();
+    assert!(calls.contains("a#") && calls.ends_with("b#1"), "{calls}");
 }
 
 #[tokio::test(start_paused = true)]
