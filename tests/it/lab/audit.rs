@@ -9,6 +9,13 @@ use serde_json::Value;
 /// The user of the kubeconfig that lifeboat is given.
 const TOOL: &str = "lifeboat-lab";
 
+/// Kinds of which no object is ever kept: to create one is to ask a question.
+const REVIEWS: [&str; 3] = [
+    "selfsubjectaccessreviews",
+    "selfsubjectrulesreviews",
+    "selfsubjectreviews",
+];
+
 /// All requests to one API server, in the order in which they were answered.
 pub(crate) struct Log {
     events: Vec<Value>,
@@ -43,9 +50,10 @@ impl Log {
         self.events.iter().filter(theirs).collect()
     }
 
-    /// Whether it asks for a change.
+    /// Whether it asks for a change. A review is created to ask something: what one may do, or who one is.
     pub(crate) fn changes_something(event: &Value) -> bool {
-        !matches!(text(event, "/verb"), "get" | "list" | "watch")
+        let asks = REVIEWS.contains(&text(event, "/objectRef/resource"));
+        !asks && !matches!(text(event, "/verb"), "get" | "list" | "watch")
     }
 
     /// Requests of anybody about a resource in a namespace, changes with what was sent.
@@ -59,7 +67,7 @@ impl Log {
     /// Those that change something, dry runs included.
     pub(crate) fn changes(&self) -> Vec<&Value> {
         self.of_tool()
-            .filter(|event| !matches!(text(event, "/verb"), "get" | "list" | "watch"))
+            .filter(|event| Self::changes_something(event))
             .collect()
     }
 

@@ -220,7 +220,7 @@ fn to_its_end_on(lab: &Lab, state: &Path, args: &[&str], run: &str, step: &str) 
         return "by itself".to_owned();
     }
     let mut said = one_line(&output.stderr);
-    let name = newest_run_in(state, run);
+    let name = newest_run_in(state, run).unwrap_or_else(|| panic!("{args:?} begins no run: {said}"));
     for attempt in [
         &["resume", &name][..],
         &[
@@ -258,13 +258,13 @@ fn to_its_end_on(lab: &Lab, state: &Path, args: &[&str], run: &str, step: &str) 
     format!("retry after: {said}")
 }
 
-fn newest_run_in(state: &Path, begins: &str) -> String {
-    let runs = std::fs::read_dir(state.join("runs")).unwrap();
+fn newest_run_in(state: &Path, begins: &str) -> Option<String> {
+    let runs = std::fs::read_dir(state.join("runs")).ok()?;
     let named = runs
         .map(|entry| entry.unwrap())
         .filter(|entry| entry.file_name().to_string_lossy().starts_with(begins));
     let newest = named.max_by_key(|entry| entry.metadata().unwrap().modified().unwrap());
-    newest.expect("a run").file_name().into_string().unwrap()
+    Some(newest?.file_name().into_string().unwrap())
 }
 
 /// How often lifeboat's own requests made each object of a namespace.

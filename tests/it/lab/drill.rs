@@ -274,17 +274,13 @@ fn a_saved_plan_is_refused_when_the_world_has_changed() {
     let file = lab.state().join("shop.plan");
     let file = file.to_str().unwrap();
     lab.expect(0, &["plan", SHOP, "--mode", "failover", "--save", file]);
-    let scale = json!({ "spec": { "replicas": 2 } });
-    lab.ask(
-        "east",
-        "PATCH",
-        "/apis/apps/v1/namespaces/shop/deployments/web",
-        Some(&scale),
-    )
-    .unwrap();
+    let somebody = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "shop" } });
+    lab.ask("west", "POST", "/api/v1/namespaces", Some(&somebody))
+        .unwrap();
     let output = lab.expect(5, &["run", file, "--confirm", "west standby"]);
     let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("Deployment"), "{said}");
+    println!("{said}");
+    assert!(said.contains("Namespace shop"), "{said}");
     for site in ["east", "west"] {
         let changes: Vec<_> = lab.audit(site).changes().into_iter().map(Log::line).collect();
         assert!(changes.is_empty(), "{site}: {changes:#?}");

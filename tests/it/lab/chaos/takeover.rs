@@ -23,7 +23,7 @@ spec:
   title: The shop as {name}
   summary: Moves the shop while requests are broken.
   owner: {{ team: commerce, contact: on-call@acme.example }}
-  objectives: {{ rto: 30m, rpo: 1d }}
+  objectives: {{ rto: 30m, rpo: 24h }}
   roles: {{ active: east, standby: west }}
   steps:
     - name: stop-active
@@ -122,7 +122,7 @@ fn lost(lab: &Lab, name: &str) -> String {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let run = super::newest_run_in(&first, &format!("{name}-f-"));
+    let run = super::newest_run_in(&first, &format!("{name}-f-")).unwrap();
     std::fs::remove_dir_all(&first).unwrap();
     run
 }
