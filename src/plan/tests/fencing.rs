@@ -2,7 +2,7 @@
 
 use super::*;
 
-const FENCED: &str = r#"    - name: stop-active
+const FENCED: &str = r"    - name: stop-active
       ungraceful: skip
       fence: { site: active, namespaces: [shop] }
     - name: risk
@@ -17,7 +17,7 @@ const FENCED: &str = r#"    - name: stop-active
     - name: up
       needs: [let-go]
       wait: { site: standby, for: deployment/web, namespace: shop, condition: available }
-"#;
+";
 
 fn planned(mode: Mode, table: &Table) -> Plan {
     plan_with(FENCED, mode, table).unwrap()

@@ -96,7 +96,7 @@ fn by_minutes(meant: &Meant, zone: &TimeZone, begin: Timestamp, end: Timestamp) 
         let mut passed = Vec::new();
         let mut next = shown;
         while next < wall {
-            next = next + minute;
+            next += minute;
             passed.push(next);
         }
         let comes = if meant.of_the_day {

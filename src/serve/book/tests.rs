@@ -55,6 +55,7 @@ fn written() -> (tempfile::TempDir, PathBuf) {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test damages files")]
 fn what_was_written_is_there_after_a_restart_wherever_the_last_write_was_cut_off() {
     let (folder, path) = written();
     let whole = std::fs::read(&path).unwrap();
@@ -78,6 +79,7 @@ fn what_was_written_is_there_after_a_restart_wherever_the_last_write_was_cut_off
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test damages files")]
 fn a_changed_or_lost_line_is_refused() {
     let (folder, path) = written();
     let text = std::fs::read_to_string(&path).unwrap();

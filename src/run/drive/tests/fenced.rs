@@ -124,7 +124,7 @@ async fn what_an_earlier_process_left_open_is_not_even_looked_at_before_the_fenc
     let answers = [Ok(()), Err(ErrorKind::NotYet), Ok(())];
     let fence = Scripted::new(&theatre.actor, &answers);
     let run = fenced(theatre.begin(chain(), 2), &vault, &fence, 0);
-    let killed = tokio::time::timeout(Duration::from_secs(60), run.drive(theatre.wiring())).await;
+    let killed = tokio::time::timeout(Duration::from_mins(1), run.drive(theatre.wiring())).await;
     assert!(killed.is_err(), "{killed:?}");
     assert_eq!(theatre.actor.calls(), "a#1", "its intent is open now");
 
