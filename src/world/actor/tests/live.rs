@@ -340,6 +340,9 @@ async fn live_velero_s_own_backup_is_restored_under_other_names_and_by_velero_s_
             // The fixture's node port belongs to the lab's own shop.
             { "name": "change 2", "when": { "kinds": ["services"], "names": ["web"] },
               "patch": { "json": [{ "op": "remove", "path": "/spec/ports/0/nodePort" }] } },
+            // Else the autoscaler makes three of them as soon as it is there.
+            { "name": "change 3", "when": { "kinds": ["horizontalpodautoscalers.autoscaling"] },
+              "patch": { "merge": [{ "spec": { "minReplicas": 2 } }] } },
         ],
     }))
     .unwrap();
