@@ -10,6 +10,7 @@ mod ask;
 mod backup;
 mod call;
 mod command;
+mod compare;
 mod copy;
 mod delete;
 mod error;
@@ -37,6 +38,7 @@ pub use ask::{Ask, Expected, Hazard};
 pub use backup::BackupObjects;
 pub use call::{Body, CallHttp, Method};
 pub use command::RunCommand;
+pub use compare::{CompareObjects, OtherSide};
 pub use copy::CopyPrefix;
 pub use delete::Delete;
 pub use error::{ErrorKind, WorldError};
@@ -81,6 +83,8 @@ pub enum Effect {
     CallHttp(CallHttp),
     /// Remove what a drill made.
     CloseSandbox(CloseSandbox),
+    /// Compare a backup with another one, or with a site. Reads only.
+    CompareObjects(CompareObjects),
     /// Copy objects from one store to another.
     CopyPrefix(CopyPrefix),
     /// Delete one object.
@@ -115,6 +119,7 @@ impl Effect {
             Self::BackupObjects(effect) => effect,
             Self::CallHttp(effect) => effect,
             Self::CloseSandbox(effect) => effect,
+            Self::CompareObjects(effect) => effect,
             Self::CopyPrefix(effect) => effect,
             Self::Delete(effect) => effect,
             Self::HoldNamespaces(effect) => effect,
@@ -138,6 +143,7 @@ impl Effect {
             Self::BackupObjects(effect) => effect,
             Self::CallHttp(effect) => effect,
             Self::CloseSandbox(effect) => effect,
+            Self::CompareObjects(effect) => effect,
             Self::CopyPrefix(effect) => effect,
             Self::Delete(effect) => effect,
             Self::HoldNamespaces(effect) => effect,

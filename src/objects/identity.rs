@@ -84,6 +84,14 @@ impl ObjectId {
     pub fn group(&self) -> &str {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
+
+    /// `Deployment/shop/web`, `ClusterRole/reader`: how a runbook names an object, in one word.
+    pub fn path(&self) -> String {
+        match &self.namespace {
+            Some(namespace) => format!("{}/{namespace}/{}", self.kind, self.name),
+            None => format!("{}/{}", self.kind, self.name),
+        }
+    }
 }
 
 /// `Deployment shop/web`, `ClusterRole reader`.

@@ -24,7 +24,7 @@ use crate::text::{Diagnostic, Diagnostics};
 pub async fn compile(request: &Request<'_>, observer: &dyn Observer) -> Result<Plan, Diagnostics> {
     let runbook = request.runbook;
     let roles = scope::roles(runbook, request.mode)?;
-    let inputs = runbook.input_values(request.inputs)?;
+    let inputs = runbook.input_values(request.inputs, request.mode)?;
     let again;
     let ready = if let Some(bound) = request.bound.filter(|bound| bound.is_with(&roles, &inputs)) {
         &bound.steps

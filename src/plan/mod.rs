@@ -165,6 +165,7 @@ impl PlannedStep {
         effects.flat_map(|effect| match effect {
             Effect::BackupObjects(effect) => vec![effect.store.as_str()],
             Effect::RestoreObjects(effect) => vec![effect.store.as_str()],
+            Effect::CompareObjects(effect) => effect.stores(),
             Effect::CopyPrefix(effect) => vec![effect.from.as_str(), effect.to.as_str()],
             Effect::Apply(_)
             | Effect::Ask(_)

@@ -112,6 +112,9 @@ struct InputForm {
     kind: InputWord,
     /// Used when none is given; without one the input is mandatory.
     default: Option<ScalarForm>,
+    /// Used in place of the default in a drill and in a protection, which may begin by a schedule. For what a
+    /// person has to choose in an incident, leave the default out.
+    unattended: Option<ScalarForm>,
     /// Smallest whole number.
     minimum: Option<i64>,
     /// Largest whole number.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{Input, InputKind, Runbook};
+use super::{Input, InputKind, Mode, Runbook};
 use crate::text::{Diagnostic, Diagnostics, codes, quote};
 
 impl InputKind {
@@ -67,10 +67,16 @@ impl Input {
         parsed.unwrap_or_else(|| text.into())
     }
 
+    /// What is used in such a run when none is given.
+    pub fn fallback(&self, mode: Mode) -> Option<&Value> {
+        let unattended = self.unattended.as_ref().filter(|_| mode.is_unattended());
+        unattended.or(self.default.as_ref())
+    }
+
     /// Some value that is allowed.
     fn sample(&self) -> Value {
-        if let Some(default) = &self.default {
-            return default.clone();
+        if let Some(value) = self.default.as_ref().or(self.unattended.as_ref()) {
+            return value.clone();
         }
         match (self.choices.first(), self.kind) {
             (Some(choice), _) => self.parse(choice),
@@ -82,7 +88,7 @@ impl Input {
 }
 
 impl Runbook {
-    /// The value of every input: what was given, else its default.
+    /// The value of every input in such a run: what was given, else what is used instead.
     ///
     /// # Errors
     ///
@@ -91,6 +97,7 @@ impl Runbook {
     pub fn input_values(
         &self,
         given: &BTreeMap<String, String>,
+        mode: Mode,
     ) -> Result<BTreeMap<String, Value>, Diagnostics> {
         let mut found = Diagnostics::default();
         for name in given.keys().filter(|name| !self.inputs.contains_key(*name)) {
@@ -105,7 +112,7 @@ impl Runbook {
             let value = given
                 .get(name)
                 .map(|text| input.parse(text))
-                .or_else(|| input.default.clone());
+                .or_else(|| input.fallback(mode).cloned());
             match value.ok_or("has no value".to_owned()).and_then(|value| {
                 input.admits(&value)?;
                 Ok(value)
@@ -123,12 +130,28 @@ impl Runbook {
         let sample = |(name, input): (&String, &Input)| (name.clone(), input.sample());
         self.inputs.iter().map(sample).collect()
     }
+
+    /// The value of every input as a paper shows it: its default, and `<name>` for a text that has to be given.
+    pub fn shown_inputs(&self) -> BTreeMap<String, Value> {
+        let shown = |(name, input): (&String, &Input)| {
+            let value = match (&input.default, input.kind) {
+                (None, InputKind::String) => format!("<{name}>").into(),
+                _ => input.sample(),
+            };
+            (name.clone(), value)
+        };
+        self.inputs.iter().map(shown).collect()
+    }
 }
 
 fn bad_input(name: &str, input: &Input, why: &str) -> Diagnostic {
     let message = format!("the input {} {why}", quote(name));
-    Diagnostic::error(codes::BAD_INPUT, message, input.span, "declared here")
-        .help(format!("give it: --input {name}=…"))
+    let diagnostic = Diagnostic::error(codes::BAD_INPUT, message, input.span, "declared here")
+        .help(format!("give it: --input {name}=…"));
+    match &input.description {
+        Some(text) => diagnostic.help(text.as_str()),
+        None => diagnostic,
+    }
 }
 
 #[cfg(test)]
@@ -138,6 +161,10 @@ mod tests {
     use crate::text::Sources;
 
     fn values(given: &[(&str, &str)]) -> Result<BTreeMap<String, Value>, String> {
+        values_in(Mode::Failover, given)
+    }
+
+    fn values_in(mode: Mode, given: &[(&str, &str)]) -> Result<BTreeMap<String, Value>, String> {
         let mut sources = Sources::default();
         let id = sources.add(
             "r.yaml",
@@ -148,7 +175,7 @@ spec:
   title: Shop
   inputs:
     replicas: { type: integer, default: 3, minimum: 1, maximum: 9 }
-    zone: { type: string, choices: [a, b] }
+    zone: { type: string, choices: [a, b], unattended: b }
     warm: { type: boolean, default: false }
   steps:
     - name: settle
@@ -160,7 +187,7 @@ spec:
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-        runbook.input_values(&given).map_err(|found| {
+        runbook.input_values(&given, mode).map_err(|found| {
             let messages: Vec<_> = found.iter().map(|one| one.message.clone()).collect();
             messages.join("; ")
         })
@@ -172,6 +199,18 @@ spec:
         assert_eq!(values["replicas"], 5);
         assert_eq!(values["zone"], "b");
         assert_eq!(values["warm"], true);
+    }
+
+    #[test]
+    fn what_a_person_has_to_choose_is_chosen_beforehand_only_where_nobody_is_there() {
+        for mode in Mode::ALL {
+            let zone = values_in(mode, &[]).map(|values| values["zone"].clone());
+            match mode {
+                Mode::Drill | Mode::Protect => assert_eq!(zone.unwrap(), "b", "{mode}"),
+                _ => assert_eq!(zone.unwrap_err(), "the input `zone` has no value", "{mode}"),
+            }
+            assert_eq!(values_in(mode, &[("zone", "a")]).unwrap()["zone"], "a");
+        }
     }
 
     #[test]

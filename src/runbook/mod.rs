@@ -57,6 +57,11 @@ impl Mode {
     /// The modes of a step that names none: every recovery. `protect` is always named.
     pub const DEFAULT: [Self; 4] = [Self::Drill, Self::Switchover, Self::Failover, Self::Failback];
 
+    /// Whether it may begin by a schedule, where nobody is there to choose anything.
+    pub const fn is_unattended(self) -> bool {
+        matches!(self, Self::Drill | Self::Protect)
+    }
+
     /// Whether it swaps roles: it leads to the side that an earlier recovery left.
     pub const fn goes_back(self) -> bool {
         matches!(self, Self::Failback)
@@ -183,6 +188,8 @@ pub struct Input {
     pub kind: InputKind,
     /// Used when none is given; without one the input is mandatory.
     pub default: Option<serde_json::Value>,
+    /// Used instead in a drill and in a protection, which may begin without a person.
+    pub unattended: Option<serde_json::Value>,
     /// Smallest whole number.
     pub minimum: Option<i64>,
     /// Largest whole number.

@@ -8,6 +8,7 @@ mod approve;
 mod backup;
 mod bind;
 mod check;
+mod compare;
 mod copy;
 mod delete;
 mod exec;
@@ -32,6 +33,7 @@ mod target;
 mod testing;
 mod unfence;
 mod wait;
+mod which;
 
 pub use bind::{Bound, bind};
 pub use check::{check, kind_names};
@@ -47,6 +49,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<apply::Apply>(),
     Kind::of::<approve::Approve>(),
     Kind::of::<backup::Backup>(),
+    Kind::of::<compare::Compare>(),
     Kind::of::<copy::Copy>(),
     Kind::of::<delete::Delete>(),
     Kind::of::<exec::Exec>(),

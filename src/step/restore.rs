@@ -19,9 +19,10 @@ use super::params::{FilePath, Role, StoreName};
 use super::select::{
     Allow, Cluster, KindName, Labels, NamespacePattern, allowances, check_labels, kinds, selectors, sorted,
 };
+use super::which::{Meant, Which};
 use super::{Hand, Observed, Place, Refusal, Scene, Script, StepKind};
 use crate::effect::{
-    BackupName, BackupSeen, Before, ClusterScoped, Effect, Existing, Query, RestoreObjects, Seen, Selection,
+    BackupSeen, Before, ClusterScoped, Effect, Existing, Query, RestoreObjects, Seen, Selection,
 };
 use crate::objects::{self, Changes, Named, modifiers};
 use crate::text::Text;
@@ -196,7 +197,8 @@ impl StepKind for Restore {
     }
 
     fn queries(params: &Params, scene: &Scene<'_>) -> Vec<Query> {
-        params.question().into_iter().chain(params.file(scene)).collect()
+        let question = params.which().question();
+        question.into_iter().chain(params.file(scene)).collect()
     }
 
     fn script(params: &Params, scene: &Scene<'_>, seen: &Observed) -> Result<Script, Refusal> {
@@ -247,19 +249,12 @@ impl Params {
         }
     }
 
-    /// What to ask the store; nothing where the name is an earlier step's output.
-    fn question(&self) -> Option<Query> {
-        let backup = match self.backup.as_known()?.as_str() {
-            "latest-verified" => BackupName::LatestVerified,
-            "latest" => BackupName::Latest,
-            name => BackupName::Named(name.to_owned()),
-        };
-        let namespaces = self.selection().namespaces;
-        Some(Query::Backup {
-            store: self.from.0.clone(),
-            backup,
-            namespaces,
-        })
+    fn which(&self) -> Which<'_> {
+        Which {
+            store: &self.from.0,
+            backup: &self.backup,
+            namespaces: self.selection().namespaces,
+        }
     }
 
     /// What to ask for the modifiers.
@@ -295,41 +290,17 @@ impl Params {
     /// The name that the plan pins, and of which namespaces: where the backup says what it holds, the plan
     /// has their names and no pattern.
     fn chosen(&self, scene: &Scene<'_>, seen: &Observed) -> Result<(Text, Selection), Refusal> {
-        let Some(question) = self.question() else {
-            return Ok((self.backup.clone(), self.selection()));
+        let meant = self.which().find(scene, seen)?;
+        let selection = match &meant {
+            Meant::Later(_) => self.selection(),
+            Meant::There(found) => self.pinned(found),
         };
-        let named = matches!(
-            &question,
-            Query::Backup {
-                backup: BackupName::Named(_),
-                ..
-            }
-        );
-        if let (false, Some(step)) = (named, scene.backups.get(&self.from.0)) {
-            return Ok((Text::output(step, "backup"), self.selection()));
-        }
-        match seen.get(&question)? {
-            Seen::Backup(Some(found)) => Ok((Text::known(&found.name), self.pinned(found))),
-            _ => Err(self.nothing()),
-        }
+        Ok((meant.name(), selection))
     }
 
     fn pinned(&self, found: &BackupSeen) -> Selection {
         let names = found.objects.keys().map(String::as_str);
         let there: Vec<&str> = names.filter(|name| !name.is_empty()).collect();
         self.selection().pinned(&there)
-    }
-
-    fn nothing(&self) -> Refusal {
-        let names: Vec<_> = self.namespaces.iter().map(|name| name.0.as_str()).collect();
-        Refusal::no(
-            format!(
-                "store {} holds no backup `{}` with {}",
-                self.from.0,
-                self.backup,
-                names.join(", ")
-            ),
-            "make one: lifeboat protect <runbook>",
-        )
     }
 }

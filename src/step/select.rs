@@ -165,7 +165,7 @@ impl RiskName {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(try_from = "String")]
 #[schemars(with = "String")]
-pub(super) struct AllowedName(String);
+pub(super) struct AllowedName(pub(super) String);
 
 impl TryFrom<String> for AllowedName {
     type Error = String;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{prose, write};
+use crate::cli::context::Documents;
 use crate::cli::{CommandError, Exit, Settings, context, launch, output, runs};
 use crate::report::{self, Pages, Paper, Past, Record, Summary};
-use crate::step::Bound;
+use crate::step::{self, Bound, KINDS};
 
 /// For which services, and where to.
 #[derive(Debug, clap::Args)]
@@ -80,13 +81,13 @@ pub(super) fn run(arguments: &Arguments, kind: Kind, settings: &Settings) -> Res
 
 /// The papers of one runbook.
 fn one(path: &Path, kind: Kind, pasts: &Pasts, settings: &Settings) -> Result<(String, Pages), CommandError> {
-    let documents = context::load(path, settings)?;
-    let nothing = Bound::default();
+    let mut documents = context::load(path, settings)?;
+    let bound = bound(&mut documents);
     let runbook = &documents.runbook;
     let paper = Paper {
         runbook,
         sites: &documents.sites,
-        bound: documents.bound.as_ref().unwrap_or(&nothing),
+        bound: &bound,
         prose: &prose::read(&file_of(path), runbook),
         past: pasts.of(&runbook.name.value),
         path: &path.display().to_string(),
@@ -94,6 +95,25 @@ fn one(path: &Path, kind: Kind, pasts: &Pasts, settings: &Settings) -> Result<(S
         zone: &settings.zone(),
     };
     Ok((runbook.name.value.clone(), kind.pages(&paper)))
+}
+
+/// The steps as a paper tells them: where a value has to be given, its name stands in its place. A step that
+/// takes no such name is told with a sample.
+fn bound(documents: &mut Documents) -> Bound {
+    let sampled = documents.bound.take().unwrap_or_default();
+    let runbook = &documents.runbook;
+    let inputs = runbook.shown_inputs();
+    if inputs == runbook.sample_inputs() {
+        return sampled;
+    }
+    let roles = runbook.sites_by_role();
+    let (mut bound, _) = step::bind(runbook, &documents.sites, &roles, &inputs, KINDS);
+    for (step, sample) in bound.steps.iter_mut().zip(sampled.steps) {
+        if step.is_none() {
+            *step = sample;
+        }
+    }
+    bound
 }
 
 fn file_of(path: &Path) -> PathBuf {

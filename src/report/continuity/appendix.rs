@@ -61,23 +61,32 @@ fn inventory(desk: &mut Desk<'_>) -> Vec<Block> {
     )];
     if !inputs.is_empty() {
         let row = |(name, input): (&String, &Input)| {
-            let default = input.default.as_ref().map_or_else(
-                || "none: it has to be given".to_owned(),
-                |value| value.as_str().map_or_else(|| value.to_string(), str::to_owned),
-            );
             vec![
                 Marked::plain(name.clone()),
-                Marked::plain(default),
+                Marked::plain(fallback(input)),
                 Marked::plain(input.description.clone().unwrap_or_default()),
             ]
         };
         blocks.push(Block::Table(Table {
-            caption: "Inputs, given as --input name=value; this plan is written with their defaults",
+            caption: "Inputs, given as --input name=value; this plan is written with their defaults, and <name> where there is none",
             head: &["Input", "Default", "What for"],
             rows: inputs.iter().map(row).collect(),
         }));
     }
     blocks
+}
+
+/// What is used when none is given: `3`; `none: it has to be given; latest-verified in a drill and a protection`.
+fn fallback(input: &Input) -> String {
+    let word = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let usual = input
+        .default
+        .as_ref()
+        .map_or_else(|| "none: it has to be given".to_owned(), word);
+    match &input.unattended {
+        Some(value) => format!("{usual}; {} in a drill and a protection", word(value)),
+        None => usual,
+    }
 }
 
 fn tests(desk: &mut Desk<'_>) -> Vec<Block> {

@@ -237,6 +237,15 @@ fn phases(desk: &Desk<'_>) -> Vec<Block> {
     } else {
         format!("It is proved by {}.", proving.join(", "))
     };
+    let back = if super::goes_back(runbook) {
+        format!(
+            ", and brought back when {} is whole ({} of a failback)",
+            desk.role(ACTIVE),
+            steps(Mode::Failback)
+        )
+    } else {
+        String::new()
+    };
     let rows = [
         (
             "Activation and notification",
@@ -254,10 +263,8 @@ fn phases(desk: &Desk<'_>) -> Vec<Block> {
         (
             "Reconstitution",
             format!(
-                "The service is validated, declared recovered and protected again ({}), and brought back when {} is whole ({} of a failback). {proved} Section 5.",
-                steps(Mode::Protect),
-                desk.role(ACTIVE),
-                steps(Mode::Failback)
+                "The service is validated, declared recovered and protected again ({}){back}. {proved} Section 5.",
+                steps(Mode::Protect)
             ),
         ),
     ];

@@ -1,6 +1,6 @@
 //! Reconstitution: from a service that runs again to one that is whole.
 
-use super::{Desk, kind_of, purpose};
+use super::{Desk, goes_back, kind_of, purpose};
 use crate::report::document::{Block, Marked, Section, Table};
 use crate::report::units::duration;
 use crate::runbook::{Mode, Step};
@@ -76,7 +76,7 @@ fn declaration(desk: &mut Desk<'_>) -> Vec<Block> {
     let mut blocks = desk.part("declaration");
     if !asks.is_empty() {
         blocks.push(Block::Paragraph(
-            "Before customers are sent to the recovered service, these are asked:".to_owned(),
+            "Before it is called recovered, these are asked:".to_owned(),
         ));
         blocks.push(Block::List(asks));
     } else if blocks.is_empty() {
@@ -110,12 +110,20 @@ fn backup(desk: &mut Desk<'_>) -> Vec<Block> {
             "How the recovered service is backed up: a step with modes: [protect] in the runbook.",
         )];
     }
-    vec![
-        Block::Paragraph("As soon as the service is recovered it is backed up again, from where it runs now:".to_owned()),
+    let back = goes_back(runbook);
+    let lead = if back {
+        "As soon as the service is recovered it is backed up again, from where it runs now:"
+    } else {
+        "Backups are made by these steps:"
+    };
+    let swap = "First swap active and standby under roles in the runbook, so that it reads the site that serves.";
+    let mut blocks = vec![
+        Block::Paragraph(lead.to_owned()),
         Block::List(steps),
         Block::Commands(vec![format!("lifeboat protect {}", shell_word(desk.paper.path))]),
-        Block::Paragraph("First swap active and standby under roles in the runbook, so that it reads the site that serves.".to_owned()),
-    ]
+    ];
+    blocks.extend(back.then(|| Block::Paragraph(swap.to_owned())));
+    blocks
 }
 
 fn documentation(desk: &mut Desk<'_>) -> Vec<Block> {
@@ -138,12 +146,18 @@ fn deactivation(desk: &mut Desk<'_>) -> Vec<Block> {
             "When it is over: continuity.deactivation in the runbook.",
         )];
     }
-    vec![
+    let mut blocks = vec![
         Block::Paragraph("The plan is put away when all of these are true:".to_owned()),
         Block::Checks(criteria.clone()),
-        Block::Paragraph(
+    ];
+    if goes_back(desk.runbook()) {
+        blocks.push(Block::Paragraph(
             "To bring the service back to where it usually runs, with roles swapped:".to_owned(),
-        ),
-        Block::Commands(vec![format!("lifeboat failback {}", shell_word(desk.paper.path))]),
-    ]
+        ));
+        blocks.push(Block::Commands(vec![format!(
+            "lifeboat failback {}",
+            shell_word(desk.paper.path)
+        )]));
+    }
+    blocks
 }

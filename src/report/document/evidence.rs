@@ -42,6 +42,7 @@ fn evidence(summary: &Summary, zone: &TimeZone) -> Vec<Block> {
             rows: proofs,
         }));
     }
+    blocks.extend(found(summary).map(Block::Table));
     let backups = summary.backups.iter().map(|backup| {
         let never = || "never".to_owned();
         vec![
@@ -112,6 +113,21 @@ fn proof(step: &StepReport, receipt: &Receipt, zone: &TimeZone) -> Vec<Marked> {
         Marked::plain(proves),
         Marked::plain(parts.join("; ")),
     ]
+}
+
+/// What steps that look found, a row each.
+fn found(summary: &Summary) -> Option<Table> {
+    let row = |step: &StepReport, what: &String| vec![Marked::plain(step.name.clone()), Marked::plain(what.clone())];
+    let of = |step: &StepReport| {
+        let lines = step.receipts().flat_map(|receipt| &receipt.found);
+        lines.map(|what| row(step, what)).collect::<Vec<_>>()
+    };
+    let rows: Vec<_> = summary.steps.iter().flat_map(of).collect();
+    (!rows.is_empty()).then_some(Table {
+        caption: "What was found: + came, - went, ~ changed, and where; values are not told",
+        head: &["Step", "Found"],
+        rows,
+    })
 }
 
 /// Roles and sites, with the identity that each cluster gave of itself.

@@ -262,6 +262,11 @@ pub(super) fn findings(summary: &Summary) -> Vec<Marked> {
     for step in &summary.steps {
         let warnings = step.receipts().flat_map(|receipt| &receipt.warnings);
         all.extend(warnings.map(|text| Marked::new(format!("{}: {text}.", step.name), Tone::Doubt)));
+        let looks = step.receipts().filter(|receipt| !receipt.found.is_empty());
+        all.extend(looks.map(|receipt| {
+            let text = format!("{}: {}; each stands under Evidence.", step.name, receipt.summary);
+            Marked::new(text, Tone::Doubt)
+        }));
     }
     all
 }

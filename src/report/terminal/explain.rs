@@ -248,6 +248,7 @@ impl Story<'_> {
                 .then(|| format!("deleted {}", count(receipt.deleted.len(), "object"))),
         );
         out.extend(receipt.skipped.iter().map(|what| format!("skipped: {what}")));
+        out.extend(receipt.found.iter().map(|what| format!("found: {what}")));
         out.extend(receipt.warnings.iter().map(|what| format!("warning: {what}")));
         out
     }

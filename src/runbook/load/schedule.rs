@@ -122,12 +122,14 @@ fn check_mode(one: &Scheduled, node: &Node, steps: &[Step], found: &mut Diagnost
 
 /// Nobody is there to give one.
 fn check_inputs(span: Span, inputs: &BTreeMap<String, Input>, found: &mut Diagnostics) {
-    for (name, input) in inputs.iter().filter(|(_, input)| input.default.is_none()) {
+    let without = |input: &Input| input.default.is_none() && input.unattended.is_none();
+    for (name, input) in inputs.iter().filter(|(_, input)| without(input)) {
         let message = format!(
             "the input {} has no default, and a schedule gives none",
             quote(name)
         );
-        let needed = Diagnostic::error(codes::SCHEDULE_INPUT, message, input.span, "needs a `default`");
+        let label = "needs `unattended` or a `default`";
+        let needed = Diagnostic::error(codes::SCHEDULE_INPUT, message, input.span, label);
         found.push(needed.and(span, "the schedule is here"));
     }
 }

@@ -94,7 +94,7 @@ fn inputs(spec: &Node, found: &mut Diagnostics) -> BTreeMap<String, Input> {
     let mut inputs = BTreeMap::new();
     for (key, node) in named(spec, "inputs", found) {
         let Some(input) = input(key, node) else { continue };
-        check_default(key, &input, node, found);
+        check_fallbacks(key, &input, node, found);
         inputs.insert(key.value.clone(), input);
     }
     inputs
@@ -104,6 +104,7 @@ fn input(key: &Key, node: &Node) -> Option<Input> {
     Some(Input {
         kind: InputKind::of_word(node.get("type")?.as_str()?)?,
         default: node.get("default").and_then(scalar),
+        unattended: node.get("unattended").and_then(scalar),
         minimum: integer(node, "minimum"),
         maximum: integer(node, "maximum"),
         choices: words(node, "choices"),
@@ -121,12 +122,18 @@ fn scalar(node: &Node) -> Option<Value> {
     }
 }
 
-fn check_default(key: &Key, input: &Input, node: &Node, found: &mut Diagnostics) {
-    let Some((default, place)) = input.default.as_ref().zip(node.get("default")) else {
-        return;
-    };
-    if let Err(why) = input.admits(default) {
-        let message = format!("the default of the input {} {why}", quote(&key.value));
-        found.push(Diagnostic::error(codes::BAD_INPUT, message, place.span, why));
+fn check_fallbacks(key: &Key, input: &Input, node: &Node, found: &mut Diagnostics) {
+    let fallbacks = [
+        ("default", "default", &input.default),
+        ("unattended", "unattended value", &input.unattended),
+    ];
+    for (name, noun, value) in fallbacks {
+        let Some((value, place)) = value.as_ref().zip(node.get(name)) else {
+            continue;
+        };
+        if let Err(why) = input.admits(value) {
+            let message = format!("the {noun} of the input {} {why}", quote(&key.value));
+            found.push(Diagnostic::error(codes::BAD_INPUT, message, place.span, why));
+        }
     }
 }

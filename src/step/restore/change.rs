@@ -37,10 +37,20 @@ pub(super) struct Map {
 }
 
 impl Map {
+    /// The name of a namespace at the site.
+    pub(super) fn namespace<'a>(&'a self, name: &'a str) -> &'a str {
+        self.namespaces.get(name).map_or(name, |target| target.0.as_str())
+    }
+
     /// What becomes what, for a person who does it by hand.
     pub(super) fn in_words(&self) -> Vec<String> {
         let namespaces = self.namespaces.iter();
-        let namespaces = namespaces.map(|(from, to)| format!("namespace {from} becomes {}", to.0));
+        let namespaces = namespaces.map(|(from, to)| {
+            format!(
+                "where an object names namespace {from} in its own text, {from} becomes {}",
+                to.0
+            )
+        });
         let pairs = |what: &'static str, map: &BTreeMap<String, String>| {
             let one = move |(from, to): (&String, &String)| format!("{what} {from} becomes {to}");
             map.iter().map(one).collect::<Vec<_>>()

@@ -18,6 +18,7 @@ mod bytes;
 mod call;
 mod catalog;
 mod command;
+mod compare;
 mod copy;
 mod delete;
 mod hold;
@@ -122,6 +123,7 @@ impl Actor for World {
                 Effect::BackupObjects(effect) => self.back_up(effect, attempt).await,
                 Effect::CallHttp(effect) => self.call(effect, attempt).await,
                 Effect::CloseSandbox(effect) => self.tear_down(effect, attempt).await,
+                Effect::CompareObjects(effect) => self.compare(effect, attempt).await,
                 Effect::CopyPrefix(effect) => self.copy(effect, attempt).await,
                 Effect::Delete(effect) => self.delete(effect, attempt).await,
                 Effect::HoldNamespaces(effect) => self.hold(effect, attempt).await,
@@ -159,6 +161,7 @@ impl Actor for World {
                 // To repeat these changes nothing that is already as wanted.
                 Effect::Apply(_)
                 | Effect::Await(_)
+                | Effect::CompareObjects(_)
                 | Effect::CopyPrefix(_)
                 | Effect::HoldNamespaces(_)
                 | Effect::Pause(_)

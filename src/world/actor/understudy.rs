@@ -40,9 +40,11 @@ impl Rehearser for Understudy {
                 Effect::Apply(effect) => self.apply(effect).await,
                 Effect::Scale(effect) => self.scale(effect).await,
                 Effect::Delete(effect) => self.delete(effect).await,
-                Effect::Await(_) | Effect::Probe(_) | Effect::Ask(_) | Effect::Pause(_) => {
-                    Ok(Rehearsal::Not("it changes nothing".into()))
-                }
+                Effect::Await(_)
+                | Effect::Probe(_)
+                | Effect::Ask(_)
+                | Effect::Pause(_)
+                | Effect::CompareObjects(_) => Ok(Rehearsal::Not("it changes nothing".into())),
                 Effect::BackupObjects(_) | Effect::CopyPrefix(_) => {
                     Ok(Rehearsal::Not("stores cannot be asked".into()))
                 }

@@ -12,7 +12,7 @@
 
 mod card;
 mod contents;
-mod objects;
+pub(super) mod objects;
 mod verify;
 
 pub use card::{Card, Held as LockHeld, Origin, State, Writer};
@@ -91,7 +91,7 @@ impl Library {
     ///
     /// `NotFound`, `Damaged`: there is no such backup, or it is not what was written.
     pub async fn objects(&self, store: &str, name: &str) -> Result<Held, WorldError> {
-        objects::of_backup(&*self.world.store(store)?, name).await
+        objects::of_backup(&*self.world.store(store)?, name, &[]).await
     }
 
     /// The same of a live site: what of it a backup like that one would hold now.

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::archive::{Archived, Reader};
 use crate::effect::{ClusterScoped, ErrorKind, Selection, WorldError};
-use crate::objects::{ApiKind, ObjectId, Objects, canonical, left_out_of_restore};
+use crate::objects::{ApiKind, ObjectId, Objects, canonical, glob, left_out_of_restore};
 use crate::world::actor::backup::{Sink, compare, look};
 use crate::world::actor::bytes::reading;
 use crate::world::actor::catalog;
@@ -32,6 +32,22 @@ pub struct Held {
     pub not_compared: BTreeMap<String, u64>,
     /// What a live site is asked for, to compare it with this.
     pub wanted: Wanted,
+    /// Only what is in these namespaces, names or patterns, and what is outside of all; empty: everything.
+    pub within: Vec<String>,
+}
+
+impl Held {
+    /// Nothing yet, of these namespaces.
+    fn within(namespaces: &[String]) -> Self {
+        Self {
+            within: namespaces.to_vec(),
+            ..Self::default()
+        }
+    }
+
+    fn is_within(&self, namespace: &str) -> bool {
+        self.within.is_empty() || self.within.iter().any(|one| glob(one, namespace))
+    }
 }
 
 /// What a backup is about.
@@ -70,8 +86,12 @@ fn place(resource: &str, id: &ObjectId) -> String {
     }
 }
 
-/// Everything in a backup that was read to its end.
-pub(super) async fn of_backup(store: &dyn Store, name: &str) -> Result<Held, WorldError> {
+/// Everything of these namespaces, names or patterns, in a backup that was read to its end; none: of all.
+pub(in crate::world::actor) async fn of_backup(
+    store: &dyn Store,
+    name: &str,
+    within: &[String],
+) -> Result<Held, WorldError> {
     let found = catalog::open(store, name).await?.ok_or_else(|| {
         WorldError::new(
             ErrorKind::NotFound,
@@ -80,8 +100,8 @@ pub(super) async fn of_backup(store: &dyn Store, name: &str) -> Result<Held, Wor
         )
     })?;
     let archive = found.keys.archive();
-    let read = reading(store, &archive, |body| {
-        let mut held = Held::default();
+    let mut held = Held::within(within);
+    let read = reading(store, &archive, move |body| {
         let mut reader = Reader::new(body);
         for archived in reader.by_ref() {
             take(&mut held, archived?);
@@ -101,18 +121,22 @@ pub(super) async fn of_backup(store: &dyn Store, name: &str) -> Result<Held, Wor
         let kinds = manifest.left_out.iter().filter(|one| !one.what.contains(' '));
         held.wanted.without = kinds.map(|one| one.what.clone()).collect();
     }
-    held.wanted.namespaces.extend(found.namespaces);
+    let asked = found.namespaces.into_iter().filter(|name| held.is_within(name));
+    let asked: Vec<String> = asked.collect();
+    held.wanted.namespaces.extend(asked);
     Ok(held)
 }
 
 fn take(held: &mut Held, archived: Archived) {
     let place = place(&archived.resource, &archived.id);
-    match &archived.id.namespace {
+    let namespace = match &archived.id.namespace {
+        None if archived.resource == "namespaces" => Some(&archived.id.name),
+        namespace => namespace.as_ref(),
+    };
+    match namespace {
+        Some(namespace) if !held.is_within(namespace) => return,
         Some(namespace) => {
             held.wanted.namespaces.insert(namespace.clone());
-        }
-        None if archived.resource == "namespaces" => {
-            held.wanted.namespaces.insert(archived.id.name.clone());
         }
         None => {
             held.wanted
@@ -125,7 +149,7 @@ fn take(held: &mut Held, archived: Archived) {
 
 /// The same objects of a live site: everything in the namespaces, and of the cluster what the backup
 /// holds.
-pub(super) async fn of_site(site: &Site<'_>, wanted: &Wanted) -> Result<Held, WorldError> {
+pub(in crate::world::actor) async fn of_site(site: &Site<'_>, wanted: &Wanted) -> Result<Held, WorldError> {
     let served: BTreeSet<String> = site.kinds().await?.iter().map(ApiKind::resource).collect();
     let selection = Selection {
         namespaces: there(site, wanted).await?,

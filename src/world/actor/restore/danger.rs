@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use super::index::{Index, Took};
 use crate::effect::{Allowance, RestoreObjects};
-use crate::objects::{Danger, ObjectId, Risk, Subject, risks, subjects};
+use crate::objects::{Danger, Risk, Subject, risks, subjects};
 use crate::world::actor::marks::text;
 
 /// Everything of one restore that gives power.
@@ -28,21 +28,13 @@ pub(super) struct Dangers {
 struct Noted {
     /// Position among the entries of the index.
     at: usize,
-    /// As the object is named in the backup: `Role/shop/web`.
+    /// As an allowance names the object, by its name in the backup: `Role/shop/web`.
     word: String,
     found: Vec<Danger>,
     /// Who gets rights and is not of the object's own namespace.
     others: Vec<Subject>,
     /// Whether the restore changes anything by it.
     changes: bool,
-}
-
-/// How an allowance names an object of the backup: `ClusterRole/shop-admin`, `Role/shop/web`.
-pub(super) fn word(id: &ObjectId) -> String {
-    match &id.namespace {
-        Some(namespace) => format!("{}/{namespace}/{}", id.kind, id.name),
-        None => format!("{}/{}", id.kind, id.name),
-    }
 }
 
 impl Dangers {

@@ -175,6 +175,7 @@ fn receipt(found: &Found, summed: bool, index: &Index, mut done: Done) -> Receip
             .collect(),
         warnings,
         consistent_at: Some(found.seen.consistent_at),
+        ..Receipt::default()
     }
 }
 

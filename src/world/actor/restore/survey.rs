@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
 
 use super::Written;
-use super::danger::{self, Dangers};
+use super::danger::Dangers;
 use super::declared;
 use super::index::{Entry, Index};
 use super::judge::{Judged, Looker};
@@ -181,7 +181,7 @@ impl<'a> Survey<'a> {
         let in_namespace = archived.id.namespace.is_some();
         let namespaced = served.as_ref().map_or(in_namespace, |kind| kind.namespaced);
         let candidate = is_candidate(&archived, self.effect);
-        let word = danger::word(&archived.id);
+        let word = archived.id.path();
         let resource = archived.resource;
         let (fit, refused) = match self.fitter.fit(&resource, archived.object, namespaced) {
             Ok(fit) => (fit, None),

@@ -4,6 +4,7 @@ mod backups;
 mod calls;
 mod changes;
 mod commands;
+mod compares;
 mod crowd;
 mod crowd_mutants;
 mod destructive;
