@@ -8,10 +8,16 @@ use crate::cli::{copy_of, expect, lifeboat};
 
 /// A copy of the shop with its prose.
 fn shop(temp: &Path) -> std::path::PathBuf {
-    let shop = copy_of("playbooks/shop", temp);
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks/shop/plan");
+    playbook("shop", temp)
+}
+
+/// A copy of a playbook with its prose.
+fn playbook(name: &str, temp: &Path) -> std::path::PathBuf {
+    let folder = format!("playbooks/{name}");
+    let copy = copy_of(&folder, temp);
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder).join("plan");
     for folder in ["", "steps"] {
-        let (from, to) = (from.join(folder), shop.join("plan").join(folder));
+        let (from, to) = (from.join(folder), copy.join("plan").join(folder));
         std::fs::create_dir_all(&to).unwrap();
         for entry in std::fs::read_dir(from).unwrap() {
             let path = entry.unwrap().path();
@@ -20,7 +26,29 @@ fn shop(temp: &Path) -> std::path::PathBuf {
             }
         }
     }
-    shop
+    copy
+}
+
+#[test]
+fn the_plan_of_every_playbook_lacks_nothing_but_real_sites_and_what_only_a_failover_measures() {
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("playbooks")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let temp = tempfile::tempdir().unwrap();
+        let (state, copy) = (temp.path().join("state"), playbook(&name, temp.path()));
+        let runbook = copy.to_str().unwrap();
+        expect(0, &state, &["protect", runbook]);
+        expect(0, &state, &["drill", runbook]);
+        let said = expect(0, &state, &["docs", "plan", runbook]);
+        let missing = said.lines().filter(|line| line.starts_with("  missing  "));
+        for line in missing {
+            assert!(
+                line.contains("are embedded in lifeboat") || line.contains("How long it takes: nobody has measured"),
+                "{name}: {line}"
+            );
+        }
+        let plan = std::fs::read_to_string(state.join(format!("docs/{name}-plan.md"))).unwrap();
+        assert!(!plan.contains("${") && !plan.contains("sample"), "{name}: {plan}");
+    }
 }
 
 #[test]

@@ -23,4 +23,5 @@ mod machine;
 mod mirrors;
 mod objects;
 mod pins;
+mod playbooks;
 mod serve;

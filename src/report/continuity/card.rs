@@ -4,7 +4,6 @@ use super::{Desk, people, purpose};
 use crate::report::document::{Block, Marked, Section, Table};
 use crate::report::units::duration;
 use crate::runbook::Contact;
-use crate::text::shell_word;
 
 /// More lines than this are not one page; waves stand for steps then.
 const LINES: usize = 16;
@@ -81,14 +80,14 @@ fn who(desk: &Desk<'_>) -> Vec<Block> {
 }
 
 fn steps(desk: &Desk<'_>) -> Vec<Block> {
-    let (mode, path) = (desk.sequence.mode, shell_word(desk.paper.path));
+    let mode = desk.sequence.mode;
     let lines = if desk.sequence.steps.len() > LINES {
         waves(desk)
     } else {
         one_by_one(desk)
     };
     vec![
-        Block::Commands(vec![format!("lifeboat {mode} {path}")]),
+        Block::Commands(vec![desk.command(mode.word(), mode)]),
         Block::Paragraph(
             "or by hand, in this order; the commands are in section 4.2 of the plan:".to_owned(),
         ),

@@ -33,6 +33,7 @@ use super::readiness::{Readiness, Ready, readiness};
 use super::units::moment;
 use crate::runbook::{Mode, Runbook, Sites, Step};
 use crate::step::{Bound, Hand, KINDS, Kind, Place};
+use crate::text::shell_word;
 use sequence::Sequence;
 
 /// Everything that a plan is made from.
@@ -149,6 +150,18 @@ impl<'a> Desk<'a> {
     fn place_of(&self, step: &Step) -> String {
         let site = step.params.get("site").and_then(|node| node.as_str());
         site.map_or_else(String::new, |role| self.role(role))
+    }
+
+    /// A command about this runbook in such a mode, with what has to be given.
+    fn command(&self, verb: &str, mode: Mode) -> String {
+        let inputs = self.runbook().inputs.iter();
+        let missing = inputs.filter(|(_, input)| input.fallback(mode).is_none());
+        let given = missing.map(|(name, _)| format!(" --input {}", shell_word(&format!("{name}=<{name}>"))));
+        format!(
+            "lifeboat {verb} {}{}",
+            shell_word(self.paper.path),
+            given.collect::<String>()
+        )
     }
 
     /// How a step is done by hand.

@@ -6,7 +6,7 @@ use super::Desk;
 use crate::report::document::{Block, Marked, Section, Table};
 use crate::report::units::duration;
 use crate::runbook::{Contact, Step};
-use crate::text::{Node, NodeValue, shell_word};
+use crate::text::{Node, NodeValue};
 
 /// 2.3.
 pub(super) fn roles(desk: &mut Desk<'_>) -> Vec<Block> {
@@ -147,14 +147,14 @@ pub(super) fn people_of(desk: &Desk<'_>, role: &str) -> String {
 }
 
 fn procedure(desk: &Desk<'_>) -> Vec<Block> {
-    let (mode, path) = (desk.sequence.mode, shell_word(desk.paper.path));
+    let mode = desk.sequence.mode;
     vec![
         Block::Paragraph(
             "To see what would happen, without changing anything, and then to do it:".to_owned(),
         ),
         Block::Commands(vec![
-            format!("lifeboat plan {path} --mode {mode}"),
-            format!("lifeboat {mode} {path}"),
+            format!("{} --mode {mode}", desk.command("plan", mode)),
+            desk.command(mode.word(), mode),
         ]),
         Block::Paragraph(
             "If lifeboat is not there, section 4.2 says how each step is done by hand.".to_owned(),

@@ -102,9 +102,19 @@ pub(super) async fn calm_down() {
 
 async fn plan(documents: &Documents, mode: Mode, inside: &Embedded) -> Plan {
     let observer = inside.world();
-    planning::of(documents, &[], (mode, Look::Closely), &observer, &settings())
+    let given = given(documents, mode);
+    planning::of(documents, &given, (mode, Look::Closely), &observer, &settings())
         .await
         .unwrap_or_else(|refused| panic!("{}", refused.to_string()))
+}
+
+/// What a person has to give in such a run: what the runbook takes where nobody is there.
+fn given(documents: &Documents, mode: Mode) -> Vec<String> {
+    let inputs = documents.runbook.inputs.iter();
+    let missing = inputs.filter(|(_, input)| input.fallback(mode).is_none());
+    missing
+        .map(|(name, input)| format!("{name}={}", input.unattended.as_ref().unwrap().as_str().unwrap()))
+        .collect()
 }
 
 fn settings() -> Settings {
