@@ -16,7 +16,8 @@ const usage = `Usage: lab <command> [flags]
 
   build                 build the programs that are missing from the cache
   up     --dir D        start a lab in D (builds what is missing, then seeds)
-  seed   --dir D        apply the sample application again
+  seed   --dir D [--playbook P]
+                        apply the sample application of playbooks/P again (default: shop)
   seed   --dir D --objects N [--site S]
                         make the data set of the benchmarks
   status --dir D        say what runs in D, and how much memory it takes
@@ -74,7 +75,7 @@ func dispatch(command string, args []string) error {
 	flags := flag.NewFlagSet("lab "+command, flag.ContinueOnError)
 	dir := flags.String("dir", "", "the lab's own `folder`")
 	repo := flags.String("repo", "", "the checkout (default: found from the working directory upwards)")
-	site, objects := "", 0
+	site, objects, playbook := "", 0, ""
 	var up upOptions
 	switch command {
 	case "build":
@@ -91,6 +92,7 @@ func dispatch(command string, args []string) error {
 	case "seed":
 		flags.IntVar(&objects, "objects", 0, "make this `many` objects of the benchmarks' data set instead of the sample application")
 		flags.StringVar(&site, "site", "east", "which `site` they are made on")
+		flags.StringVar(&playbook, "playbook", shopPlaybook, "whose sample application: a `folder` of playbooks")
 	case "status", "down":
 	case "help", "-h", "--help":
 		fmt.Print(usage)
@@ -139,7 +141,7 @@ func dispatch(command string, args []string) error {
 		if objects > 0 {
 			return runLoad(at, site, objects)
 		}
-		return runSeed(at, *repo)
+		return runSeed(at, *repo, playbook)
 	case "status":
 		return runStatus(at)
 	default:

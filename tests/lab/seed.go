@@ -11,8 +11,11 @@ import (
 	"time"
 )
 
-// runSeed applies the sample application to a running lab.
-func runSeed(at layout, repo string) error {
+// shopPlaybook is whose sample application a lab begins with.
+const shopPlaybook = "shop"
+
+// runSeed applies the sample application of a playbook to a running lab.
+func runSeed(at layout, repo, playbook string) error {
 	d, err := readDescription(at)
 	if err != nil {
 		return err
@@ -26,7 +29,7 @@ func runSeed(at layout, repo string) error {
 			return err
 		}
 	}
-	return seed(context.Background(), repo, sites, func(line string) { fmt.Println(line) })
+	return seed(context.Background(), repo, playbook, sites, func(line string) { fmt.Println(line) })
 }
 
 func readDescription(at layout) (description, error) {
@@ -41,60 +44,79 @@ func readDescription(at layout) (description, error) {
 	return d, err
 }
 
-// seed gives both sites what an application expects of its platform, and east the
-// application, and returns when that has settled.
-func seed(ctx context.Context, repo string, sites map[string]*kube, say func(string)) error {
-	folder := filepath.Join(repo, "playbooks", "shop")
+// seed gives both sites what the applications of a playbook expect of their platform, and
+// east the applications, and returns when they have settled.
+func seed(ctx context.Context, repo, playbook string, sites map[string]*kube, say func(string)) error {
+	folder := filepath.Join(repo, "playbooks", playbook)
 	began := time.Now()
 	for _, name := range siteNames {
-		if err := applyFile(ctx, sites[name], filepath.Join(folder, "platform.yaml")); err != nil {
+		if _, err := applyFile(ctx, sites[name], filepath.Join(folder, "platform.yaml")); err != nil {
 			return fmt.Errorf("seeding %s: %w", name, err)
 		}
 	}
 	east := sites["east"]
-	if err := applyFile(ctx, east, filepath.Join(folder, "app.yaml")); err != nil {
+	applied, err := applyFile(ctx, east, filepath.Join(folder, "app.yaml"))
+	if err != nil {
 		return fmt.Errorf("seeding east: %w", err)
 	}
-	err := until(ctx, time.Minute, "the sample application on east", func(ctx context.Context) error {
-		d, err := east.deployment(ctx, "shop", "web")
+	ready := 0
+	for _, m := range applied {
+		err := until(ctx, time.Minute, m.String()+" on east", func(ctx context.Context) error {
+			n, err := settled(ctx, east, m)
+			ready += n
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		if d.Status.ReadyReplicas != 3 {
-			return fmt.Errorf("%d of 3 replicas of web ready", d.Status.ReadyReplicas)
-		}
-		var claim struct{ Status struct{ Phase string } }
-		if err := east.get(ctx, "/api/v1/namespaces/shop/persistentvolumeclaims/data", &claim); err != nil {
-			return err
-		}
-		if claim.Status.Phase != "Bound" {
-			return fmt.Errorf("claim data is %s", claim.Status.Phase)
-		}
-		return nil
-	})
-	if err == nil {
-		say(fmt.Sprintf("Seeded: the shop runs on east with 3 ready replicas (%s).", took(began)))
 	}
-	return err
+	say(fmt.Sprintf("Seeded: the applications of playbooks/%s run on east with %d ready replicas (%s).", playbook, ready, took(began)))
+	return nil
 }
 
-func applyFile(ctx context.Context, k *kube, file string) error {
+// settled says whether controllers have done with an object what they do, and how many
+// replicas of it are ready.
+func settled(ctx context.Context, k *kube, m manifest) (int, error) {
+	switch m.kind {
+	case "Deployment":
+		d, err := k.deployment(ctx, m.namespace, m.name)
+		if err != nil {
+			return 0, err
+		}
+		if d.Status.ReadyReplicas != d.wanted() {
+			return 0, fmt.Errorf("%d of %d replicas ready", d.Status.ReadyReplicas, d.wanted())
+		}
+		return d.wanted(), nil
+	case "PersistentVolumeClaim":
+		var claim struct{ Status struct{ Phase string } }
+		if err := k.get(ctx, "/api/v1/namespaces/"+m.namespace+"/persistentvolumeclaims/"+m.name, &claim); err != nil {
+			return 0, err
+		}
+		if claim.Status.Phase != "Bound" {
+			return 0, fmt.Errorf("it is %s", claim.Status.Phase)
+		}
+	}
+	return 0, nil
+}
+
+// applyFile sends every document of a file, and gives them back.
+func applyFile(ctx context.Context, k *kube, file string) ([]manifest, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	manifests, err := readManifests(string(text))
 	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	for _, m := range manifests {
 		// A kind whose definition was applied a moment ago is served a moment later.
 		err := until(ctx, 20*time.Second, m.String(), func(ctx context.Context) error { return apply(ctx, k, m) })
 		if err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return manifests, nil
 }
 
 // apply sends a document by server-side apply, as a user's kubectl would.

@@ -103,7 +103,7 @@ func startLab(ctx context.Context, c *children, paths map[string]string, repo st
 	}
 	if !o.noSeed {
 		start := time.Now()
-		if err := seed(ctx, repo, clients, c.say); err != nil {
+		if err := seed(ctx, repo, shopPlaybook, clients, c.say); err != nil {
 			return err
 		}
 		seconds["seed"] = since(start)

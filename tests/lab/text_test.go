@@ -24,6 +24,35 @@ func TestSignature(t *testing.T) {
 	}
 }
 
+// Every playbook can be seeded: its two files are block-style YAML that the lab can split.
+func TestManifestsOfEveryPlaybook(t *testing.T) {
+	repo, err := findRepo("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(repo, "playbooks", "*", "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := 0
+	for _, file := range files {
+		if name := filepath.Base(file); name != "platform.yaml" && name != "app.yaml" {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all, err := readManifests(string(text)); err != nil || len(all) == 0 {
+			t.Errorf("%s: %d documents, %v", file, len(all), err)
+		}
+		read++
+	}
+	if read < 6 {
+		t.Errorf("only %d files were read", read)
+	}
+}
+
 func TestManifestsOfTheShop(t *testing.T) {
 	repo, err := findRepo("")
 	if err != nil {
