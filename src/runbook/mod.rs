@@ -144,6 +144,12 @@ impl Runbook {
     pub const NAME_MAX: usize = 40;
     /// What checking and planning are measured with; the limits of a file are near as well.
     pub const STEPS_MAX: usize = 10_000;
+
+    /// Whether there is a way back to where the service usually runs.
+    pub fn goes_back(&self) -> bool {
+        let mut modes = self.steps.iter().flat_map(|step| &step.modes);
+        modes.any(|mode| mode.goes_back())
+    }
 }
 
 /// What holds for every approval of a run.

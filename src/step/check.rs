@@ -3,6 +3,7 @@
 use super::Kind;
 use super::bind::{Bound, bind, bind_other_sites};
 use crate::runbook::{Loaded, swapped};
+use crate::text::Diagnostics;
 
 /// The names of step kinds.
 pub fn kind_names(kinds: &[Kind]) -> Vec<&'static str> {
@@ -10,7 +11,7 @@ pub fn kind_names(kinds: &[Kind]) -> Vec<&'static str> {
 }
 
 /// Adds what is wrong with the steps to what is wrong with the documents: with the roles as they are
-/// today, and as a failback would have them. The steps with today's roles and sample inputs come along: who
+/// today, and as a failback would have them, if there is one. The steps with today's roles and sample inputs come along: who
 /// plans with the same need not read them again.
 #[must_use]
 pub fn check(mut loaded: Loaded, kinds: &[Kind]) -> (Loaded, Option<Bound>) {
@@ -20,7 +21,9 @@ pub fn check(mut loaded: Loaded, kinds: &[Kind]) -> (Loaded, Option<Bound>) {
         let today = runbook.sites_by_role();
         let failback = swapped(today.clone());
         let (bound, found) = bind(runbook, sites, &today, &inputs, kinds);
-        let more = if failback.keys().eq(today.keys()) {
+        let more = if !runbook.goes_back() {
+            Diagnostics::default()
+        } else if failback.keys().eq(today.keys()) {
             bind_other_sites(runbook, sites, &failback, &inputs, kinds)
         } else {
             bind(runbook, sites, &failback, &inputs, kinds).1
@@ -80,6 +83,23 @@ spec:
 
         1 error in 1 file.
         ");
+    }
+
+    #[test]
+    fn a_runbook_without_a_failback_needs_nobody_to_swap_with() {
+        let alone = |modes: &str| {
+            let step = format!(
+                "    - {{ name: up, modes: [{modes}], wait: {{ site: standby, for: pod/x, namespace: x, condition: exists }} }}"
+            );
+            let mut sources = Sources::default();
+            let head = HEAD.replace("active: east, ", "");
+            let id = sources.add("shop.yaml", format!("{head}{step}\n"));
+            let loaded = load(&sources, &[id], &kind_names(KINDS));
+            check(loaded, KINDS).0.diagnostics.render(&sources, false)
+        };
+        assert_eq!(alone("drill, failover"), "");
+        let said = alone("drill, failback");
+        assert!(said.contains("error[L025]: there is no role `standby`"), "{said}");
     }
 
     #[test]

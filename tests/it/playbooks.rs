@@ -320,9 +320,9 @@ fn five_services_come_back_in_waves_each_proved_before_the_next() {
     let at = |name: &str, what: &str| step(&run, name)[what].as_u64().unwrap();
     for (proofs, next) in [
         (&["stop-active"][..], "restore-identity"),
-        (&["identity-up", "identity-answers"], "restore-sales"),
-        (&["payments-answers", "storefront-answers"], "restore-warehouse"),
-        (&["warehouse-up", "warehouse-answers"], "restore-reporting"),
+        (&["identity-up", "identity-proof"], "restore-sales"),
+        (&["payments-proof", "storefront-proof"], "restore-tier-2"),
+        (&["warehouse-up", "warehouse-proof"], "restore-tier-3"),
     ] {
         for proof in proofs {
             assert!(
@@ -331,7 +331,7 @@ fn five_services_come_back_in_waves_each_proved_before_the_next() {
             );
         }
     }
-    for wave in ["identity", "sales", "warehouse", "reporting"] {
+    for wave in ["identity", "sales", "tier-2", "tier-3"] {
         let receipt = receipt(&run, &format!("restore-{wave}"));
         assert_eq!(receipt["outputs"]["backup"], backup.as_str(), "{wave}: all from one backup");
     }

@@ -237,7 +237,7 @@ fn phases(desk: &Desk<'_>) -> Vec<Block> {
     } else {
         format!("It is proved by {}.", proving.join(", "))
     };
-    let back = if super::goes_back(runbook) {
+    let back = if runbook.goes_back() {
         format!(
             ", and brought back when {} is whole ({} of a failback)",
             desk.role(ACTIVE),

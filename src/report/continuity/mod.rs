@@ -244,12 +244,6 @@ fn modes(step: &Step) -> String {
     words.join(", ")
 }
 
-/// Whether there is a way back to where it usually runs.
-fn goes_back(runbook: &Runbook) -> bool {
-    let mut modes = runbook.steps.iter().flat_map(|step| &step.modes);
-    modes.any(|mode| mode.goes_back())
-}
-
 /// The recovery that a plan is about: the failover, else whatever there is.
 fn main_mode(runbook: &Runbook) -> Mode {
     let order = [Mode::Failover, Mode::Switchover, Mode::Drill, Mode::Failback];

@@ -1,6 +1,6 @@
 //! Reconstitution: from a service that runs again to one that is whole.
 
-use super::{Desk, goes_back, kind_of, purpose};
+use super::{Desk, kind_of, purpose};
 use crate::report::document::{Block, Marked, Section, Table};
 use crate::report::units::duration;
 use crate::runbook::{Mode, Step};
@@ -110,7 +110,7 @@ fn backup(desk: &mut Desk<'_>) -> Vec<Block> {
             "How the recovered service is backed up: a step with modes: [protect] in the runbook.",
         )];
     }
-    let back = goes_back(runbook);
+    let back = runbook.goes_back();
     let lead = if back {
         "As soon as the service is recovered it is backed up again, from where it runs now:"
     } else {
@@ -150,7 +150,7 @@ fn deactivation(desk: &mut Desk<'_>) -> Vec<Block> {
         Block::Paragraph("The plan is put away when all of these are true:".to_owned()),
         Block::Checks(criteria.clone()),
     ];
-    if goes_back(desk.runbook()) {
+    if desk.runbook().goes_back() {
         blocks.push(Block::Paragraph(
             "To bring the service back to where it usually runs, with roles swapped:".to_owned(),
         ));

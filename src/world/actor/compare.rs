@@ -31,7 +31,7 @@ impl World {
     ) -> Result<Receipt, WorldError> {
         let name = known(&effect.backup)?;
         (attempt.progress)(format!("reading {name}"));
-        let before = self.held(&effect.store, &name, effect).await?;
+        let before = self.objects_of(&effect.store, &name, effect).await?;
         let (other, after) = self.other(effect, (&name, &before), attempt).await?;
         let found = Difference::between(&before.objects, &after.objects);
         let sides = format!("{name} → {other}");
@@ -57,7 +57,7 @@ impl World {
                     return Ok(("itself".to_owned(), before.clone()));
                 }
                 (attempt.progress)(format!("reading {other}"));
-                let held = self.held(store, &other, effect).await?;
+                let held = self.objects_of(store, &other, effect).await?;
                 Ok((other, held))
             }
             OtherSide::Site(site) => {
@@ -68,7 +68,7 @@ impl World {
         }
     }
 
-    async fn held(&self, store: &str, name: &str, effect: &CompareObjects) -> Result<Held, WorldError> {
+    async fn objects_of(&self, store: &str, name: &str, effect: &CompareObjects) -> Result<Held, WorldError> {
         of_backup(&*self.store(store)?, name, &effect.namespaces).await
     }
 }
