@@ -141,8 +141,14 @@ fn write_notice(marked: &Marked) -> String {
 }
 
 fn write_checks(lines: &[String]) -> String {
+    /// More lines than this stand in two columns on a card, which is one page,
+    const MANY: usize = 12;
+    /// if each of them has fewer letters than half a page is wide.
+    const SHORT: usize = 60;
     let one = |line: &String| format!("<li>{}</li>\n", plain(line));
-    format!("<ul class=\"checks\">\n{}</ul>\n", each(lines, one))
+    let short = lines.len() > MANY && lines.iter().all(|line| line.chars().count() < SHORT);
+    let class = if short { "checks short" } else { "checks" };
+    format!("<ul class=\"{class}\">\n{}</ul>\n", each(lines, one))
 }
 
 fn write_list(items: &[Marked]) -> String {
