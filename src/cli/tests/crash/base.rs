@@ -56,13 +56,20 @@ fn is_whole_runbook(path: &Path) -> bool {
 }
 
 /// The modes in which a runbook does anything. An example is there for one kind of step, whose effects are
-/// the same in every recovery: one recovery is enough of it.
+/// the same in every recovery: one recovery is enough of it. And a failback that has the steps of a switchover is
+/// one, the other way round.
 pub(super) fn modes(path: &Path) -> Vec<Mode> {
     let documents = context::load(path, &settings()).unwrap();
     let steps = &documents.runbook.steps;
     let has = |mode: &Mode| steps.iter().any(|step| step.modes.contains(mode));
     let example = path.parent().is_some_and(|folder| folder.ends_with("examples"));
-    let wanted = |mode: &Mode| !example || !matches!(mode, Mode::Switchover | Mode::Failback);
+    let takes_part = |mode: Mode| steps.iter().map(move |step| step.modes.contains(&mode));
+    let twice = takes_part(Mode::Switchover).eq(takes_part(Mode::Failback));
+    let wanted = |mode: &Mode| match mode {
+        Mode::Switchover => !example && !twice,
+        Mode::Failback => !example,
+        Mode::Drill | Mode::Failover | Mode::Protect => true,
+    };
     Mode::ALL
         .into_iter()
         .filter(|mode| has(mode) && wanted(mode))
