@@ -31,6 +31,8 @@ mod scale;
 mod seen;
 mod selection;
 mod shown;
+mod traffic;
+mod velero;
 mod wait;
 
 pub use apply::Apply;
@@ -61,6 +63,8 @@ pub use seen::{
 };
 pub use selection::{ClusterScoped, Mismatch, Selection};
 pub use shown::Shown;
+pub use traffic::{Guard, ReturnTraffic, ShiftTraffic};
+pub use velero::{DriveVelero, VeleroWork};
 pub use wait::{Await, Condition};
 
 use serde::{Deserialize, Serialize};
@@ -89,6 +93,8 @@ pub enum Effect {
     CopyPrefix(CopyPrefix),
     /// Delete one object.
     Delete(Delete),
+    /// Have a Velero make a backup or restore one.
+    DriveVelero(DriveVelero),
     /// Stop everything in namespaces, and keep it stopped.
     HoldNamespaces(HoldNamespaces),
     /// Make the namespaces of a drill, closed to the outside.
@@ -101,12 +107,16 @@ pub enum Effect {
     ReleaseNamespaces(ReleaseNamespaces),
     /// Make a site's objects from a backup.
     RestoreObjects(RestoreObjects),
+    /// Send requests where they went before.
+    ReturnTraffic(ReturnTraffic),
     /// Run a command in a container that is there.
     RunCommand(RunCommand),
     /// Run a Kubernetes Job to its end.
     RunJob(RunJob),
     /// Set a workload's replica count.
     Scale(Scale),
+    /// Send requests elsewhere.
+    ShiftTraffic(ShiftTraffic),
 }
 
 impl Effect {
@@ -122,15 +132,18 @@ impl Effect {
             Self::CompareObjects(effect) => effect,
             Self::CopyPrefix(effect) => effect,
             Self::Delete(effect) => effect,
+            Self::DriveVelero(effect) => effect,
             Self::HoldNamespaces(effect) => effect,
             Self::OpenSandbox(effect) => effect,
             Self::Pause(effect) => effect,
             Self::Probe(effect) => effect,
             Self::ReleaseNamespaces(effect) => effect,
             Self::RestoreObjects(effect) => effect,
+            Self::ReturnTraffic(effect) => effect,
             Self::RunCommand(effect) => effect,
             Self::RunJob(effect) => effect,
             Self::Scale(effect) => effect,
+            Self::ShiftTraffic(effect) => effect,
         }
     }
 
@@ -146,15 +159,18 @@ impl Effect {
             Self::CompareObjects(effect) => effect,
             Self::CopyPrefix(effect) => effect,
             Self::Delete(effect) => effect,
+            Self::DriveVelero(effect) => effect,
             Self::HoldNamespaces(effect) => effect,
             Self::OpenSandbox(effect) => effect,
             Self::Pause(effect) => effect,
             Self::Probe(effect) => effect,
             Self::ReleaseNamespaces(effect) => effect,
             Self::RestoreObjects(effect) => effect,
+            Self::ReturnTraffic(effect) => effect,
             Self::RunCommand(effect) => effect,
             Self::RunJob(effect) => effect,
             Self::Scale(effect) => effect,
+            Self::ShiftTraffic(effect) => effect,
         }
     }
 }

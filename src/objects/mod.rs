@@ -40,7 +40,9 @@ mod roster;
 mod select;
 mod service;
 mod strip;
+mod traffic;
 mod usage;
+mod velero;
 mod walls;
 mod wants;
 
@@ -75,7 +77,9 @@ pub use risk::{Danger, Risk, Subject, risks, subjects};
 pub use roster::{ObjectIds, Roster};
 pub use select::{DRILL_LABEL, kind_left_out, left_out_of_backup, left_out_of_restore};
 pub use strip::strip;
+pub use traffic::{ROUTE_GROUP, Share, Split, Switch, TRAFFIC_BEFORE, Turned};
 pub use usage::{Amounts, Defaults, Demand, Usage, add as add_amounts, pod_spec, replicas};
+pub use velero::{VELERO_API, VeleroEnd, VeleroPhase, velero_kinds};
 pub use walls::{WALL_NAME, drill_namespace, wall};
 pub use wants::{DEFAULT_CLASS, wants};
 

@@ -167,6 +167,7 @@ impl PlannedStep {
             Effect::RestoreObjects(effect) => vec![effect.store.as_str()],
             Effect::CompareObjects(effect) => effect.stores(),
             Effect::CopyPrefix(effect) => vec![effect.from.as_str(), effect.to.as_str()],
+            Effect::DriveVelero(effect) => effect.store.as_deref().into_iter().collect(),
             Effect::Apply(_)
             | Effect::Ask(_)
             | Effect::Await(_)
@@ -178,9 +179,11 @@ impl PlannedStep {
             | Effect::Pause(_)
             | Effect::Probe(_)
             | Effect::ReleaseNamespaces(_)
+            | Effect::ReturnTraffic(_)
             | Effect::RunCommand(_)
             | Effect::RunJob(_)
-            | Effect::Scale(_) => Vec::new(),
+            | Effect::Scale(_)
+            | Effect::ShiftTraffic(_) => Vec::new(),
         })
     }
 

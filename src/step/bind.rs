@@ -7,7 +7,9 @@ use serde_json::Value;
 use super::names::{InStep, Names};
 use super::{Kind, Ready, lint};
 use crate::runbook::{Runbook, Sites, Step};
-use crate::text::{Conform, Diagnostics, Node, NodeValue, bind as bind_text};
+use crate::text::{
+    Conform, Diagnostic, Diagnostics, Millis, Node, NodeValue, bind as bind_text, codes, quote,
+};
 
 /// The steps of a runbook, read with some roles and inputs.
 #[derive(Default)]
@@ -113,9 +115,30 @@ fn read(
     if refused {
         return None;
     }
-    kind.read(&params)
+    let ready = kind
+        .read(&params)
         .map_err(|diagnostic| found.push(diagnostic))
-        .ok()
+        .ok()?;
+    let needs_ms = ready.needs_ms();
+    if needs_ms >= step.policy.timeout_ms {
+        found.push(too_short(step, needs_ms));
+        return None;
+    }
+    Some(ready)
+}
+
+fn too_short(step: &Step, needs_ms: u64) -> Diagnostic {
+    let message = format!(
+        "step {} needs more than {}, and has {}",
+        quote(&step.name.value),
+        Millis(needs_ms),
+        Millis(step.policy.timeout_ms)
+    );
+    let diagnostic = Diagnostic::error(codes::REFUSED_VALUE, message, step.name.span, "this step");
+    diagnostic.help(format!(
+        "write a `timeout` at it that leaves room, such as `timeout: {}`",
+        Millis(needs_ms.saturating_mul(2))
+    ))
 }
 
 #[cfg(test)]

@@ -103,6 +103,21 @@ spec:
     }
 
     #[test]
+    fn a_timeout_that_would_cut_a_step_off_in_the_middle_is_refused() {
+        let step = |steady: &str| {
+            let probe = "probe: { http: 'http://west.embedded/' }";
+            format!(
+                "    - {{ name: shift, modes: [drill], traffic: {{ site: standby, namespace: edge, route: shop, backend: b, steady: {steady}, {probe} }} }}"
+            )
+        };
+        assert_eq!(checked(&step("3m")), "");
+        let found = checked(&step("4m"));
+        assert_eq!(found.matches("error[L035]").count(), 1, "{found}");
+        assert!(found.contains("step `shift` needs more than 12m, and has 10m"), "{found}");
+        assert!(found.contains("such as `timeout: 24m`"), "{found}");
+    }
+
+    #[test]
     fn what_is_wrong_with_any_sites_is_said_once() {
         let found = checked("    - { name: up, probe: { http: '${roles.standbi}/${sites.west.front}' } }");
         assert_eq!(found.matches("there is no role").count(), 1, "{found}");

@@ -159,6 +159,11 @@ mod tests {
 
     /// How the first step of a kind's example is done by hand.
     fn by_hand(kind: &str) -> String {
+        by_hand_at(kind, 0)
+    }
+
+    /// The same of another one.
+    fn by_hand_at(kind: &str, nth: usize) -> String {
         let kind = KINDS.iter().find(|one| one.name == kind).unwrap();
         let example = REAL
             .iter()
@@ -172,7 +177,8 @@ mod tests {
         let steps = runbook.steps.iter().zip(bound.unwrap().steps);
         let (step, ready) = steps
             .into_iter()
-            .find(|(step, _)| step.kind.value == kind.name)
+            .filter(|(step, _)| step.kind.value == kind.name)
+            .nth(nth)
             .unwrap();
         let place = Place {
             runbook: &runbook,
@@ -301,6 +307,37 @@ mod tests {
         Unless stop-active has proved it, ask incident-commander (anna, ben): “Nothing proves that the side which served until now has stopped. Do you answer for it that both may write?” (split-brain)
         Go on only after a yes. Write down who takes the risk, in which role, when, and why.
         ");
+    }
+
+    #[test]
+    fn customers_are_sent_over_by_hand_as_well() {
+        insta::assert_snapshot!(by_hand("traffic"), @r#"
+        Write down where requests go now, to be able to go back:
+        $ kubectl --context west -n shop get service front -o jsonpath='{.spec.selector}'
+        $ kubectl --context west -n shop patch service front --type=json -p '[{"op":"replace","path":"/spec/selector","value":{"app":"web"}}]'
+        It has worked if there are addresses of the pods that are meant:
+        $ kubectl --context west -n shop get endpointslices -l kubernetes.io/service-name=front
+        "#);
+        insta::assert_snapshot!(by_hand_at("traffic", 1), @r"
+        Write down where requests go now, to be able to go back:
+        $ kubectl --context west -n edge get httproute shop -o jsonpath='{.spec.rules[*].backendRefs}'
+        Set `weight` of the backend shop-west to 10, then 50, then 100, and that of the others to what is left of 100, in each rule that has it:
+        $ kubectl --context west -n edge edit httproute shop
+        Ask before the first change, and then at each stage for 2s:
+        $ curl -sS --max-time 5 -w '\n%{http_code}\n' http://west.embedded/shop/healthz
+        A good answer has status 200 and a body that holds “ok”, 2 times in a row.
+        After a bad answer put back what you have written down, and find out why.
+        ");
+    }
+
+    #[test]
+    fn a_velero_is_asked_by_hand_as_well() {
+        insta::assert_snapshot!(by_hand("velero"), @r#"
+        $ echo '{"apiVersion":"velero.io/v1","kind":"Backup","metadata":{"name":"capture-by-hand","namespace":"velero"},"spec":{"includedNamespaces":["shop"],"ttl":"72h"}}' | kubectl --context east -n velero create -f -
+        Look until the phase is one that stays, for at most 1h. If it stays empty or `New`, no Velero runs there.
+        $ kubectl --context east -n velero get backups.velero.io capture-by-hand -o jsonpath='{.status.phase} {.status.errors} {.status.failureReason}{"\n"}'
+        It has worked only if it is `Completed`. What went wrong otherwise, `velero backup describe capture-by-hand --details` says.
+        "#);
     }
 
     #[test]

@@ -22,6 +22,8 @@ pub trait StepKind: Send + Sync + 'static {
     /// there. Nothing may do so before the active side is fenced, or a person accepts that both may write. If it
     /// names a site, only `site: standby` counts.
     const TAKES_OVER: bool = false;
+    /// It takes over only where this parameter is written; `None`: always.
+    const TAKES_OVER_WITH: Option<&'static str> = None;
     /// A small runbook that uses it: the text of `examples/<name>.yaml`.
     const EXAMPLE: &'static str;
 
@@ -41,6 +43,13 @@ pub trait StepKind: Send + Sync + 'static {
     fn check(params: &Self::Params) -> Result<(), String> {
         let _ = params;
         Ok(())
+    }
+
+    /// How long it may take by its own parameters while all goes as told, in milliseconds. A timeout that is not longer
+    /// is refused: it would cut the step off in the middle.
+    fn needs_ms(params: &Self::Params) -> u64 {
+        let _ = params;
+        0
     }
 
     /// What it must know before it can say what it would do.
@@ -170,6 +179,8 @@ pub struct Kind {
     pub proves_health: bool,
     /// Whether it makes the standby the side that serves.
     pub takes_over: bool,
+    /// Only with this parameter.
+    pub takes_over_with: Option<&'static str>,
     /// A small runbook that uses it.
     pub example: &'static str,
     /// Effects such as it gives.
@@ -187,6 +198,7 @@ impl Kind {
             outputs: K::OUTPUTS,
             proves_health: K::PROVES_HEALTH,
             takes_over: K::TAKES_OVER,
+            takes_over_with: K::TAKES_OVER_WITH,
             example: K::EXAMPLE,
             specimen: K::specimen,
             schema: || schemars::schema_for!(K::Params),
@@ -223,6 +235,9 @@ impl std::fmt::Debug for Kind {
 
 /// A step kind with its parameters, its type forgotten.
 pub trait Ready: Send + Sync {
+    /// See [`StepKind::needs_ms`].
+    fn needs_ms(&self) -> u64;
+
     /// See [`StepKind::queries`].
     fn queries(&self, scene: &Scene<'_>) -> Vec<Query>;
 
@@ -242,6 +257,10 @@ struct With<K: StepKind> {
 }
 
 impl<K: StepKind> Ready for With<K> {
+    fn needs_ms(&self) -> u64 {
+        K::needs_ms(&self.params)
+    }
+
     fn queries(&self, scene: &Scene<'_>) -> Vec<Query> {
         K::queries(&self.params, scene)
     }

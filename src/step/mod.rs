@@ -31,7 +31,9 @@ mod select;
 mod target;
 #[cfg(test)]
 mod testing;
+mod traffic;
 mod unfence;
+mod velero;
 mod wait;
 mod which;
 
@@ -61,6 +63,8 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<probe::Probe>(),
     Kind::of::<restore::Restore>(),
     Kind::of::<scale::Scale>(),
+    Kind::of::<traffic::Traffic>(),
     Kind::of::<unfence::Unfence>(),
+    Kind::of::<velero::Velero>(),
     Kind::of::<wait::Wait>(),
 ];

@@ -94,37 +94,57 @@ impl StepKind for Probe {
     }
 
     fn check(params: &Params) -> Result<(), String> {
-        match (&params.http, &params.tcp, &params.expect) {
+        params.check()
+    }
+
+    fn script(params: &Params, _: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {
+        Ok(Script {
+            effects: vec![Effect::Probe(params.effect())],
+            undo: Vec::new(),
+        })
+    }
+
+    fn by_hand(params: &Params, place: &Place<'_>) -> Vec<Hand> {
+        let mut hands = params.look_by_hand();
+        hands.push(Hand::say(format!(
+            "Go on looking every {} for at most {}.",
+            params.interval,
+            place.timeout()
+        )));
+        hands
+    }
+}
+
+impl Params {
+    pub(super) fn check(&self) -> Result<(), String> {
+        match (&self.http, &self.tcp, &self.expect) {
             (Some(_), None, _) | (None, Some(_), None) => Ok(()),
             (None, Some(_), Some(_)) => Err("`expect` goes with `http` only".into()),
             _ => Err("say what to ask: `http` or `tcp`, not both".into()),
         }
     }
 
-    fn script(params: &Params, _: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {
-        let effect = effect::Probe {
-            target: params.target(),
-            successes: params.successes,
-            interval_ms: params.interval.0,
-            look_timeout_ms: params.look_timeout.0,
-        };
-        Ok(Script {
-            effects: vec![Effect::Probe(effect)],
-            undo: Vec::new(),
-        })
+    pub(super) fn effect(&self) -> effect::Probe {
+        effect::Probe {
+            target: self.target(),
+            successes: self.successes,
+            interval_ms: self.interval.0,
+            look_timeout_ms: self.look_timeout.0,
+        }
     }
 
-    fn by_hand(params: &Params, place: &Place<'_>) -> Vec<Hand> {
-        let seconds = params.look_timeout.0.div_ceil(1000);
-        let times = match params.successes {
+    /// How a person looks once, and what is good.
+    pub(super) fn look_by_hand(&self) -> Vec<Hand> {
+        let seconds = self.look_timeout.0.div_ceil(1000);
+        let times = match self.successes {
             1 => "once".to_owned(),
             n => format!("{n} times in a row"),
         };
         let word = |text: &Text| crate::text::shell_word(&in_words(text));
-        let (good, command) = match (&params.http, &params.tcp) {
+        let (good, command) = match (&self.http, &self.tcp) {
             (Some(url), _) => {
-                let status = params.expect.as_ref().map_or_else(ok, |expect| expect.status);
-                let body = params.expect.as_ref().and_then(|expect| expect.body.as_ref());
+                let status = self.expect.as_ref().map_or_else(ok, |expect| expect.status);
+                let body = self.expect.as_ref().and_then(|expect| expect.body.as_ref());
                 let body = body.map_or_else(String::new, |body| {
                     format!(" and a body that holds \u{201c}{body}\u{201d}")
                 });
@@ -145,19 +165,9 @@ impl StepKind for Probe {
                 )
             }
         };
-        vec![
-            Hand::run(command),
-            Hand::say(good),
-            Hand::say(format!(
-                "Go on looking every {} for at most {}.",
-                params.interval,
-                place.timeout()
-            )),
-        ]
+        vec![Hand::run(command), Hand::say(good)]
     }
-}
 
-impl Params {
     fn target(&self) -> Target {
         match &self.http {
             Some(url) => Target::Http {

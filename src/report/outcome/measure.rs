@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::fold::{Fold, StepFold};
 use super::step::{StepState, state_of};
 use super::{AttemptResult, State};
-use crate::effect::{Effect, Receipt};
+use crate::effect::{DriveVelero, Effect, Receipt, VeleroWork};
 use crate::plan::{Part, PlannedStep};
 use crate::report::units::{between_ms, duration};
 use crate::run::Outcome;
@@ -216,7 +216,7 @@ fn restores(fold: &Fold) -> impl Iterator<Item = (&PlannedStep, &StepFold, u32)>
     done.flat_map(|(step, known)| {
         let effects = step.effects.iter().zip(0_u32..);
         effects
-            .filter(|(effect, _)| matches!(effect, Effect::RestoreObjects(_)))
+            .filter(|(effect, _)| restores_data(effect))
             .map(move |(_, at)| (step, known, at))
     })
 }
@@ -268,7 +268,30 @@ fn made_here(fold: &Fold, restored: &Receipt) -> bool {
     };
     let backups = fold.begun.plan.steps.iter().zip(&fold.steps);
     backups
-        .filter(|(step, _)| step.effects.iter().any(|effect| matches!(effect, Effect::BackupObjects(_))))
+        .filter(|(step, _)| step.effects.iter().any(makes_a_backup))
         .flat_map(|(_, known)| &known.attempts)
         .any(|attempt| matches!(&attempt.result, AttemptResult::Performed { receipt } if receipt.outputs.get("backup") == Some(name)))
+}
+
+/// Whether its receipt says of which moment the restored data is.
+const fn restores_data(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::RestoreObjects(_)
+            | Effect::DriveVelero(DriveVelero {
+                work: VeleroWork::Restore { .. },
+                ..
+            })
+    )
+}
+
+const fn makes_a_backup(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::BackupObjects(_)
+            | Effect::DriveVelero(DriveVelero {
+                work: VeleroWork::Backup { .. },
+                ..
+            })
+    )
 }

@@ -141,6 +141,43 @@ fn a_backup_that_the_run_made_itself_loses_nothing() {
 }
 
 #[test]
+fn what_a_velero_restores_counts_from_its_backup_too() {
+    use crate::effect::{DriveVelero, Effect, VeleroWork};
+    let drive = |work| {
+        Effect::DriveVelero(DriveVelero {
+            site: "west".into(),
+            namespace: "velero".into(),
+            name: "a".into(),
+            work,
+            taken_up_within_ms: 1,
+            store: None,
+        })
+    };
+    let spec = serde_json::json!({});
+    let mut plan = sample::failover();
+    let backup = plan.steps[1].effects.pop();
+    assert!(matches!(backup, Some(Effect::RestoreObjects(_))));
+    plan.steps[1].effects = vec![drive(VeleroWork::Restore {
+        backup: None,
+        spec: spec.clone(),
+    })];
+    let mut tape = Tape::begin(plan.clone(), "shop-f-1");
+    tape.ok(0, 1_000, 0, sample::said("stopped"))
+        .ok(1_000, 2_000, 1, from_backup());
+    assert_eq!(of(&tape).rpo, of(&restored(from_backup())).rpo);
+    // One that the same run had made loses nothing.
+    plan.steps[0].effects = vec![drive(VeleroWork::Backup { spec })];
+    let made = Receipt {
+        outputs: [("backup".to_owned(), "capture-shop-s-1".to_owned())].into(),
+        consistent_at: Some(sample::now() + jiff::SignedDuration::from_millis(500)),
+        ..sample::said("done")
+    };
+    let mut tape = Tape::begin(plan, "shop-s-1");
+    tape.ok(0, 1_000, 0, made.clone()).ok(1_000, 2_000, 1, made);
+    assert_eq!(of(&tape).rpo.measured_ms, Some(0));
+}
+
+#[test]
 fn what_a_drill_left_is_named_namespaces_first_and_overrules_its_verdict() {
     let summary = Summary::of(&sample::not_torn_down()).unwrap();
     assert_eq!(summary.ending(), Ending::NotTornDown);

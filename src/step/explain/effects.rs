@@ -7,7 +7,7 @@ use crate::effect::{Class, Confinement, Effect, Meaning, Permission, Sandbox};
 
 /// Class, rights and confinement of each effect.
 pub(super) fn effects(effects: &[Effect]) -> String {
-    effects.iter().map(effect).collect()
+    effects.iter().map(effect).collect::<Vec<_>>().join("\n")
 }
 
 fn effect(effect: &Effect) -> String {

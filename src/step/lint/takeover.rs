@@ -59,8 +59,13 @@ fn role(step: &Step) -> Option<&str> {
 }
 
 fn takes_over(names: &Names<'_>, step: &Step) -> bool {
-    let kind = names.kinds.get(step.kind.value.as_str());
-    kind.is_some_and(|kind| kind.takes_over) && role(step).is_none_or(|role| role == STANDBY)
+    let Some(kind) = names.kinds.get(step.kind.value.as_str()) else {
+        return false;
+    };
+    let does = kind
+        .takes_over_with
+        .is_none_or(|key| step.params.get(key).is_some());
+    kind.takes_over && does && role(step).is_none_or(|role| role == STANDBY)
 }
 
 /// Whether nothing after this step begins unless the active side has stopped or a person answers for it.
@@ -282,6 +287,32 @@ spec:
             "- {{ name: before, pause: {{ for: 1s, reason: a test }} }}{drilled}"
         ));
         assert_eq!(said, "", "a drill takes over from nobody");
+    }
+
+    #[test]
+    fn who_sends_customers_over_or_has_somebody_else_restore_takes_over_as_well() {
+        let taking = [
+            "traffic: { site: standby, namespace: edge, service: shop, to: { side: west } }",
+            "velero: { site: standby, restore: { backup: nightly } }",
+        ];
+        for step in taking {
+            let said = checked(&format!("- {{ name: over, {step} }}"));
+            assert!(
+                said.contains("error[L050]: `over` takes over in switchover"),
+                "{step}: {said}"
+            );
+            let fenced = checked(&format!(
+                "- {{ name: stop, {FENCE} }}\n    - {{ name: over, needs: [stop], {step} }}"
+            ));
+            assert!(!fenced.contains("L050"), "{step}: {fenced}");
+        }
+        for step in [
+            taking[0].replace("standby", "active"),
+            "velero: { site: standby, backup: { namespaces: [shop] } }".to_owned(),
+        ] {
+            let said = checked(&format!("- {{ name: not, {step} }}"));
+            assert!(!said.contains("L050"), "{step}: {said}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::effect::Attempt;
-use crate::objects::{HELD_BY, HOLD_LABEL, Made, ObjectId};
+use crate::objects::{HELD_BY, HOLD_LABEL, Made, ObjectId, TRAFFIC_BEFORE};
 
 /// Label on Jobs and on everything that a drill makes; its value is the run.
 pub(super) const RUN: &str = "lifeboat.dev/run";
@@ -28,6 +28,7 @@ pub(super) fn unmark(object: &mut Value) {
     let marks = [
         ("annotations", KEY),
         ("annotations", HELD_BY),
+        ("annotations", TRAFFIC_BEFORE),
         ("labels", RUN),
         ("labels", HOLD_LABEL),
     ];

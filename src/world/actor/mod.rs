@@ -40,7 +40,9 @@ mod site;
 mod teardown;
 #[cfg(test)]
 mod tests;
+mod traffic;
 mod understudy;
+mod velero;
 mod wait;
 
 pub use intent::Begun;
@@ -126,15 +128,18 @@ impl Actor for World {
                 Effect::CompareObjects(effect) => self.compare(effect, attempt).await,
                 Effect::CopyPrefix(effect) => self.copy(effect, attempt).await,
                 Effect::Delete(effect) => self.delete(effect, attempt).await,
+                Effect::DriveVelero(effect) => self.drive_velero(effect, attempt).await,
                 Effect::HoldNamespaces(effect) => self.hold(effect, attempt).await,
                 Effect::OpenSandbox(effect) => self.open_sandbox(effect, attempt).await,
                 Effect::Pause(effect) => self.pause(effect, attempt).await,
                 Effect::Probe(effect) => self.probe(effect, attempt).await,
                 Effect::ReleaseNamespaces(effect) => self.release(effect, attempt).await,
                 Effect::RestoreObjects(effect) => self.restore(effect, attempt).await,
+                Effect::ReturnTraffic(effect) => self.return_traffic(effect, attempt).await,
                 Effect::RunCommand(effect) => self.run_command(effect, attempt).await,
                 Effect::RunJob(effect) => self.run_job(effect, attempt).await,
                 Effect::Scale(effect) => self.scale(effect, attempt).await,
+                Effect::ShiftTraffic(effect) => self.shift_traffic(effect, attempt).await,
             }
         })
     }
@@ -149,6 +154,7 @@ impl Actor for World {
                 Effect::BackupObjects(effect) => self.resolve_backup(effect, attempt).await,
                 Effect::CloseSandbox(effect) => self.resolve_tear_down(effect).await,
                 Effect::Delete(effect) => self.resolve_delete(effect).await,
+                Effect::DriveVelero(effect) => self.resolve_velero(effect, attempt).await,
                 Effect::OpenSandbox(effect) => self.resolve_sandbox(effect, attempt).await,
                 Effect::RunJob(effect) => self.resolve_job(effect, attempt).await,
                 Effect::Ask(_) => Ok(Resolution::CannotTell("people answer through the journal".into())),
@@ -168,7 +174,9 @@ impl Actor for World {
                 | Effect::Probe(_)
                 | Effect::ReleaseNamespaces(_)
                 | Effect::RestoreObjects(_)
-                | Effect::Scale(_) => Ok(Resolution::NotDone),
+                | Effect::ReturnTraffic(_)
+                | Effect::Scale(_)
+                | Effect::ShiftTraffic(_) => Ok(Resolution::NotDone),
             }
         })
     }

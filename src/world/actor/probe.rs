@@ -38,7 +38,7 @@ impl World {
     }
 
     /// One look within its time; the inner error says why the answer was no good one.
-    async fn look_once(&self, effect: &Probe) -> Result<Result<(), String>, WorldError> {
+    pub(super) async fn look_once(&self, effect: &Probe) -> Result<Result<(), String>, WorldError> {
         let address = known(effect.target.address())?;
         let limit = Duration::from_millis(effect.look_timeout_ms);
         let look = async {

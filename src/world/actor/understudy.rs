@@ -13,7 +13,8 @@ use serde_json::json;
 use super::World;
 use super::marks::{number, text, uid};
 use crate::effect::{
-    Apply, Delete, Effect, ErrorKind, Permission, Rehearsal, Rehearsed, Rehearser, Scale, WorldError, Would,
+    Apply, Delete, Effect, ErrorKind, Permission, Rehearsal, Rehearsed, Rehearser, Scale, ShiftTraffic,
+    WorldError, Would,
 };
 use crate::objects::ObjectId;
 use crate::world::dry::Dry;
@@ -40,6 +41,11 @@ impl Rehearser for Understudy {
                 Effect::Apply(effect) => self.apply(effect).await,
                 Effect::Scale(effect) => self.scale(effect).await,
                 Effect::Delete(effect) => self.delete(effect).await,
+                Effect::ShiftTraffic(effect) => self.shift(effect).await,
+                Effect::ReturnTraffic(_) => Ok(Rehearsal::Not("going back is not asked about".into())),
+                Effect::DriveVelero(_) => Ok(Rehearsal::Not(
+                    "Velero judges what it is asked only when it takes it up".into(),
+                )),
                 Effect::Await(_)
                 | Effect::Probe(_)
                 | Effect::Ask(_)
@@ -135,6 +141,38 @@ impl Understudy {
         };
         let asked = site.cluster.check_change(&kind, trial).await;
         one(id.clone(), "delete", asked)
+    }
+
+    /// The first change; the others differ in numbers only.
+    async fn shift(&self, effect: &ShiftTraffic) -> Result<Rehearsal, WorldError> {
+        let site = self.0.site(&effect.site)?;
+        let id = effect.id.clone();
+        let kind = site.kind(&id).await?;
+        let namespace = id.namespace.as_deref();
+        let Some(live) = site.cluster.get(&kind, namespace, &id.name).await? else {
+            let missing = site.error(ErrorKind::NotFound, format!("there is no {id}"));
+            return one(id, "patch", Err(missing));
+        };
+        let now = effect.switch.read(&live);
+        let now = now.map_err(|why| site.error(ErrorKind::Rejected, format!("{id}: {why}")));
+        let stages = now.map(|now| effect.switch.stages(&now));
+        let asked = match stages.as_ref().map(|stages| stages.first()) {
+            Ok(None) => return Ok(Rehearsal::Not("it is so already, so nothing is sent".into())),
+            Ok(Some(stage)) => {
+                let mut patch = effect.switch.patch(&live, stage);
+                let version = text(&live, "/metadata/resourceVersion");
+                patch["metadata"] = json!({ "resourceVersion": version });
+                let trial = Trial::Patch {
+                    namespace,
+                    name: &id.name,
+                    subresource: None,
+                    patch: &patch,
+                };
+                site.cluster.check_change(&kind, trial).await
+            }
+            Err(error) => Err(error.clone()),
+        };
+        one(id.clone(), "patch", asked)
     }
 }
 

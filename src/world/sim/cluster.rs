@@ -11,6 +11,7 @@ use super::fault::Faults;
 use super::merge;
 use super::paging;
 use super::state::{Key, State, owned_entirely};
+use super::velero::Bucket;
 use super::{MANAGER, Pace};
 use crate::effect::{ErrorKind, SiteSeen, WorldError};
 use crate::objects::{ApiKind, builtin};
@@ -138,8 +139,8 @@ impl<'a> Ask<'a> {
 }
 
 impl SimCluster {
-    pub(super) fn new(name: &str, clock: SimClock, pace: Pace, faults: Faults) -> Self {
-        let state = State::new(name, clock, pace, faults.clone());
+    pub(super) fn new(name: &str, clock: SimClock, pace: Pace, faults: Faults, bucket: Bucket) -> Self {
+        let state = State::new(name, clock, pace, faults.clone(), bucket);
         Self {
             name: name.to_owned(),
             pace,
@@ -155,10 +156,10 @@ impl SimCluster {
     }
 
     /// An equal cluster that goes its own way from here.
-    pub(super) fn fork(&self, faults: Faults) -> Self {
+    pub(super) fn fork(&self, faults: Faults, bucket: Bucket) -> Self {
         let inner = self.lock();
         let mut state = inner.state.clone();
-        state.faults = faults.clone();
+        (state.faults, state.bucket) = (faults.clone(), bucket);
         Self {
             name: self.name.clone(),
             pace: self.pace,

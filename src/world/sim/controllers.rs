@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::policies::POLICIES;
 use super::state::{Due, Key, State, hex_start, is_going, is_held, owner_uids};
+use super::velero::is_for_velero;
 
 const DEPLOYMENTS: &str = "deployments.apps";
 const REPLICA_SETS: &str = "replicasets.apps";
@@ -31,6 +32,7 @@ impl State {
             Due::Orphan(key) => self.collect_orphan(&key),
             Due::InForce(key) => self.put_in_force(&key),
             Due::TryAgain(namespace) => self.try_again(&namespace),
+            Due::Velero(key) => self.velero(&key),
         }
     }
 
@@ -44,6 +46,7 @@ impl State {
             "persistentvolumeclaims" => self.bind(key),
             PODS => self.schedule(key),
             POLICIES => self.take_up_policy(key),
+            resource if is_for_velero(resource) => self.tell_velero(key),
             _ => self.reconcile(key),
         }
         if self

@@ -21,6 +21,7 @@ mod state;
 mod store;
 #[cfg(test)]
 mod tests;
+mod velero;
 mod web;
 
 pub use admission::{Admission, Asked, Objects};
@@ -38,6 +39,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use self::fault::Faults;
+use self::velero::Bucket;
 use super::World;
 use super::port::{Cluster, Store};
 use crate::runbook::{KubernetesSite, Sites};
@@ -105,6 +107,7 @@ pub struct Embedded {
     pace: Pace,
     faults: Faults,
     calls: web::Calls,
+    bucket: Bucket,
 }
 
 impl Embedded {
@@ -117,6 +120,7 @@ impl Embedded {
             pace: Pace::default(),
             faults: Faults::default(),
             calls: web::Calls::default(),
+            bucket: Bucket::default(),
         }
     }
 
@@ -136,7 +140,8 @@ impl Embedded {
     /// Adds an empty cluster.
     #[must_use]
     pub fn with_site(mut self, name: &str) -> Self {
-        let cluster = SimCluster::new(name, self.clock, self.pace, self.faults.clone());
+        let (faults, bucket) = (self.faults.clone(), self.bucket.clone());
+        let cluster = SimCluster::new(name, self.clock, self.pace, faults, bucket);
         self.clusters.insert(name.to_owned(), cluster);
         self
     }
@@ -154,11 +159,12 @@ impl Embedded {
     #[must_use]
     pub fn fork(&self) -> Self {
         let faults = Faults::default();
+        let bucket = self.bucket.fork();
         let clusters = self.clusters.iter();
         let stores = self.stores.iter();
         Self {
             clusters: clusters
-                .map(|(name, one)| (name.clone(), one.fork(faults.clone())))
+                .map(|(name, one)| (name.clone(), one.fork(faults.clone(), bucket.clone())))
                 .collect(),
             stores: stores
                 .map(|(name, one)| (name.clone(), one.fork(faults.clone())))
@@ -167,6 +173,7 @@ impl Embedded {
             pace: self.pace,
             faults,
             calls: self.calls.fork(),
+            bucket,
         }
     }
 

@@ -14,6 +14,7 @@ use super::clock::{SimClock, rfc3339};
 use super::discovery::{Served, builtins, custom};
 use super::fault::Faults;
 use super::merge::{self, Owners};
+use super::velero::Bucket;
 use crate::effect::{ErrorKind, WorldError};
 use crate::objects::ApiKind;
 
@@ -65,6 +66,8 @@ pub(super) enum Due {
     InForce(Key),
     /// Controllers try again what was refused in a namespace.
     TryAgain(String),
+    /// A Velero looks at a piece of work.
+    Velero(Key),
 }
 
 /// One embedded cluster.
@@ -73,6 +76,7 @@ pub(super) struct State {
     pub(super) site: String,
     pub(super) pace: Pace,
     pub(super) faults: Faults,
+    pub(super) bucket: Bucket,
     clock: SimClock,
     now_ms: u64,
     objects: BTreeMap<Key, Held>,
@@ -84,11 +88,12 @@ pub(super) struct State {
 
 impl State {
     /// An empty cluster with the namespaces that every cluster has.
-    pub(super) fn new(site: &str, clock: SimClock, pace: Pace, faults: Faults) -> Self {
+    pub(super) fn new(site: &str, clock: SimClock, pace: Pace, faults: Faults, bucket: Bucket) -> Self {
         let mut state = Self {
             site: site.to_owned(),
             pace,
             faults,
+            bucket,
             clock,
             now_ms: clock.elapsed_ms(),
             objects: BTreeMap::new(),

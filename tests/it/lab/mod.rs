@@ -20,6 +20,7 @@ mod mirrors;
 mod modes;
 mod pins;
 mod throttle;
+mod traffic;
 mod velero;
 mod whole;
 

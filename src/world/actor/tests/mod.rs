@@ -28,6 +28,8 @@ mod restores;
 mod sandbox;
 mod selecting;
 mod stores;
+mod traffic;
+mod velero;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
