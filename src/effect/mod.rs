@@ -31,6 +31,7 @@ mod scale;
 mod seen;
 mod selection;
 mod shown;
+mod sql;
 mod traffic;
 mod velero;
 mod wait;
@@ -63,6 +64,7 @@ pub use seen::{
 };
 pub use selection::{ClusterScoped, Mismatch, Selection};
 pub use shown::Shown;
+pub use sql::{CheckSql, SqlExpect};
 pub use traffic::{Guard, ReturnTraffic, ShiftTraffic};
 pub use velero::{DriveVelero, VeleroWork};
 pub use wait::{Await, Condition};
@@ -85,6 +87,8 @@ pub enum Effect {
     BackupObjects(BackupObjects),
     /// Send one HTTP request that may change something.
     CallHttp(CallHttp),
+    /// Look at a value in a database. Reads only.
+    CheckSql(CheckSql),
     /// Remove what a drill made.
     CloseSandbox(CloseSandbox),
     /// Compare a backup with another one, or with a site. Reads only.
@@ -128,6 +132,7 @@ impl Effect {
             Self::Await(effect) => effect,
             Self::BackupObjects(effect) => effect,
             Self::CallHttp(effect) => effect,
+            Self::CheckSql(effect) => effect,
             Self::CloseSandbox(effect) => effect,
             Self::CompareObjects(effect) => effect,
             Self::CopyPrefix(effect) => effect,
@@ -155,6 +160,7 @@ impl Effect {
             Self::Await(effect) => effect,
             Self::BackupObjects(effect) => effect,
             Self::CallHttp(effect) => effect,
+            Self::CheckSql(effect) => effect,
             Self::CloseSandbox(effect) => effect,
             Self::CompareObjects(effect) => effect,
             Self::CopyPrefix(effect) => effect,

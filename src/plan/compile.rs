@@ -290,6 +290,7 @@ const fn shows_health(effect: &Effect) -> bool {
     matches!(
         effect,
         Effect::Probe(_)
+            | Effect::CheckSql(_)
             | Effect::Await(Await {
                 condition: Condition::Available { .. },
                 ..

@@ -172,6 +172,7 @@ impl PlannedStep {
             | Effect::Ask(_)
             | Effect::Await(_)
             | Effect::CallHttp(_)
+            | Effect::CheckSql(_)
             | Effect::CloseSandbox(_)
             | Effect::Delete(_)
             | Effect::HoldNamespaces(_)

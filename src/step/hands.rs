@@ -331,6 +331,14 @@ mod tests {
     }
 
     #[test]
+    fn a_database_is_asked_by_hand_as_well() {
+        insta::assert_snapshot!(by_hand("sql"), @"
+        $ kubectl --kubeconfig west.conf --context west -n shop exec statefulset/db -- psql -X -A -t -d 'user=postgres dbname=shop' -c 'select count(*) from orders'
+        It is as it should be if the value is at least 1.
+        ");
+    }
+
+    #[test]
     fn a_velero_is_asked_by_hand_as_well() {
         insta::assert_snapshot!(by_hand("velero"), @r#"
         $ echo '{"apiVersion":"velero.io/v1","kind":"Backup","metadata":{"name":"capture-by-hand","namespace":"velero"},"spec":{"includedNamespaces":["shop"],"ttl":"72h"}}' | kubectl --context east -n velero create -f -

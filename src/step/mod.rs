@@ -28,6 +28,7 @@ mod restore;
 mod scale;
 mod schema;
 mod select;
+mod sql;
 mod target;
 #[cfg(test)]
 mod testing;
@@ -63,6 +64,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<probe::Probe>(),
     Kind::of::<restore::Restore>(),
     Kind::of::<scale::Scale>(),
+    Kind::of::<sql::Sql>(),
     Kind::of::<traffic::Traffic>(),
     Kind::of::<unfence::Unfence>(),
     Kind::of::<velero::Velero>(),

@@ -13,6 +13,7 @@ use super::marks::{condition, is_going, text};
 use super::pods::{named, pods_of};
 use super::site::Site;
 use crate::effect::{Attempt, ErrorKind, Receipt, RunCommand, WorldError};
+use crate::objects::ObjectId;
 use crate::world::port::{Command, Executed};
 
 /// Of what a program or an address said, so much becomes an output: later steps and the report show it.
@@ -31,7 +32,7 @@ impl World {
         attempt: &Attempt,
     ) -> Result<Receipt, WorldError> {
         let site = self.site(&effect.site)?;
-        let pod = choose(&site, effect).await?;
+        let pod = ready_pod(&site, &effect.of).await?;
         let name = text(&pod, "/metadata/name");
         (attempt.progress)(format!("running in {name}"));
         let command = Command {
@@ -49,14 +50,15 @@ impl World {
     }
 }
 
-async fn choose(site: &Site<'_>, effect: &RunCommand) -> Result<Value, WorldError> {
-    let found = site.get(&effect.of).await?;
-    let found = found.ok_or_else(|| site.error(ErrorKind::NotFound, format!("there is no {}", effect.of)))?;
-    if effect.of.kind == "Pod" {
+/// The pod in which something is run: the one that is named, or the first of a workload's that is ready, by name.
+pub(super) async fn ready_pod(site: &Site<'_>, of: &ObjectId) -> Result<Value, WorldError> {
+    let found = site.get(of).await?;
+    let found = found.ok_or_else(|| site.error(ErrorKind::NotFound, format!("there is no {of}")))?;
+    if of.kind == "Pod" {
         return if is_ready(&found) {
             Ok(found)
         } else {
-            let message = format!("{} is not ready", effect.of);
+            let message = format!("{of} is not ready");
             Err(site.error(ErrorKind::NotYet, message).hint(WAIT))
         };
     }
@@ -72,7 +74,7 @@ async fn choose(site: &Site<'_>, effect: &RunCommand) -> Result<Value, WorldErro
         } else {
             format!("there are {}", named(&names))
         };
-        let message = format!("no pod of {} is ready: {there}", effect.of);
+        let message = format!("no pod of {of} is ready: {there}");
         site.error(ErrorKind::NotYet, message).hint(WAIT)
     })
 }

@@ -37,6 +37,7 @@ mod restore;
 mod sandbox;
 mod scale;
 mod site;
+mod sql;
 mod teardown;
 #[cfg(test)]
 mod tests;
@@ -124,6 +125,7 @@ impl Actor for World {
                 Effect::Await(effect) => self.wait(effect, attempt).await,
                 Effect::BackupObjects(effect) => self.back_up(effect, attempt).await,
                 Effect::CallHttp(effect) => self.call(effect, attempt).await,
+                Effect::CheckSql(effect) => self.check_sql(effect, attempt).await,
                 Effect::CloseSandbox(effect) => self.tear_down(effect, attempt).await,
                 Effect::CompareObjects(effect) => self.compare(effect, attempt).await,
                 Effect::CopyPrefix(effect) => self.copy(effect, attempt).await,
@@ -167,6 +169,7 @@ impl Actor for World {
                 // To repeat these changes nothing that is already as wanted.
                 Effect::Apply(_)
                 | Effect::Await(_)
+                | Effect::CheckSql(_)
                 | Effect::CompareObjects(_)
                 | Effect::CopyPrefix(_)
                 | Effect::HoldNamespaces(_)

@@ -48,6 +48,7 @@ impl Rehearser for Understudy {
                 )),
                 Effect::Await(_)
                 | Effect::Probe(_)
+                | Effect::CheckSql(_)
                 | Effect::Ask(_)
                 | Effect::Pause(_)
                 | Effect::CompareObjects(_) => Ok(Rehearsal::Not("it changes nothing".into())),

@@ -10,6 +10,7 @@ use super::clock::SimClock;
 use super::fault::Faults;
 use super::merge;
 use super::paging;
+use super::programs::{self, Program, Programs};
 use super::state::{Key, State, owned_entirely};
 use super::velero::Bucket;
 use super::{MANAGER, Pace};
@@ -36,6 +37,7 @@ struct Inner {
     audit: Vec<AuditEntry>,
     requests: u64,
     admission: Option<Admission>,
+    programs: Option<Programs>,
 }
 
 impl std::fmt::Debug for Inner {
@@ -151,6 +153,7 @@ impl SimCluster {
                 audit: Vec::new(),
                 requests: 0,
                 admission: None,
+                programs: None,
             })),
         }
     }
@@ -170,6 +173,7 @@ impl SimCluster {
                 audit: inner.audit.clone(),
                 requests: inner.requests,
                 admission: inner.admission.clone(),
+                programs: inner.programs.clone(),
             })),
         }
     }
@@ -230,6 +234,11 @@ impl SimCluster {
     /// Has every request judged from now on, those that only read too.
     pub fn judged_by(&self, admission: Admission) {
         self.lock().admission = Some(admission);
+    }
+
+    /// Has this say what programs in pods do, where it says anything.
+    pub fn runs_by(&self, programs: Programs) {
+        self.lock().programs = Some(programs);
     }
 
     /// Every mutating request so far, in order.
@@ -349,8 +358,6 @@ impl Cluster for SimCluster {
         })
     }
 
-    /// Nothing runs in an embedded pod: `echo` prints, and every other program ends well without a word,
-    /// unless the script of faults lets it fail.
     fn run<'a>(&'a self, command: &'a Command<'a>) -> Answer<'a, Executed> {
         let program = command.argv.first().map_or("", String::as_str);
         let fails = self.faults.command_fails(program);
@@ -358,12 +365,17 @@ impl Cluster for SimCluster {
             let none = || WorldError::new(ErrorKind::Internal, &self.name, "pods are not built in");
             let kind = builtin("Pod").ok_or_else(none)?;
             let ask = Ask::on("exec", &kind, Some(command.namespace), command.pod);
-            let there = self.request(ask, |state, key| Ok(state.show(&key).is_some()));
-            if !there.await? {
+            let found = self.request(ask, |state, key| Ok((state.show(&key), state.now_text())));
+            let (Some(pod), now) = found.await? else {
                 let message = format!("pods \"{}\" not found", command.pod);
                 return Err(WorldError::new(ErrorKind::NotFound, &self.name, message));
+            };
+            let others = self.lock().programs.clone();
+            match others.and_then(|others| others(command.argv)) {
+                Some(Program::Ran(done)) => Ok(done),
+                Some(Program::Hangs) => std::future::pending().await,
+                None => Ok(programs::ran(command, &pod, &now, fails)),
             }
-            Ok(ran(command, fails))
         })
     }
 
@@ -579,21 +591,5 @@ impl State {
                     format!("no matches for kind {kind} in version {version}"),
                 )
             })
-    }
-}
-
-fn ran(command: &Command<'_>, fails: bool) -> Executed {
-    let words = command.argv.get(1..).unwrap_or_default().join(" ");
-    match command.argv.first().map(String::as_str) {
-        Some(program) if fails => Executed {
-            code: 1,
-            stderr: format!("{program}: it failed\n").into_bytes(),
-            ..Executed::default()
-        },
-        Some("echo") => Executed {
-            stdout: format!("{words}\n").into_bytes(),
-            ..Executed::default()
-        },
-        _ => Executed::default(),
     }
 }

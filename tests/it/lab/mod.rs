@@ -19,6 +19,8 @@ mod locked;
 mod mirrors;
 mod modes;
 mod pins;
+#[cfg(unix)]
+mod sql;
 mod throttle;
 mod traffic;
 mod velero;

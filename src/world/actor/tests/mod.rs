@@ -27,6 +27,9 @@ mod recovery;
 mod restores;
 mod sandbox;
 mod selecting;
+mod sql;
+#[cfg(unix)]
+mod sql_real;
 mod stores;
 mod traffic;
 mod velero;
