@@ -46,7 +46,11 @@ fn cache() -> PathBuf {
 }
 
 fn output(program: &str, args: &[&str], folder: &Path) -> Option<String> {
-    let done = Command::new(program).args(args).current_dir(folder).output().ok()?;
+    let done = Command::new(program)
+        .args(args)
+        .current_dir(folder)
+        .output()
+        .ok()?;
     done.status
         .success()
         .then(|| String::from_utf8_lossy(&done.stdout).into_owned())
@@ -57,7 +61,10 @@ fn output(program: &str, args: &[&str], folder: &Path) -> Option<String> {
 fn programs(open: &Path) -> Option<Programs> {
     let here = Path::new("/");
     let of = output("apt-cache", &["depends", "postgresql"], here)?;
-    let server = of.split_whitespace().find(|word| word.starts_with("postgresql-"))?.to_owned();
+    let server = of
+        .split_whitespace()
+        .find(|word| word.starts_with("postgresql-"))?
+        .to_owned();
     let version = server.trim_start_matches("postgresql-").to_owned();
     let root = cache().join(format!("debian-{server}"));
     if !root.is_dir() {
@@ -93,7 +100,11 @@ fn fetch(server: &str, version: &str, root: &Path) -> Option<()> {
         "--no-replaces",
         "--no-enhances",
     ];
-    let all = output("apt-cache", &[&["depends"], &flags[..], &own].concat(), Path::new("/"))?;
+    let all = output(
+        "apt-cache",
+        &[&["depends"], &flags[..], &own].concat(),
+        Path::new("/"),
+    )?;
     let wanted = |name: &&str| {
         let library = name.starts_with("lib") && !name.starts_with("libllvm") && !name.starts_with("libc6");
         library && !name.contains('<') && !name.contains(':')
@@ -120,9 +131,7 @@ fn fetch(server: &str, version: &str, root: &Path) -> Option<()> {
 impl Programs {
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bin.join(program));
-        command
-            .env("LD_LIBRARY_PATH", &self.libraries)
-            .env("LC_ALL", "C");
+        command.env("LD_LIBRARY_PATH", &self.libraries).env("LC_ALL", "C");
         if is_root() {
             command.uid(NOBODY).gid(NOBODY);
         }
@@ -220,7 +229,6 @@ impl Server {
             false => Err(said(&done.stderr)),
         }
     }
-
 }
 
 impl Drop for Server {

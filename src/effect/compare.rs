@@ -93,9 +93,8 @@ impl Meaning for CompareObjects {
     }
 
     fn permissions(&self) -> Vec<Permission> {
-        self.site().map_or_else(Vec::new, |site| {
-            Permission::everything(site, &["get", "list"])
-        })
+        self.site()
+            .map_or_else(Vec::new, |site| Permission::everything(site, &["get", "list"]))
     }
 
     fn late(&mut self) -> Vec<&mut Text> {

@@ -77,7 +77,11 @@ impl ShiftTraffic {
 impl Guard {
     /// `looked at for 30s: GET http://web/ = 200`.
     fn words(&self) -> String {
-        format!("looked at for {}: {}", Millis(self.steady_ms), self.probe.line().what)
+        format!(
+            "looked at for {}: {}",
+            Millis(self.steady_ms),
+            self.probe.line().what
+        )
     }
 }
 

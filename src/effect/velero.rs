@@ -91,7 +91,10 @@ impl Meaning for DriveVelero {
             }
         };
         let limit = Millis(self.taken_up_within_ms);
-        let what = format!("{what}, by the Velero of {}, begun within {limit}", self.namespace);
+        let what = format!(
+            "{what}, by the Velero of {}, begun within {limit}",
+            self.namespace
+        );
         Line::new(Symbol::Create, &self.site, "velero", what)
     }
 

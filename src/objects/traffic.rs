@@ -85,9 +85,8 @@ impl Split {
     /// Whether requests go the same way.
     pub fn same(&self, other: &Self) -> bool {
         let alike = |a: &Share, b: &Share| a.name == b.name && a.parts() == b.parts();
-        let rule = |a: &Vec<Share>, b: &Vec<Share>| {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(a, b))
-        };
+        let rule =
+            |a: &Vec<Share>, b: &Vec<Share>| a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(a, b));
         match (self, other) {
             (Self::Selector(a), Self::Selector(b)) => a == b,
             (Self::Weights(a), Self::Weights(b)) => {
@@ -247,7 +246,11 @@ fn raised(rule: &[Share], to: &str, percent: u32) -> Vec<Share> {
     let mut others = group(false, WHOLE.saturating_sub(percent)).into_iter();
     let next = |share: &Share| Share {
         name: share.name.clone(),
-        weight: if share.name == to { own.next() } else { others.next() },
+        weight: if share.name == to {
+            own.next()
+        } else {
+            others.next()
+        },
     };
     rule.iter().map(next).collect()
 }
@@ -295,7 +298,10 @@ impl fmt::Display for Split {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rules = match self {
             Self::Selector(labels) => {
-                let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
+                let labels: Vec<String> = labels
+                    .iter()
+                    .map(|(key, value)| format!("{key}={value}"))
+                    .collect();
                 return f.write_str(&labels.join(", "));
             }
             Self::Weights(rules) => rules,
@@ -308,7 +314,10 @@ impl fmt::Display for Split {
         match said.split_first() {
             Some((first, rest)) if rest.iter().all(|rule| rule == first) => f.write_str(first),
             _ => {
-                let named = said.iter().zip(1..).map(|(rule, at)| format!("rule {at}: {rule}"));
+                let named = said
+                    .iter()
+                    .zip(1..)
+                    .map(|(rule, at)| format!("rule {at}: {rule}"));
                 f.write_str(&named.collect::<Vec<_>>().join("; "))
             }
         }
@@ -384,7 +393,10 @@ mod tests {
         let halves = route(&[&["east 70", "west 30"], &["east 100", "west 0"]]);
         assert_eq!(
             shown(&to_west(&[10, 100]), &halves),
-            ["rule 1: east 70, west 30; rule 2: east 90, west 10", "east 0, west 100"]
+            [
+                "rule 1: east 70, west 30; rule 2: east 90, west 10",
+                "east 0, west 100"
+            ]
         );
     }
 
@@ -439,9 +451,7 @@ mod tests {
 
     #[test]
     fn who_wrote_last_is_taken_from_the_servers_record() {
-        let entry = |manager: &str, field: &str, time: &str| {
-            json!({ "manager": manager, "time": time, "fieldsV1": { "f:spec": { field: {} } } })
-        };
+        let entry = |manager: &str, field: &str, time: &str| json!({ "manager": manager, "time": time, "fieldsV1": { "f:spec": { field: {} } } });
         let object = json!({ "metadata": { "managedFields": [
             entry("kubectl-edit", "f:rules", "2026-11-22T23:05:00Z"),
             entry("lifeboat", "f:rules", "2026-11-22T23:00:00Z"),

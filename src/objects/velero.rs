@@ -10,8 +10,8 @@
 
 use serde_json::Value;
 
-use super::json::{list, text};
 use super::ApiKind;
+use super::json::{list, text};
 
 /// The API group and version of Velero's objects.
 pub const VELERO_API: &str = "velero.io/v1";
@@ -198,6 +198,9 @@ mod tests {
         assert_eq!(end.counts(), "9 items, 1 error, 2 warnings");
         let invalid = json!({ "status": { "failureReason": "a", "validationErrors": ["b", "c"] } });
         let end = VeleroEnd::of(&invalid);
-        assert_eq!((end.counts(), end.said.join(" ")), (String::new(), "a b c".to_owned()));
+        assert_eq!(
+            (end.counts(), end.said.join(" ")),
+            (String::new(), "a b c".to_owned())
+        );
     }
 }

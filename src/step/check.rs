@@ -113,7 +113,10 @@ spec:
         assert_eq!(checked(&step("3m")), "");
         let found = checked(&step("4m"));
         assert_eq!(found.matches("error[L035]").count(), 1, "{found}");
-        assert!(found.contains("step `shift` needs more than 12m, and has 10m"), "{found}");
+        assert!(
+            found.contains("step `shift` needs more than 12m, and has 10m"),
+            "{found}"
+        );
         assert!(found.contains("such as `timeout: 24m`"), "{found}");
     }
 

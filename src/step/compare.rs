@@ -239,7 +239,10 @@ mod tests {
         let said = checked("with: { site: active }, expected: [deployment/web]");
         assert!(said.contains("`deployment/web` names no object"), "{said}");
         for good in ["[]", "[Deployment/web, 'Deployment/shop/*']", "['*']"] {
-            assert_eq!(checked(&format!("with: {{ site: active }}, expected: {good}")), "");
+            assert_eq!(
+                checked(&format!("with: {{ site: active }}, expected: {good}")),
+                ""
+            );
         }
     }
 }

@@ -130,7 +130,9 @@ impl StepKind for Sql {
     }
 
     fn script(params: &Params, _: &Scene<'_>, _: &Observed) -> Result<Script, Refusal> {
-        let effect = params.effect().map_err(|why| Refusal::no(why, "correct `expect`"))?;
+        let effect = params
+            .effect()
+            .map_err(|why| Refusal::no(why, "correct `expect`"))?;
         Ok(Script {
             effects: vec![Effect::CheckSql(effect)],
             undo: Vec::new(),
@@ -146,7 +148,10 @@ impl StepKind for Sql {
             "" => String::new(),
             connect => format!(" -d {}", shell_word(connect)),
         };
-        let mut words = params.expect.wanted().map_or_else(|why| why, |wanted| wanted.words());
+        let mut words = params
+            .expect
+            .wanted()
+            .map_or_else(|why| why, |wanted| wanted.words());
         if let Some(text) = &params.expect.equals {
             words = format!("= {}", in_words(text));
         }
@@ -189,7 +194,10 @@ impl Expect {
                 at_most: self.at_most,
             }),
             (None, false, Some(age)) => Ok(SqlExpect::NotOlderThan(age.0)),
-            _ => Err("say what the value has to be: `equals`, or `at_least` and `at_most`, or `not_older_than`".into()),
+            _ => Err(
+                "say what the value has to be: `equals`, or `at_least` and `at_most`, or `not_older_than`"
+                    .into(),
+            ),
         }
     }
 }
@@ -245,7 +253,10 @@ mod tests {
             (json!({ "query": " " }), "not empty"),
             (json!({ "expect": {} }), "say what the value has to be"),
             (json!({ "expect": { "equals": "1", "at_least": 1 } }), "say what"),
-            (json!({ "connect": "postgres://app:pw@db/shop" }), "words and values"),
+            (
+                json!({ "connect": "postgres://app:pw@db/shop" }),
+                "words and values",
+            ),
             (json!({ "connect": "host=db PASSWORD=pw" }), "does not belong"),
             (
                 json!({ "connect": "options='-c default_transaction_read_only=off'" }),

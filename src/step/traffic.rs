@@ -342,10 +342,7 @@ mod tests {
                 json!({ "service": "a", "to": { "a": "b" }, "stages": [1] }),
                 "in one go",
             ),
-            (
-                json!({ "route": "a", "to": { "a": "b" } }),
-                "say which `backend`",
-            ),
+            (json!({ "route": "a", "to": { "a": "b" } }), "say which `backend`"),
             (json!({ "route": "a", "probe": probe }), "say which `backend`"),
             (json!({ "route": "a", "backend": "b" }), "`probe`"),
             (
@@ -386,12 +383,16 @@ mod tests {
     }
 
     fn lines(effects: &[Effect]) -> Vec<String> {
-        effects.iter().map(|effect| effect.meaning().line().what).collect()
+        effects
+            .iter()
+            .map(|effect| effect.meaning().line().what)
+            .collect()
     }
 
     #[test]
     fn a_plan_says_from_where_to_where_and_takes_back_only_what_it_changes() {
-        let service = json!({ "site": "west", "namespace": "edge", "service": "web", "to": { "side": "west" } });
+        let service =
+            json!({ "site": "west", "namespace": "edge", "service": "web", "to": { "side": "west" } });
         let live = |side: &str| json!({ "spec": { "selector": { "side": side } } });
         let script = scripted(&service, Some(live("east"))).unwrap();
         insta::assert_snapshot!(lines(&script.effects).join(""), @"Service edge/web: side=east → side=west");

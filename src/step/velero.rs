@@ -148,7 +148,9 @@ impl StepKind for Velero {
         }
         let (own, more) = params.fields();
         match more.keys().find(|key| own.contains_key(*key)) {
-            Some(key) => Err(format!("`spec.{key}` is set by this step: say it outside of `spec`")),
+            Some(key) => Err(format!(
+                "`spec.{key}` is set by this step: say it outside of `spec`"
+            )),
             None => Ok(()),
         }
     }
@@ -360,7 +362,10 @@ mod tests {
                 "not both",
             ),
             (json!({ "restore": {} }), "say what is restored"),
-            (json!({ "restore": { "backup": "a", "schedule": "b" } }), "not both"),
+            (
+                json!({ "restore": { "backup": "a", "schedule": "b" } }),
+                "not both",
+            ),
             (
                 json!({ "backup": { "namespaces": ["a"], "ttl": "1h", "spec": { "ttl": "2h" } } }),
                 "`spec.ttl` is set by this step",

@@ -80,7 +80,10 @@ impl Which<'_> {
             "make one: lifeboat protect <runbook>"
         };
         let (store, namespaces) = (self.store, self.namespaces.join(", "));
-        let why = format!("store {store} holds no backup `{}` with {namespaces}", self.backup);
+        let why = format!(
+            "store {store} holds no backup `{}` with {namespaces}",
+            self.backup
+        );
         Refusal::no(why, hint)
     }
 

@@ -42,7 +42,8 @@ fn the_plan_of_every_playbook_lacks_nothing_but_real_sites_and_what_only_a_failo
         let missing = said.lines().filter(|line| line.starts_with("  missing  "));
         for line in missing {
             assert!(
-                line.contains("are embedded in lifeboat") || line.contains("How long it takes: nobody has measured"),
+                line.contains("are embedded in lifeboat")
+                    || line.contains("How long it takes: nobody has measured"),
                 "{name}: {line}"
             );
         }

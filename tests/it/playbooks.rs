@@ -85,8 +85,19 @@ impl Place {
     /// A failover to its end, in which each question is answered as it comes: the step, who, and in which role.
     /// Embedded sites end with their process, so it waits for answers. Gives the run and its exit code.
     fn failover(&self, more: &[&str], answers: &[(&str, &str, &str)]) -> (Value, Option<i32>) {
-        let begin = ["failover", self.runbook(), "--confirm", "west standby", "--questions", "wait"];
-        let mut run = Ended(self.command("anna", &[&begin[..], more].concat()).spawn().unwrap());
+        let begin = [
+            "failover",
+            self.runbook(),
+            "--confirm",
+            "west standby",
+            "--questions",
+            "wait",
+        ];
+        let mut run = Ended(
+            self.command("anna", &[&begin[..], more].concat())
+                .spawn()
+                .unwrap(),
+        );
         let mut answered = Vec::new();
         for _ in 0..1200 {
             if let Some(status) = run.0.try_wait().unwrap() {
@@ -106,7 +117,9 @@ impl Place {
                     .find(|(step, ..)| *step == name)
                     .unwrap_or_else(|| panic!("nobody answers {name}"));
                 let id = summary["run"].as_str().unwrap();
-                let args = ["approve", id, step, "--as", by, "--role", role, "--reason", "I looked"];
+                let args = [
+                    "approve", id, step, "--as", by, "--role", role, "--reason", "I looked",
+                ];
                 assert!(self.command(by, &args).status().unwrap().success(), "{step}");
                 answered.push(*step);
             }
@@ -180,7 +193,12 @@ fn a_clean_room_takes_no_point_in_time_that_nobody_chose() {
     );
     let said = place.expect(
         5,
-        &["failover", place.runbook(), "--input", "point=clean-room-2026-01-01t000000z"],
+        &[
+            "failover",
+            place.runbook(),
+            "--input",
+            "point=clean-room-2026-01-01t000000z",
+        ],
     );
     assert!(
         said.contains("holds no backup `clean-room-2026-01-01t000000z` with documents, ledger")
@@ -188,7 +206,10 @@ fn a_clean_room_takes_no_point_in_time_that_nobody_chose() {
         "{said}"
     );
     let said = place.expect(0, &["drill", place.runbook()]);
-    assert!(said.contains("Drill recovered."), "nobody has to choose for a drill: {said}");
+    assert!(
+        said.contains("Drill recovered."),
+        "nobody has to choose for a drill: {said}"
+    );
     assert_eq!(place.files("evidence"), [""; 0], "nothing of a drill is evidence");
 }
 
@@ -196,8 +217,16 @@ fn a_clean_room_takes_no_point_in_time_that_nobody_chose() {
 fn what_an_intruder_changed_is_told_and_stays_out_of_the_room() {
     let place = Place::of("clean-room");
     let point = place.backup();
-    place.edit("app.yaml", "ledger/pay-bills:7.1.4", "ledger/pay-bills:7.1.4-fixed");
-    place.edit("app.yaml", "password: not-a-real-one", "password: of-the-intruder");
+    place.edit(
+        "app.yaml",
+        "ledger/pay-bills:7.1.4",
+        "ledger/pay-bills:7.1.4-fixed",
+    );
+    place.edit(
+        "app.yaml",
+        "password: not-a-real-one",
+        "password: of-the-intruder",
+    );
     place.edit(
         "app.yaml",
         "---\napiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: settings\n  namespace: ledger\n",
@@ -217,7 +246,9 @@ fn what_an_intruder_changed_is_told_and_stays_out_of_the_room() {
             "~ Secret ledger/bank: data.password",
         ]
     );
-    let asked = step(&run, "right-point")["effects"][0]["line"]["what"].as_str().unwrap();
+    let asked = step(&run, "right-point")["effects"][0]["line"]["what"]
+        .as_str()
+        .unwrap();
     assert!(
         asked.contains("1 objects came, 0 went and 2 changed") && asked.contains(&point),
         "{asked}"
@@ -246,7 +277,13 @@ fn what_an_intruder_changed_is_told_and_stays_out_of_the_room() {
     let id = run["run"].as_str().unwrap();
     place.expect(0, &["report", id]);
     let report = std::fs::read_to_string(place.state().join("runs").join(id).join("report.md")).unwrap();
-    for what in ["ConfigMap ledger/read-me", "data.password", "salma", "erik", "ruth"] {
+    for what in [
+        "ConfigMap ledger/read-me",
+        "data.password",
+        "salma",
+        "erik",
+        "ruth",
+    ] {
         assert!(report.contains(what), "no {what} in {report}");
     }
     assert!(!report.contains("of-the-intruder"), "{report}");
@@ -276,14 +313,24 @@ fn what_comes_into_a_clean_room_acts_on_nothing_outside() {
     assert_eq!(code, Some(0), "{run}");
     let order = ["room", "walls-hold", "restore", "ledger-up"].map(|name| {
         let step = step(&run, name);
-        (step["startedMs"].as_u64().unwrap(), step["endedMs"].as_u64().unwrap())
+        (
+            step["startedMs"].as_u64().unwrap(),
+            step["endedMs"].as_u64().unwrap(),
+        )
     });
     assert!(
         order.is_sorted_by(|before, after| before.1 <= after.0),
         "the walls stand and were tried before anything is inside: {order:?}"
     );
     let created = serde_json::to_string(&receipt(&run, "restore")["created"]).unwrap();
-    for kind in ["Deployment", "CronJob", "Secret", "ConfigMap", "PersistentVolumeClaim", "Service"] {
+    for kind in [
+        "Deployment",
+        "CronJob",
+        "Secret",
+        "ConfigMap",
+        "PersistentVolumeClaim",
+        "Service",
+    ] {
         assert!(created.contains(kind), "{kind}: {created}");
     }
     for kind in ["Ingress", "NetworkPolicy", "Role", "Job\""] {
@@ -291,7 +338,15 @@ fn what_comes_into_a_clean_room_acts_on_nothing_outside() {
     }
     let plan = place.expect(
         0,
-        &["plan", place.runbook(), "--mode", "failover", "--input", &format!("point={point}"), "--objects"],
+        &[
+            "plan",
+            place.runbook(),
+            "--mode",
+            "failover",
+            "--input",
+            &format!("point={point}"),
+            "--objects",
+        ],
     );
     let plan = plan.split_whitespace().collect::<Vec<_>>().join(" ");
     for skipped in ["skip Ingress", "skip NetworkPolicy"] {
@@ -313,7 +368,8 @@ fn five_services_come_back_in_waves_each_proved_before_the_next() {
     );
     assert_eq!(code, Some(0), "{run}");
     assert_eq!(
-        step(&run, "both-may-write")["state"], "ok",
+        step(&run, "both-may-write")["state"],
+        "ok",
         "the fence gave its proof, so nobody takes a risk: {run}"
     );
     assert_eq!(run["risks"].as_array().map_or(0, Vec::len), 0, "{run}");
@@ -333,6 +389,10 @@ fn five_services_come_back_in_waves_each_proved_before_the_next() {
     }
     for wave in ["identity", "sales", "tier-2", "tier-3"] {
         let receipt = receipt(&run, &format!("restore-{wave}"));
-        assert_eq!(receipt["outputs"]["backup"], backup.as_str(), "{wave}: all from one backup");
+        assert_eq!(
+            receipt["outputs"]["backup"],
+            backup.as_str(),
+            "{wave}: all from one backup"
+        );
     }
 }

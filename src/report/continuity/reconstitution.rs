@@ -116,7 +116,8 @@ fn backup(desk: &mut Desk<'_>) -> Vec<Block> {
     } else {
         "Backups are made by these steps:"
     };
-    let swap = "First swap active and standby under roles in the runbook, so that it reads the site that serves.";
+    let swap =
+        "First swap active and standby under roles in the runbook, so that it reads the site that serves.";
     let mut blocks = vec![
         Block::Paragraph(lead.to_owned()),
         Block::List(steps),

@@ -117,7 +117,9 @@ fn proof(step: &StepReport, receipt: &Receipt, zone: &TimeZone) -> Vec<Marked> {
 
 /// What steps that look found, a row each.
 fn found(summary: &Summary) -> Option<Table> {
-    let row = |step: &StepReport, what: &String| vec![Marked::plain(step.name.clone()), Marked::plain(what.clone())];
+    let row = |step: &StepReport, what: &String| {
+        vec![Marked::plain(step.name.clone()), Marked::plain(what.clone())]
+    };
     let of = |step: &StepReport| {
         let lines = step.receipts().flat_map(|receipt| &receipt.found);
         lines.map(|what| row(step, what)).collect::<Vec<_>>()

@@ -85,7 +85,9 @@ fn receipt(sides: &str, found: &Difference, before: &Held, after: &Held) -> Rece
     let equal = found.equal;
     Receipt {
         summary: format!("{sides}: {added} added, {removed} removed, {changed} changed, {equal} equal"),
-        outputs: counts.map(|(name, count)| (name.to_owned(), count.to_string())).into(),
+        outputs: counts
+            .map(|(name, count)| (name.to_owned(), count.to_string()))
+            .into(),
         found: bounded(lines(found)),
         skipped: not_compared(before, after),
         ..Receipt::default()
@@ -102,7 +104,12 @@ fn lines(found: &Difference) -> Vec<String> {
 }
 
 fn words(changed: &Changed) -> String {
-    let places: Vec<&str> = changed.paths.iter().take(PLACES_MAX).map(String::as_str).collect();
+    let places: Vec<&str> = changed
+        .paths
+        .iter()
+        .take(PLACES_MAX)
+        .map(String::as_str)
+        .collect();
     let more = match changed.paths.len().saturating_sub(PLACES_MAX) {
         0 => String::new(),
         more => format!(" and {more} more"),
@@ -137,7 +144,10 @@ fn not_compared(before: &Held, after: &Held) -> Vec<String> {
     }
     let one = |(why, count): (String, u64)| {
         let count = usize::try_from(count).unwrap_or(usize::MAX);
-        format!("comparing {} of both sides together: {why}", counted(count, "object"))
+        format!(
+            "comparing {} of both sides together: {why}",
+            counted(count, "object")
+        )
     };
     reasons.into_iter().map(one).collect()
 }

@@ -45,7 +45,11 @@ struct Answer {
 }
 
 impl World {
-    pub(super) async fn check_sql(&self, effect: &CheckSql, attempt: &Attempt) -> Result<Receipt, WorldError> {
+    pub(super) async fn check_sql(
+        &self,
+        effect: &CheckSql,
+        attempt: &Attempt,
+    ) -> Result<Receipt, WorldError> {
         let site = self.site(&effect.site)?;
         let argv = effect.argv();
         let done = until(attempt, || Box::pin(ask(&site, effect, &argv))).await?;
@@ -87,7 +91,10 @@ async fn ask(site: &Site<'_>, effect: &CheckSql, argv: &[String]) -> Result<Look
     let run = site.cluster.run(&command);
     let Ok(done) = tokio::time::timeout(Duration::from_millis(limit_ms), run).await else {
         let limit = Millis(limit_ms);
-        return Ok(Look::Waiting(format!("{} said nothing within {limit}", effect.program)));
+        return Ok(Look::Waiting(format!(
+            "{} said nothing within {limit}",
+            effect.program
+        )));
     };
     let done = done?;
     match done.code {
@@ -127,8 +134,8 @@ fn read(done: &Executed) -> Result<Answer, String> {
     if lines.next().is_some() {
         return Err("gave more than one row".into());
     }
-    let answer: Answer =
-        serde_json::from_str(first).map_err(|error| format!("was answered in a way that cannot be read ({error})"))?;
+    let answer: Answer = serde_json::from_str(first)
+        .map_err(|error| format!("was answered in a way that cannot be read ({error})"))?;
     match answer.row.len() {
         1 => Ok(answer),
         columns => Err(format!("gave {columns} columns instead of one")),
@@ -149,7 +156,11 @@ fn shown(answer: &Answer) -> String {
 }
 
 fn short(value: &str) -> String {
-    let line: String = value.chars().filter(|one| !one.is_control()).take(SHOWN).collect();
+    let line: String = value
+        .chars()
+        .filter(|one| !one.is_control())
+        .take(SHOWN)
+        .collect();
     if line.len() < value.len() {
         format!("{line}…")
     } else {
@@ -268,7 +279,10 @@ mod tests {
         let equals = |text: &str| SqlExpect::Equals(Text::known(text));
         assert_eq!(judged(json!(7), equals("7")), Ok(()));
         assert_eq!(judged(json!("seven"), equals("seven")), Ok(()));
-        assert_eq!(judged(Value::Null, equals("null")), Err("and should be = null".into()));
+        assert_eq!(
+            judged(Value::Null, equals("null")),
+            Err("and should be = null".into())
+        );
         assert_eq!(judged(json!(8), equals("7")), Err("and should be = 7".into()));
         let within = |at_least, at_most| SqlExpect::Within { at_least, at_most };
         assert_eq!(judged(json!(7), within(Some(7), Some(7))), Ok(()));

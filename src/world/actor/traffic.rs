@@ -97,7 +97,10 @@ impl World {
             let Some(guard) = &effect.guard else { continue };
             match self.watch(guard, stage, attempt).await? {
                 Watched::Well(looks) => {
-                    seen.push(format!("{stage} for {}, {looks} good answers", Millis(guard.steady_ms)));
+                    seen.push(format!(
+                        "{stage} for {}, {looks} good answers",
+                        Millis(guard.steady_ms)
+                    ));
                 }
                 Watched::Badly(why) => return Err(crossing.give_up(&way.before, stage, &why, attempt).await),
             }
@@ -159,7 +162,11 @@ impl World {
         let look = self.look_once(&guard.probe).await?;
         look.map_err(|why| {
             let message = format!("nothing was changed, because the new side does not answer well: {why}");
-            WorldError::new(ErrorKind::NotYet, guard.probe.target.address().to_string(), message)
+            WorldError::new(
+                ErrorKind::NotYet,
+                guard.probe.target.address().to_string(),
+                message,
+            )
         })
     }
 
@@ -177,7 +184,10 @@ impl World {
                         if bad > guard.bad_answers {
                             return Ok::<_, WorldError>(why);
                         }
-                        (attempt.progress)(format!("{stage}: {why} ({bad} of {} let pass)", guard.bad_answers));
+                        (attempt.progress)(format!(
+                            "{stage}: {why} ({bad} of {} let pass)",
+                            guard.bad_answers
+                        ));
                     }
                 }
                 rest(guard.probe.interval_ms).await;
@@ -217,7 +227,11 @@ fn said(summary: String) -> Receipt {
 impl Crossing<'_> {
     async fn live(&self) -> Result<Value, WorldError> {
         let namespace = self.id.namespace.as_deref();
-        let found = self.site.cluster.get(&self.kind, namespace, &self.id.name).await?;
+        let found = self
+            .site
+            .cluster
+            .get(&self.kind, namespace, &self.id.name)
+            .await?;
         found.ok_or_else(|| {
             self.site
                 .error(ErrorKind::NotFound, format!("there is no {}", self.id))
@@ -242,7 +256,10 @@ impl Crossing<'_> {
         let object = self.live().await?;
         let now = self.split(&object)?;
         let ours = self.mark(&object);
-        let before = ours.clone().or_else(|| seen.cloned()).unwrap_or_else(|| now.clone());
+        let before = ours
+            .clone()
+            .or_else(|| seen.cloned())
+            .unwrap_or_else(|| now.clone());
         let stages = self.switch.stages(&before);
         if now.same(&before) {
             return Ok(Way {
@@ -371,10 +388,15 @@ impl Crossing<'_> {
         let id = self.id;
         let trouble = match back.await {
             Ok(Ok(())) => {
-                let message = format!("{id} was at {stage}, and the new side did not answer well: {why}; it is back at {before}");
+                let message = format!(
+                    "{id} was at {stage}, and the new side did not answer well: {why}; it is back at {before}"
+                );
                 return self.site.error(ErrorKind::Rejected, message);
             }
-            Ok(Err(last)) => format!("within {} it could not be put back: {last}", Millis(BACK_LIMIT_MS)),
+            Ok(Err(last)) => format!(
+                "within {} it could not be put back: {last}",
+                Millis(BACK_LIMIT_MS)
+            ),
             Err(error) => format!("it could not be put back: {}", error.message),
         };
         let message = format!(

@@ -63,7 +63,9 @@ impl World {
         let ride = self.ride(effect, attempt)?;
         let found = ride.find().await?.filter(|object| has_key(object, attempt));
         match found.filter(|object| VeleroPhase::of(object) == VeleroPhase::Completed) {
-            Some(object) => Ok(Resolution::Done(Box::new(self.judge_velero(&ride, &object).await?))),
+            Some(object) => Ok(Resolution::Done(Box::new(
+                self.judge_velero(&ride, &object).await?,
+            ))),
             None => Ok(Resolution::NotDone),
         }
     }
@@ -72,7 +74,8 @@ impl World {
         let site = self.site(&effect.site)?;
         let word = effect.work.kind();
         let kind = velero_kinds().into_iter().find(|kind| kind.kind == word);
-        let kind = kind.ok_or_else(|| site.error(ErrorKind::Internal, format!("{word} is no kind of Velero's")))?;
+        let kind =
+            kind.ok_or_else(|| site.error(ErrorKind::Internal, format!("{word} is no kind of Velero's")))?;
         Ok(Ride {
             id: id(effect, attempt),
             site,
@@ -147,7 +150,8 @@ impl World {
                 let message = format!("there is no {key}: is it the store of this Velero?");
                 WorldError::new(ErrorKind::NotFound, store, message)
             })?;
-            results(bytes.as_slice()).map_err(|why| WorldError::new(ErrorKind::Damaged, store, format!("{key}: {why}")))
+            results(bytes.as_slice())
+                .map_err(|why| WorldError::new(ErrorKind::Damaged, store, format!("{key}: {why}")))
         };
         match read.await {
             Ok((errors, warnings)) => shown(errors, warnings),
@@ -235,7 +239,10 @@ impl Ride<'_> {
         if error.kind != ErrorKind::NotFound {
             return error;
         }
-        error.message = format!("no Velero is set up in {}: {}", self.effect.namespace, error.message);
+        error.message = format!(
+            "no Velero is set up in {}: {}",
+            self.effect.namespace, error.message
+        );
         error.hint("`namespace` at this step says where it is; `velero install` sets one up")
     }
 
@@ -352,7 +359,8 @@ impl Ride<'_> {
         let name = &self.id.name;
         match self.effect.work {
             VeleroWork::Backup { .. } => {
-                let keys = Keys::of(name).map_err(|why| self.site.error(ErrorKind::Internal, why.to_string()))?;
+                let keys =
+                    Keys::of(name).map_err(|why| self.site.error(ErrorKind::Internal, why.to_string()))?;
                 Ok(keys.results())
             }
             VeleroWork::Restore { .. } => Ok(format!("restores/{name}/restore-{name}-results.gz")),

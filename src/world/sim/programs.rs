@@ -27,9 +27,15 @@ pub(super) fn ran(command: &Command<'_>, pod: &Value, now: &str, fails: bool) ->
     match command.argv.first().map(String::as_str) {
         Some(program) if fails => ended(1, &format!("{program}: it failed\n")),
         Some("echo") => printed(&format!("{words}\n")),
-        Some("psql") => match pod.pointer("/metadata/labels").and_then(|labels| labels.get(ANSWER)) {
+        Some("psql") => match pod
+            .pointer("/metadata/labels")
+            .and_then(|labels| labels.get(ANSWER))
+        {
             Some(answer) => printed(&format!("{}\n", row(answer, now))),
-            None => ended(2, "psql: error: connection to server failed: there is no database\n"),
+            None => ended(
+                2,
+                "psql: error: connection to server failed: there is no database\n",
+            ),
         },
         _ => Executed::default(),
     }

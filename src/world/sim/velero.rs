@@ -181,8 +181,7 @@ impl State {
         for object in self.bucket.objects(backup) {
             let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str);
             let place = text("/metadata/namespace").or_else(|| text("/metadata/name"));
-            let wanted =
-                namespaces.is_empty() || namespaces.iter().any(|name| Some(name.as_str()) == place);
+            let wanted = namespaces.is_empty() || namespaces.iter().any(|name| Some(name.as_str()) == place);
             let kind = self
                 .served()
                 .into_iter()

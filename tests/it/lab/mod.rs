@@ -23,6 +23,7 @@ mod pins;
 mod sql;
 mod throttle;
 mod traffic;
+mod uses;
 mod velero;
 mod whole;
 

@@ -27,7 +27,9 @@ fn a_value_is_read_through_the_api_server_and_nothing_is_changed() {
     let said = asked(&lab, &server, 0, &[]);
     assert!(said.contains("3 (at least 3)"), "{said}");
     let execs = lab.audit("east");
-    let execs = execs.of_tool().filter(|event| event["objectRef"]["subresource"] == "exec");
+    let execs = execs
+        .of_tool()
+        .filter(|event| event["objectRef"]["subresource"] == "exec");
     assert_eq!(execs.count(), 1, "asked once");
 
     let said = asked(&lab, &server, 3, &["--input", "orders=4"]);

@@ -48,7 +48,8 @@ fn furnish(lab: &Lab) {
     let crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
     lab.ask("west", "POST", crds, Some(&definition())).unwrap();
     let edge = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": "edge" } });
-    lab.ask("west", "POST", "/api/v1/namespaces", Some(&edge)).unwrap();
+    lab.ask("west", "POST", "/api/v1/namespaces", Some(&edge))
+        .unwrap();
     let front = json!({ "apiVersion": "v1", "kind": "Service", "metadata": { "name": "front" },
         "spec": { "selector": { "side": "east", "old": "yes" }, "ports": [{ "port": 80 }] } });
     lab.ask("west", "POST", "/api/v1/namespaces/edge/services", Some(&front))
@@ -93,12 +94,16 @@ fn route(lab: &Lab) -> Value {
 /// lifeboat's own changes of the route, in order: what was asked, and the audit event.
 fn shifts(lab: &Lab) -> Vec<Value> {
     let log = lab.audit("west");
-    let ours = log.of_tool().filter(|event| {
-        event["objectRef"]["resource"] == "httproutes" && Log::changes_something(event)
-    });
-    ours.filter(|event| event["userAgent"].as_str().is_some_and(|agent| agent.contains("lifeboat")))
-        .cloned()
-        .collect()
+    let ours = log
+        .of_tool()
+        .filter(|event| event["objectRef"]["resource"] == "httproutes" && Log::changes_something(event));
+    ours.filter(|event| {
+        event["userAgent"]
+            .as_str()
+            .is_some_and(|agent| agent.contains("lifeboat"))
+    })
+    .cloned()
+    .collect()
 }
 
 fn sent(event: &Value) -> [u64; 4] {
@@ -179,13 +184,20 @@ fn a_new_side_that_breaks_in_the_middle_gets_no_more_customers() {
     assert!(said.contains("503 instead of 200"), "{said}");
     assert!(said.contains("it is back at"), "{said}");
     let asked: Vec<[u64; 4]> = shifts(&lab).iter().map(sent).collect();
-    assert_eq!(asked, [[90, 10, 1, 1], [50, 50, 1, 1], [100, 0, 1, 1]], "and not tried again");
+    assert_eq!(
+        asked,
+        [[90, 10, 1, 1], [50, 50, 1, 1], [100, 0, 1, 1]],
+        "and not tried again"
+    );
     let after = route(&lab);
     assert_eq!(after["spec"], before["spec"]);
     assert_eq!(after["metadata"].get("annotations"), None);
     // The runbook has everything undone then: the Service is back as well, to the last label.
     let service = lab.ask("west", "GET", FRONT, None).unwrap();
-    assert_eq!(service["spec"]["selector"], json!({ "side": "east", "old": "yes" }));
+    assert_eq!(
+        service["spec"]["selector"],
+        json!({ "side": "east", "old": "yes" })
+    );
     assert_eq!(service["metadata"].get("annotations"), None);
 }
 
@@ -208,11 +220,17 @@ fn what_somebody_else_sets_in_between_is_told_and_stays() {
     let said = super::one_line(&[&output.stdout[..], &output.stderr[..]].concat());
     assert_eq!(output.status.code(), Some(3), "{said}");
     assert!(
-        said.contains("somebody else has changed HTTPRoute edge/shop: it is at rule 1: shop-east 90, shop-west 42"),
+        said.contains(
+            "somebody else has changed HTTPRoute edge/shop: it is at rule 1: shop-east 90, shop-west 42"
+        ),
         "{said}"
     );
     assert!(said.contains("Nothing is overwritten"), "{said}");
-    assert_eq!(weights(&route(&lab)), [90, 42, 1, 1], "neither by the step nor by its undo");
+    assert_eq!(
+        weights(&route(&lab)),
+        [90, 42, 1, 1],
+        "neither by the step nor by its undo"
+    );
     let asked: Vec<[u64; 4]> = shifts(&lab).iter().map(sent).collect();
     assert_eq!(asked, [[90, 10, 1, 1]]);
 }

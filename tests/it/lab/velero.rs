@@ -144,7 +144,9 @@ fn failover(lab: &Lab, backup: &str) -> (Option<i32>, String) {
 
 /// Everything of a kind of Velero's.
 fn all(lab: &Lab, site: &str, plural: &str) -> Vec<Value> {
-    let listed = lab.ask(site, "GET", &format!("{OBJECTS}/{plural}"), None).unwrap();
+    let listed = lab
+        .ask(site, "GET", &format!("{OBJECTS}/{plural}"), None)
+        .unwrap();
     listed["items"].as_array().unwrap().clone()
 }
 
@@ -190,7 +192,8 @@ fn what_velero_could_not_restore_fails_the_step_with_veleros_own_words() {
     let place = "/api/v1/namespaces/default/configmaps";
     while lab.ask("west", "POST", place, Some(&settings)).is_ok() {
         assert!(began.elapsed() < KNOWN_WITHIN, "the policy is not in force");
-        lab.ask("west", "DELETE", &format!("{place}/settings"), None).unwrap();
+        lab.ask("west", "DELETE", &format!("{place}/settings"), None)
+            .unwrap();
         std::thread::sleep(Duration::from_millis(200));
     }
 
@@ -213,7 +216,10 @@ fn a_velero_that_has_ended_is_said_and_finds_nothing_to_do_when_it_is_back() {
     velero(&lab, &["down", "--site", "west"]);
     let (code, said) = failover(&lab, &backup);
     assert_eq!(code, Some(3), "{said}");
-    assert!(said.contains("no Velero server has taken up Restore velero/restore-"), "{said}");
+    assert!(
+        said.contains("no Velero server has taken up Restore velero/restore-"),
+        "{said}"
+    );
     assert!(said.contains("within 20s"), "{said}");
     assert_eq!(all(&lab, "west", "restores"), <[Value; 0]>::default());
     velero(&lab, &["up", "--site", "west", "--store", "vault"]);

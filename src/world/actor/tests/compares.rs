@@ -82,7 +82,10 @@ async fn what_came_went_and_changed_is_named_with_its_places_and_without_its_val
         "{all}"
     );
     assert!(
-        receipt.skipped.iter().any(|one| one.contains("its owner makes it again")),
+        receipt
+            .skipped
+            .iter()
+            .any(|one| one.contains("its owner makes it again")),
         "pods are counted and not compared: {receipt:?}"
     );
 }
@@ -92,11 +95,18 @@ async fn a_site_is_compared_as_it_is_and_nothing_is_changed_anywhere() {
     let stage = Stage::new();
     let before = captured(&stage).await;
     let live = || OtherSide::Site("east".into());
-    let receipt = compared(&stage, compare(&before, live())).await.expect("compared");
-    assert_eq!((receipt.found.len(), receipt.outputs["differences"].as_str()), (0, "0"));
+    let receipt = compared(&stage, compare(&before, live()))
+        .await
+        .expect("compared");
+    assert_eq!(
+        (receipt.found.len(), receipt.outputs["differences"].as_str()),
+        (0, "0")
+    );
     let keys = stage.store("vault").keys();
     intrude(&stage);
-    let receipt = compared(&stage, compare(&before, live())).await.expect("compared");
+    let receipt = compared(&stage, compare(&before, live()))
+        .await
+        .expect("compared");
     assert_eq!(receipt.outputs["differences"], "4");
     assert_eq!(stage.store("vault").keys(), keys);
     assert!(stage.east().audit().is_empty(), "the audit list has every change");
@@ -104,7 +114,10 @@ async fn a_site_is_compared_as_it_is_and_nothing_is_changed_anywhere() {
         .await
         .expect("compared");
     assert_eq!(
-        (receipt.outputs["equal"].as_str(), receipt.outputs["added"].as_str()),
+        (
+            receipt.outputs["equal"].as_str(),
+            receipt.outputs["added"].as_str()
+        ),
         ("0", "0"),
         "a site without the namespace has lost all of it: {receipt:?}"
     );
@@ -118,7 +131,9 @@ async fn only_what_may_differ_may_differ() {
         expected: Some(names.iter().map(|name| (*name).to_owned()).collect()),
         ..compare(&before, OtherSide::Site("east".into()))
     };
-    compared(&stage, expecting(&[])).await.expect("nothing differs yet");
+    compared(&stage, expecting(&[]))
+        .await
+        .expect("nothing differs yet");
     intrude(&stage);
     let (kind, message) = refused(compared(&stage, expecting(&["Secret/*", "Deployment/shop/web"])).await);
     assert_eq!(kind, ErrorKind::Rejected);
@@ -128,7 +143,12 @@ async fn only_what_may_differ_may_differ() {
             "{before} → east as it is: 2 objects may not differ and do: + CronJob shop/helper, - Role shop/web"
         )
     );
-    let all = ["Secret/*", "Deployment/shop/web", "CronJob/shop/*", "Role/shop/web"];
+    let all = [
+        "Secret/*",
+        "Deployment/shop/web",
+        "CronJob/shop/*",
+        "Role/shop/web",
+    ];
     let receipt = compared(&stage, expecting(&all)).await.expect("all are expected");
     assert_eq!(receipt.outputs["differences"], "4");
 }
@@ -186,7 +206,9 @@ async fn a_backup_that_is_not_what_was_written_is_compared_with_nothing() {
         .await
         .expect("compared");
     assert!(
-        receipt.summary.starts_with(&format!("{before} → itself: 0 added")),
+        receipt
+            .summary
+            .starts_with(&format!("{before} → itself: 0 added")),
         "{receipt:?}"
     );
     for broken in [&before, &after] {
@@ -216,17 +238,23 @@ async fn a_receipt_is_bounded_however_much_differs() {
         .east()
         .edit(&kind("ConfigMap"), Some("shop"), "settings", &patch)
         .expect("edited");
-    let receipt = compared(&stage, compare(&before, live())).await.expect("compared");
+    let receipt = compared(&stage, compare(&before, live()))
+        .await
+        .expect("compared");
     let line = &receipt.found[0];
     assert!(
-        line.chars().count() == 502 && line.starts_with("~ ConfigMap shop/settings: data.k") && line.ends_with(" …"),
+        line.chars().count() == 502
+            && line.starts_with("~ ConfigMap shop/settings: data.k")
+            && line.ends_with(" …"),
         "{line}"
     );
     let many = (0..250).map(|number| {
         json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": format!("ransom-note-{number:03}"), "namespace": "shop" } })
     });
     stage.east().seed(&many.collect::<Vec<_>>()).expect("seeded");
-    let receipt = compared(&stage, compare(&before, live())).await.expect("compared");
+    let receipt = compared(&stage, compare(&before, live()))
+        .await
+        .expect("compared");
     assert_eq!(receipt.outputs["differences"], "251");
     assert_eq!(receipt.found.len(), 101);
     assert_eq!(

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::effect::{Confinement, Guard, HttpExpect, Meaning as _, Probe, ReturnTraffic, ShiftTraffic, Target};
+use crate::effect::{
+    Confinement, Guard, HttpExpect, Meaning as _, Probe, ReturnTraffic, ShiftTraffic, Target,
+};
 use crate::objects::{ROUTE_GROUP, Share, Split, Switch, TRAFFIC_BEFORE};
 use crate::text::{Piece, Text};
 
@@ -125,7 +127,9 @@ fn now(stage: &Stage) -> String {
 }
 
 fn noted(stage: &Stage) -> Option<Value> {
-    live(stage)["metadata"]["annotations"].get(TRAFFIC_BEFORE).cloned()
+    live(stage)["metadata"]["annotations"]
+        .get(TRAFFIC_BEFORE)
+        .cloned()
 }
 
 /// As a person with kubectl would.
@@ -248,7 +252,11 @@ async fn a_bad_answer_puts_everything_back_and_is_told() {
             BEFORE
         ]
     );
-    assert_eq!(plain(live(&stage)), before, "to the last field, and without a note");
+    assert_eq!(
+        plain(live(&stage)),
+        before,
+        "to the last field, and without a note"
+    );
     // A person who has mended the new side tries again, from the first stage on.
     answers(&stage, true);
     pass(5_000).await;
@@ -294,7 +302,10 @@ async fn so_many_bad_answers_as_the_runbook_lets_pass_change_nothing() {
     };
     work.await.expect("it passes");
     let said = stage.said().join("\n");
-    assert!(said.contains("(2 of 2 let pass)") && !said.contains("(3 of"), "{said}");
+    assert!(
+        said.contains("(2 of 2 let pass)") && !said.contains("(3 of"),
+        "{said}"
+    );
     assert_eq!(now(&stage), "shop-east 0, shop-west 100");
 }
 
@@ -355,7 +366,10 @@ async fn a_lost_reply_is_looked_after_and_no_stage_is_sent_twice() {
         let error = stage.perform("shift", effect()).await.expect_err("lost");
         assert_eq!(error.kind, ErrorKind::LostReply);
         assert!(
-            error.causes.join("").starts_with("HTTPRoute shop/shop was last seen at"),
+            error
+                .causes
+                .join("")
+                .starts_with("HTTPRoute shop/shop was last seen at"),
             "{error:?}"
         );
         assert_eq!(stage.resolve("shift", effect()).await, Resolution::NotDone);
@@ -384,13 +398,19 @@ async fn whoever_takes_over_in_the_middle_knows_where_to_go_back_to() {
             ..shift()
         })
     };
-    let cut = tokio::time::timeout(Duration::from_millis(STEADY_MS + 5_000), stage.perform("shift", unseen()));
+    let cut = tokio::time::timeout(
+        Duration::from_millis(STEADY_MS + 5_000),
+        stage.perform("shift", unseen()),
+    );
     assert!(cut.await.is_err(), "the process dies at the second stage");
     assert_eq!(now(&stage), "shop-east 50, shop-west 50");
     let work = stage.perform("shift", unseen());
     let failed = while_waiting(work, 3_000, || answers(&stage, false)).await;
     let (_, message) = refused(failed);
-    assert!(message.ends_with("it is back at shop-east 100, shop-west 0"), "{message}");
+    assert!(
+        message.ends_with("it is back at shop-east 100, shop-west 0"),
+        "{message}"
+    );
     assert_eq!((now(&stage).as_str(), noted(&stage)), (BEFORE, None));
 }
 
@@ -431,7 +451,10 @@ async fn going_back_is_sent_until_it_is_there() {
     let work = stage.perform("shift", Effect::ShiftTraffic(shift()));
     let failed = while_waiting(work, 5_000, || answers(&stage, false)).await;
     let (_, message) = refused(failed);
-    assert!(message.ends_with("it is back at shop-east 100, shop-west 0"), "{message}");
+    assert!(
+        message.ends_with("it is back at shop-east 100, shop-west 0"),
+        "{message}"
+    );
     assert_eq!((now(&stage).as_str(), noted(&stage)), (BEFORE, None));
 }
 
@@ -494,7 +517,11 @@ async fn a_service_gets_its_selector_and_gets_the_old_one_back() {
     });
     stage.done("open", back).await;
     assert_eq!(service(), before);
-    let (kind, message) = refused(stage.perform("open", Effect::ShiftTraffic(open(Some("blue")))).await);
+    let (kind, message) = refused(
+        stage
+            .perform("open", Effect::ShiftTraffic(open(Some("blue"))))
+            .await,
+    );
     assert_eq!(kind, ErrorKind::Conflict);
     insta::assert_snapshot!(message, @"somebody else has changed Service shop/web: it is at app=web, last written by kubectl; the plan saw app=blue. Nothing is overwritten");
     assert_eq!(service(), before);
@@ -538,7 +565,10 @@ async fn a_rehearsal_asks_about_the_first_change_and_changes_nothing() {
     };
     assert_eq!(answers[0].answer, Would::Accept);
     set_by_somebody(&stage, 0, 100);
-    assert!(matches!(asked(shift()).await, Ok(Rehearsal::Not(_))), "nothing to do");
+    assert!(
+        matches!(asked(shift()).await, Ok(Rehearsal::Not(_))),
+        "nothing to do"
+    );
     let nowhere = ShiftTraffic {
         id: id("Service", "shop", "none"),
         ..open(None)
@@ -594,5 +624,8 @@ fn a_drill_switches_its_own_services_and_has_no_routes() {
     let mut stranger = open(None);
     stranger.site = "west".into();
     stranger.id.namespace = Some("edge".into());
-    assert!(matches!(stranger.confine(&sandbox()), Confinement::Refused { .. }));
+    assert!(matches!(
+        stranger.confine(&sandbox()),
+        Confinement::Refused { .. }
+    ));
 }

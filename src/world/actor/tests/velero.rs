@@ -168,7 +168,8 @@ async fn a_backup_and_its_restore_are_followed_to_their_end() {
 #[tokio::test(start_paused = true)]
 async fn every_phase_is_told_and_only_completed_is_well() {
     let stage = without_server();
-    let progress = |done: u32| json!({ "phase": "InProgress", "progress": { "totalItems": 33, "itemsRestored": done } });
+    let progress =
+        |done: u32| json!({ "phase": "InProgress", "progress": { "totalItems": 33, "itemsRestored": done } });
     let states = vec![
         phase("New"),
         progress(1),
@@ -208,8 +209,11 @@ fn partly() -> Vec<Value> {
 #[tokio::test(start_paused = true)]
 async fn partly_failed_is_a_failure_with_numbers_and_the_first_messages() {
     let stage = without_server();
-    let messages: Vec<String> = (1..=7).map(|n| format!("error restoring services/web-{n}")).collect();
-    let results = json!({ "errors": { "namespaces": { "shop": messages } }, "warnings": { "velero": ["late"] } });
+    let messages: Vec<String> = (1..=7)
+        .map(|n| format!("error restoring services/web-{n}"))
+        .collect();
+    let results =
+        json!({ "errors": { "namespaces": { "shop": messages } }, "warnings": { "velero": ["late"] } });
     let key = format!("restores/{RESTORE}/restore-{RESTORE}-results.gz");
     stage.store("vault").plant(&key, gzip(&results.to_string()));
     let effect = || {
@@ -218,7 +222,9 @@ async fn partly_failed_is_a_failure_with_numbers_and_the_first_messages() {
             ..restore()
         })
     };
-    let error = played(&stage, effect(), partly()).await.expect_err("it has failed");
+    let error = played(&stage, effect(), partly())
+        .await
+        .expect_err("it has failed");
     assert_eq!(error.kind, ErrorKind::Rejected, "not tried again by itself");
     insta::assert_snapshot!(error.message, @"Velero says PartiallyFailed of Restore velero/restore-shop-d-4k2: 9 items, 7 errors, 1 warning");
     insta::assert_snapshot!(error.causes.join("\n"), @"
@@ -236,7 +242,10 @@ async fn partly_failed_is_a_failure_with_numbers_and_the_first_messages() {
             .any(|line| line.ends_with("Finalizing, part of it has failed already"))
     );
     // Another attempt finds the same end, and makes no second Restore.
-    let again = stage.perform("restore", effect()).await.expect_err("it has failed");
+    let again = stage
+        .perform("restore", effect())
+        .await
+        .expect_err("it has failed");
     assert_eq!(again, error);
     assert_eq!(changes(&stage), [format!("create {RESTORE}")]);
 }
@@ -292,7 +301,11 @@ async fn a_velero_that_does_not_run_is_said_and_finds_nothing_to_do_later() {
     let stage = without_server();
     let began = stage.embedded.clock().now();
     let error = stage.perform("restore", drive()).await.expect_err("nobody");
-    assert_eq!(error.kind, ErrorKind::NotFound, "more of the same waiting does not help");
+    assert_eq!(
+        error.kind,
+        ErrorKind::NotFound,
+        "more of the same waiting does not help"
+    );
     insta::assert_snapshot!(error.message, @"no Velero server has taken up Restore velero/restore-shop-d-4k2 within 1m: its phase is empty, and none is at anything else in velero. It was deleted again, so that nobody carries it out later");
     let waited = stage.embedded.clock().now() - began;
     assert_eq!(waited.total(jiff::Unit::Minute).expect("a time").round(), 1.0);
@@ -314,7 +327,13 @@ async fn one_that_is_taken_up_at_the_last_moment_is_followed() {
     let cluster = stage.east().clone();
     stage.east().judged_by(Arc::new(move |asked, _| {
         let late = asked.verb == "delete" && !taken.swap(true, std::sync::atomic::Ordering::Relaxed);
-        late.then(|| WorldError::new(ErrorKind::Conflict, "east", "Precondition failed: ResourceVersion"))
+        late.then(|| {
+            WorldError::new(
+                ErrorKind::Conflict,
+                "east",
+                "Precondition failed: ResourceVersion",
+            )
+        })
     }));
     let server = async {
         pass(LIMIT_MS + 5_000).await;
@@ -427,5 +446,8 @@ async fn a_restore_that_vanishes_is_no_success() {
     };
     let (kind, message) = refused(tokio::join!(work, lost).0);
     assert_eq!(kind, ErrorKind::NotFound);
-    assert_eq!(message, format!("Restore velero/{RESTORE} was deleted while Velero had it"));
+    assert_eq!(
+        message,
+        format!("Restore velero/{RESTORE} was deleted while Velero had it")
+    );
 }
