@@ -7,7 +7,7 @@ use futures::future::join_all;
 
 use super::fence;
 use super::world::Connected;
-use crate::effect::{Query, Seen, SiteSeen, WorldError};
+use crate::effect::{ErrorKind, Permission, Query, Seen, SiteSeen, WorldError};
 use crate::plan::Plan;
 use crate::report::{self, Asked, Check};
 use crate::runbook::Sites;
@@ -77,7 +77,7 @@ async fn who(world: &Connected, site: String) -> Result<SiteSeen, WorldError> {
         Seen::Site(seen) => Ok(seen),
         Seen::Unanswered(error) => Err(error),
         _ => Err(WorldError::new(
-            crate::effect::ErrorKind::Internal,
+            ErrorKind::Internal,
             site,
             "it was asked who it is, and answered something else",
         )),
@@ -85,26 +85,58 @@ async fn who(world: &Connected, site: String) -> Result<SiteSeen, WorldError> {
 }
 
 /// A site that does not answer, or at which somebody else acts, is not asked.
+///
+/// What is wanted in several namespaces is asked for all namespaces first: whoever may do it everywhere, which is the
+/// usual case, is asked once and not fifty times.
 async fn rights(asked: &mut Asked, plan: &Plan, world: &Connected) {
-    let wanted = report::rights(plan);
+    let mut kinds: BTreeMap<Permission, Vec<Permission>> = BTreeMap::new();
+    for right in report::rights(plan) {
+        let everywhere = Permission {
+            namespace: None,
+            ..right.clone()
+        };
+        kinds.entry(everywhere).or_default().push(right);
+    }
+    let first = kinds.iter().map(|(everywhere, each)| match each.as_slice() {
+        [one] => one.clone(),
+        _ => everywhere.clone(),
+    });
+    let answers = ask(first.collect(), RIGHTS_MAX, asked, world).await;
+    let (mut known, mut open) = (Vec::new(), Vec::new());
+    let room = RIGHTS_MAX.saturating_sub(answers.len());
+    for (each, (_, held)) in kinds.into_values().zip(answers) {
+        if each.len() > 1 && held == Ok(false) {
+            open.extend(each);
+        } else {
+            known.extend(each.into_iter().map(|right| (right, held.clone())));
+        }
+    }
+    known.extend(ask(open, room, asked, world).await);
+    known.sort_by(|(one, _), (other, _)| one.cmp(other));
+    asked.rights = known;
+}
+
+/// Asks about the first `most` of some rights; in their order.
+async fn ask(
+    rights: Vec<Permission>,
+    most: usize,
+    asked: &Asked,
+    world: &Connected,
+) -> Vec<(Permission, Result<bool, WorldError>)> {
     let askable =
         |site: &String| matches!(asked.sites.get(site), Some(Ok(_))) && !asked.deputies.contains_key(site);
-    let one = |(at, right): (usize, crate::effect::Permission)| {
-        let ask = askable(&right.site) && at < RIGHTS_MAX;
+    let one = |(at, right): (usize, Permission)| {
+        let ask = askable(&right.site) && at < most;
         async move {
             let held = if ask {
                 world.rehearser.may(&right).await
             } else {
                 let why = format!("lifeboat asks about {RIGHTS_MAX} at most");
-                Err(WorldError::new(
-                    crate::effect::ErrorKind::NotYet,
-                    &right.site,
-                    why,
-                ))
+                Err(WorldError::new(ErrorKind::NotYet, &right.site, why))
             };
             (right, held)
         }
     };
-    let answers = futures::stream::iter(wanted.into_iter().enumerate().map(one));
-    asked.rights = answers.buffered(IN_FLIGHT).collect().await;
+    let answers = futures::stream::iter(rights.into_iter().enumerate().map(one));
+    answers.buffered(IN_FLIGHT).collect().await
 }
