@@ -56,6 +56,17 @@ impl Log {
         !asks && !matches!(text(event, "/verb"), "get" | "list" | "watch")
     }
 
+    /// What lifeboat asked whether it may do it: verb, group and resource.
+    pub(crate) fn reviews(&self) -> Vec<String> {
+        let about = "/requestObject/spec/resourceAttributes";
+        let asks = self.of_tool().filter_map(|event| event.pointer(about));
+        asks.map(|right| {
+            let word = |name: &str| right[name].as_str().unwrap_or("").to_owned();
+            [word("verb"), word("group"), word("resource")].join(" ")
+        })
+        .collect()
+    }
+
     /// Requests of anybody about a resource in a namespace, changes with what was sent.
     pub(crate) fn of(&self, resource: &str, namespace: &str) -> Vec<&Value> {
         let about = |event: &&Value| {

@@ -1,6 +1,8 @@
 //! A whole cluster built again in an empty one: everything of `east`, cluster-scoped objects too, judged by
 //! the lab's own comparer. And the second wall against escalation, which is the API server's.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::Lab;
@@ -193,6 +195,7 @@ fn a_whole_cluster_is_built_again_in_an_empty_one() {
         "a refused restore changes nothing"
     );
 
+    let reviewed = lab.audit("west").reviews().len();
     let mut allowed = restore.to_vec();
     for one in &ALLOWED {
         allowed.extend(["--allow", one]);
@@ -209,6 +212,11 @@ fn a_whole_cluster_is_built_again_in_an_empty_one() {
         said.contains("allow ClusterRole desk-nodes (cluster-rbac)"),
         "{said}"
     );
+
+    // This account may do everything everywhere: each right is asked about once, and not for each namespace.
+    let asked = lab.audit("west").reviews().split_off(reviewed);
+    let once: BTreeSet<&String> = asked.iter().collect();
+    assert!(asked.len() > 10 && once.len() == asked.len(), "{asked:#?}");
 
     let (code, found) = compared(&lab);
     assert_eq!(code, Some(0), "{found:#}");
