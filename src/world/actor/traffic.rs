@@ -283,7 +283,7 @@ impl Crossing<'_> {
             }),
             (_, ours) => {
                 let who = if ours.is_some() {
-                    "this step has left"
+                    "this step began at"
                 } else {
                     "the plan saw"
                 };

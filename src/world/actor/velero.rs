@@ -92,18 +92,21 @@ impl World {
         if phase == "Completed" {
             return self.completed(ride, object, &end).await;
         }
-        let counts = match end.counts() {
-            counts if counts.is_empty() => String::new(),
-            counts => format!(": {counts}"),
+        let messages = self.messages(ride).await;
+        let first = messages.as_ref().ok().and_then(|all| all.first());
+        let first = first.map(|first| format!("the first: {first}"));
+        let counts = Some(end.counts()).filter(|counts| !counts.is_empty());
+        let words: Vec<String> = counts.into_iter().chain(end.said).chain(first).collect();
+        let message = match words.join("; ") {
+            words if words.is_empty() => format!("Velero says {phase} of {}", ride.id),
+            words => format!("Velero says {phase} of {}: {words}", ride.id),
         };
-        let message = format!("Velero says {phase} of {}{counts}", ride.id);
         let word = ride.effect.work.kind().to_lowercase();
         let mut error = ride.site.error(ErrorKind::Rejected, message).hint(format!(
             "velero -n {} {word} describe {} --details, and `velero {word} logs` of it; to try again, delete it first",
             ride.effect.namespace, ride.id.name
         ));
-        error.causes = end.said;
-        error.causes.extend(self.messages(ride).await);
+        error.causes = messages.unwrap_or_else(|why| vec![why]);
         Err(error)
     }
 
@@ -131,16 +134,16 @@ impl World {
             ..Receipt::default()
         };
         if end.errors + end.warnings > 0 {
-            receipt.warnings = self.messages(ride).await;
+            receipt.warnings = self.messages(ride).await.unwrap_or_else(|why| vec![why]);
         }
         receipt.outputs.insert("backup".to_owned(), backup);
         Ok(receipt)
     }
 
-    /// Velero's own messages, the errors first; or why they are not here.
-    async fn messages(&self, ride: &Ride<'_>) -> Vec<String> {
+    /// Velero's own messages, the errors first; or why they could not be read. None, where no store is named.
+    async fn messages(&self, ride: &Ride<'_>) -> Result<Vec<String>, String> {
         let Some(store) = &ride.effect.store else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
         let read = async {
             let limit = usize::try_from(EXTRA_BYTES_MAX).unwrap_or(usize::MAX);
@@ -153,10 +156,8 @@ impl World {
             results(bytes.as_slice())
                 .map_err(|why| WorldError::new(ErrorKind::Damaged, store, format!("{key}: {why}")))
         };
-        match read.await {
-            Ok((errors, warnings)) => shown(errors, warnings),
-            Err(error) => vec![format!("Velero's own messages could not be read: {error}")],
-        }
+        let read = read.await.map(|(errors, warnings)| shown(errors, warnings));
+        read.map_err(|error| format!("Velero's own messages could not be read: {error}"))
     }
 }
 

@@ -226,7 +226,7 @@ async fn partly_failed_is_a_failure_with_numbers_and_the_first_messages() {
         .await
         .expect_err("it has failed");
     assert_eq!(error.kind, ErrorKind::Rejected, "not tried again by itself");
-    insta::assert_snapshot!(error.message, @"Velero says PartiallyFailed of Restore velero/restore-shop-d-4k2: 9 items, 7 errors, 1 warning");
+    insta::assert_snapshot!(error.message, @"Velero says PartiallyFailed of Restore velero/restore-shop-d-4k2: 9 items, 7 errors, 1 warning; the first: error: shop: error restoring services/web-1");
     insta::assert_snapshot!(error.causes.join("\n"), @"
     error: shop: error restoring services/web-1
     error: shop: error restoring services/web-2
@@ -279,9 +279,8 @@ async fn an_end_before_the_work_has_veleros_own_reasons() {
     let error = played(&stage, drive(), vec![invalid]).await.expect_err("failed");
     assert_eq!(
         error.message,
-        format!("Velero says FailedValidation of Restore velero/{RESTORE}")
+        format!("Velero says FailedValidation of Restore velero/{RESTORE}: a; b")
     );
-    assert_eq!(error.causes, ["a", "b"]);
 
     let stage = without_server();
     let failed = json!({ "phase": "Failed", "failureReason": "found a restore with status \"InProgress\" during the server starting" });
@@ -289,11 +288,10 @@ async fn an_end_before_the_work_has_veleros_own_reasons() {
         .await
         .expect_err("failed");
     assert!(
-        error.message.starts_with("Velero says Failed of"),
+        error.message.starts_with("Velero says Failed of") && error.message.contains("server starting"),
         "{}",
         error.message
     );
-    assert!(error.causes[0].contains("server starting"), "{error:?}");
 }
 
 #[tokio::test(start_paused = true)]
