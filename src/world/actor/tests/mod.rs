@@ -32,6 +32,7 @@ mod sql;
 mod sql_real;
 mod stores;
 mod traffic;
+mod traffic_back;
 mod velero;
 
 use std::sync::{Arc, Mutex};

@@ -67,7 +67,9 @@ async fn a_real_server_answers_and_changes_nothing_whatever_it_is_asked() {
     };
     let stage = stage(&server).await;
     let ask = async |query: &str, expect| {
-        let done = stage.done("check", Effect::CheckSql(check(&server, query, expect))).await;
+        let done = stage
+            .done("check", Effect::CheckSql(check(&server, query, expect)))
+            .await;
         done.outputs["value"].clone()
     };
     assert_eq!(ask("select count(*) from orders", at_least(3)).await, "3");
@@ -82,11 +84,19 @@ async fn a_real_server_answers_and_changes_nothing_whatever_it_is_asked() {
     let age = SqlExpect::NotOlderThan(6 * 60 * 1000);
     ask("select max(placed) from orders", age.clone()).await;
     assert_eq!(
-        ask("values ('a ''b'' \" c')", SqlExpect::Equals(Text::known("a 'b' \" c"))).await,
+        ask(
+            "values ('a ''b'' \" c')",
+            SqlExpect::Equals(Text::known("a 'b' \" c"))
+        )
+        .await,
         "a 'b' \" c"
     );
     assert_eq!(
-        ask("select current_setting('transaction_read_only')", SqlExpect::Equals(Text::known("on"))).await,
+        ask(
+            "select current_setting('transaction_read_only')",
+            SqlExpect::Equals(Text::known("on"))
+        )
+        .await,
         "on"
     );
 
@@ -98,13 +108,20 @@ async fn a_real_server_answers_and_changes_nothing_whatever_it_is_asked() {
             "the value is 3, and should be at least 4: select count(*) from orders"
         )
     );
-    let old = error(&stage, check(&server, "select min(placed) from orders", age.clone())).await;
+    let old = error(
+        &stage,
+        check(&server, "select min(placed) from orders", age.clone()),
+    )
+    .await;
     assert!(
         old.message.contains("15m") && old.message.contains("ago by the database's clock"),
         "{old:?}"
     );
     let zoneless = error(&stage, check(&server, "select max(day) from orders", age)).await;
-    assert!(zoneless.message.contains("no moment with a time zone"), "{zoneless:?}");
+    assert!(
+        zoneless.message.contains("no moment with a time zone"),
+        "{zoneless:?}"
+    );
     for (query, why) in [
         ("select number from orders", "gave more than one row"),
         ("select number from orders where number > 9", "gave no row"),
@@ -116,12 +133,27 @@ async fn a_real_server_answers_and_changes_nothing_whatever_it_is_asked() {
 
     // What would change something is refused by the server itself.
     for (query, why) in [
-        ("select clear()", "cannot execute DELETE in a read-only transaction"),
-        ("select nextval('numbers')", "cannot execute nextval() in a read-only transaction"),
+        (
+            "select clear()",
+            "cannot execute DELETE in a read-only transaction",
+        ),
+        (
+            "select nextval('numbers')",
+            "cannot execute nextval() in a read-only transaction",
+        ),
         ("delete from orders returning number", "syntax error"),
-        ("with gone as (delete from orders returning 1) select * from gone", "data-modifying statement"),
-        ("select 1) as answer; delete from orders; select 1 from (select 1", "read-only transaction"),
-        ("select set_config('transaction_read_only', 'off', false)", "read-write mode"),
+        (
+            "with gone as (delete from orders returning 1) select * from gone",
+            "data-modifying statement",
+        ),
+        (
+            "select 1) as answer; delete from orders; select 1 from (select 1",
+            "read-only transaction",
+        ),
+        (
+            "select set_config('transaction_read_only', 'off', false)",
+            "read-write mode",
+        ),
         ("select no_such_column from orders", "does not exist"),
     ] {
         let said = error(&stage, check(&server, query, at_least(0))).await;
@@ -146,7 +178,10 @@ async fn let_nobody_in(server: &Server, stage: &Stage) {
     let limited = tokio::time::timeout(Duration::from_secs(5), work).await;
     assert!(limited.is_err(), "as long as its step may");
     let said = stage.said().join("\n");
-    assert!(said.starts_with("the database lets nobody in: psql: error: connection"), "{said}");
+    assert!(
+        said.starts_with("the database lets nobody in: psql: error: connection"),
+        "{said}"
+    );
     let stranger = CheckSql {
         connect: server.connect().replace("dbname=postgres", "dbname=none"),
         ..check(server, "select 1", at_least(1))

@@ -1,4 +1,4 @@
-//! Requests sent elsewhere: stage by stage, from known states only, and back when the new side does not answer well.
+//! Requests sent elsewhere: stage by stage, and from known states only. The ways back are in `traffic_back`.
 
 use std::collections::BTreeMap;
 
@@ -12,10 +12,10 @@ use crate::objects::{ROUTE_GROUP, Share, Split, Switch, TRAFFIC_BEFORE};
 use crate::text::{Piece, Text};
 
 /// At the beginning of every test all goes to the east.
-const BEFORE: &str = "shop-east 100, shop-west 0";
-const STEADY_MS: u64 = 10_000;
+pub(super) const BEFORE: &str = "shop-east 100, shop-west 0";
+pub(super) const STEADY_MS: u64 = 10_000;
 
-fn routes() -> ApiKind {
+pub(super) fn routes() -> ApiKind {
     ApiKind {
         group: ROUTE_GROUP.into(),
         version: "v1".into(),
@@ -48,14 +48,14 @@ fn route() -> Value {
 }
 
 /// The shop answers at `east`, where there is a route as well.
-async fn stage() -> Stage {
+pub(super) async fn stage() -> Stage {
     let stage = Stage::new();
     stage.east().seed([&definition(), &route()]).expect("seeded");
     pass(10_000).await;
     stage
 }
 
-fn weights(east: u32, west: u32) -> Split {
+pub(super) fn weights(east: u32, west: u32) -> Split {
     let share = |name: &str, weight| Share {
         name: name.into(),
         weight: Some(weight),
@@ -63,7 +63,7 @@ fn weights(east: u32, west: u32) -> Split {
     Split::Weights(vec![vec![share("shop-east", east), share("shop-west", west)]])
 }
 
-fn switch() -> Switch {
+pub(super) fn switch() -> Switch {
     Switch::Backend {
         to: "shop-west".into(),
         stages: vec![10, 50, 100],
@@ -71,7 +71,7 @@ fn switch() -> Switch {
 }
 
 /// What the new side answers, which in this world is `east` too.
-fn guard() -> Guard {
+pub(super) fn guard() -> Guard {
     Guard {
         probe: Probe {
             target: Target::Http {
@@ -90,7 +90,7 @@ fn guard() -> Guard {
     }
 }
 
-fn shift() -> ShiftTraffic {
+pub(super) fn shift() -> ShiftTraffic {
     ShiftTraffic {
         site: "east".into(),
         id: ObjectId {
@@ -105,7 +105,7 @@ fn shift() -> ShiftTraffic {
     }
 }
 
-fn back() -> Effect {
+pub(super) fn back() -> Effect {
     let shift = shift();
     Effect::ReturnTraffic(ReturnTraffic {
         site: shift.site,
@@ -115,25 +115,25 @@ fn back() -> Effect {
     })
 }
 
-fn live(stage: &Stage) -> Value {
+pub(super) fn live(stage: &Stage) -> Value {
     stage
         .east()
         .peek(&routes(), Some("shop"), "shop")
         .expect("the route")
 }
 
-fn now(stage: &Stage) -> String {
+pub(super) fn now(stage: &Stage) -> String {
     switch().read(&live(stage)).expect("weights").to_string()
 }
 
-fn noted(stage: &Stage) -> Option<Value> {
+pub(super) fn noted(stage: &Stage) -> Option<Value> {
     live(stage)["metadata"]["annotations"]
         .get(TRAFFIC_BEFORE)
         .cloned()
 }
 
 /// As a person with kubectl would.
-fn set_by_somebody(stage: &Stage, east: u32, west: u32) {
+pub(super) fn set_by_somebody(stage: &Stage, east: u32, west: u32) {
     let mut rules = live(stage)["spec"]["rules"].clone();
     rules[0]["backendRefs"][0]["weight"] = east.into();
     rules[0]["backendRefs"][1]["weight"] = west.into();
@@ -145,7 +145,7 @@ fn set_by_somebody(stage: &Stage, east: u32, west: u32) {
 }
 
 /// Takes the new side away, or gives it back.
-fn answers(stage: &Stage, well: bool) {
+pub(super) fn answers(stage: &Stage, well: bool) {
     let size = json!({ "spec": { "replicas": if well { 3 } else { 0 } } });
     stage
         .east()
@@ -153,14 +153,14 @@ fn answers(stage: &Stage, well: bool) {
         .expect("scaled");
 }
 
-fn changes(stage: &Stage) -> usize {
+pub(super) fn changes(stage: &Stage) -> usize {
     let audit = stage.east().audit().into_iter();
     let changes = audit.filter(|one| one.resource.starts_with("httproutes") && one.committed);
     changes.count()
 }
 
 /// The object as a person would have written it.
-fn plain(mut object: Value) -> Value {
+pub(super) fn plain(mut object: Value) -> Value {
     let metadata = object["metadata"].as_object_mut().expect("metadata");
     for server in ["resourceVersion", "generation", "managedFields"] {
         metadata.remove(server);
@@ -169,7 +169,7 @@ fn plain(mut object: Value) -> Value {
 }
 
 /// What somebody sees who looks ten times a second: each state with the time at which it was first seen.
-async fn watched<T>(stage: &Stage, work: impl Future<Output = T>) -> (T, Vec<(String, u64)>) {
+pub(super) async fn watched<T>(stage: &Stage, work: impl Future<Output = T>) -> (T, Vec<(String, u64)>) {
     let began = stage.embedded.clock().now();
     let mut seen: Vec<(String, u64)> = Vec::new();
     tokio::pin!(work);
@@ -226,42 +226,6 @@ async fn a_route_moves_in_stages_each_of_which_is_looked_at_for_its_time() {
         json!(["shop.example"]),
         "all else stays"
     );
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_bad_answer_puts_everything_back_and_is_told() {
-    let stage = stage().await;
-    let before = plain(live(&stage));
-    // In the middle of the second stage.
-    let work = while_waiting(
-        stage.perform("shift", Effect::ShiftTraffic(shift())),
-        15_000,
-        || answers(&stage, false),
-    );
-    let (failed, seen) = watched(&stage, work).await;
-    let error = failed.expect_err("it fails");
-    assert_eq!(error.kind, ErrorKind::Rejected, "not tried again by itself");
-    insta::assert_snapshot!(error.message, @"HTTPRoute shop/shop was at shop-east 50, shop-west 50, and the new side did not answer well: http://east.embedded/shop/healthz: 503 instead of 200: 0 of 0 ready; it is back at shop-east 100, shop-west 0");
-    let states: Vec<&str> = seen.iter().map(|(state, _)| state.as_str()).collect();
-    assert_eq!(
-        states,
-        [
-            BEFORE,
-            "shop-east 90, shop-west 10",
-            "shop-east 50, shop-west 50",
-            BEFORE
-        ]
-    );
-    assert_eq!(
-        plain(live(&stage)),
-        before,
-        "to the last field, and without a note"
-    );
-    // A person who has mended the new side tries again, from the first stage on.
-    answers(&stage, true);
-    pass(5_000).await;
-    let (_, seen) = watched(&stage, stage.done("shift", Effect::ShiftTraffic(shift()))).await;
-    assert_eq!(seen.len(), 4, "{seen:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -386,97 +350,6 @@ async fn a_lost_reply_is_looked_after_and_no_stage_is_sent_twice() {
         "it goes on from where it was, and never back"
     );
     assert_eq!(changes(&stage), 3);
-}
-
-#[tokio::test(start_paused = true)]
-async fn whoever_takes_over_in_the_middle_knows_where_to_go_back_to() {
-    let stage = stage().await;
-    // The drill's case: the plan saw nothing.
-    let unseen = || {
-        Effect::ShiftTraffic(ShiftTraffic {
-            before: None,
-            ..shift()
-        })
-    };
-    let cut = tokio::time::timeout(
-        Duration::from_millis(STEADY_MS + 5_000),
-        stage.perform("shift", unseen()),
-    );
-    assert!(cut.await.is_err(), "the process dies at the second stage");
-    assert_eq!(now(&stage), "shop-east 50, shop-west 50");
-    let work = stage.perform("shift", unseen());
-    let failed = while_waiting(work, 3_000, || answers(&stage, false)).await;
-    let (_, message) = refused(failed);
-    assert!(
-        message.ends_with("it is back at shop-east 100, shop-west 0"),
-        "{message}"
-    );
-    assert_eq!((now(&stage).as_str(), noted(&stage)), (BEFORE, None));
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_undo_puts_back_from_any_stage_and_from_nothing_else() {
-    let stage = stage().await;
-    let before = plain(live(&stage));
-    insta::assert_snapshot!(stage.done("shift", back()).await.summary, @"HTTPRoute shop/shop: shop-east 100, shop-west 0 (it already was)");
-    let cut = tokio::time::timeout(
-        Duration::from_millis(5_000),
-        stage.perform("shift", Effect::ShiftTraffic(shift())),
-    );
-    assert!(cut.await.is_err());
-    insta::assert_snapshot!(stage.done("shift", back()).await.summary, @"HTTPRoute shop/shop: shop-east 90, shop-west 10 → shop-east 100, shop-west 0, as it was");
-    assert_eq!(plain(live(&stage)), before);
-    stage.done("shift", Effect::ShiftTraffic(shift())).await;
-    stage.done("shift", back()).await;
-    assert_eq!(plain(live(&stage)), before);
-    let Effect::ReturnTraffic(blind) = back() else {
-        unreachable!()
-    };
-    let blind = Effect::ReturnTraffic(ReturnTraffic {
-        before: None,
-        ..blind
-    });
-    insta::assert_snapshot!(stage.done("shift", blind).await.summary, @"HTTPRoute shop/shop: this run has changed nothing of it");
-}
-
-#[tokio::test(start_paused = true)]
-async fn going_back_is_sent_until_it_is_there() {
-    let stage = stage().await;
-    let outage = |nth, error| fault("east", "patch", "HTTPRoute", nth, error);
-    stage.fails(vec![
-        outage(2, FaultError::Unreachable),
-        outage(3, FaultError::Busy),
-        outage(4, FaultError::LostReplyAfterCommit),
-    ]);
-    let work = stage.perform("shift", Effect::ShiftTraffic(shift()));
-    let failed = while_waiting(work, 5_000, || answers(&stage, false)).await;
-    let (_, message) = refused(failed);
-    assert!(
-        message.ends_with("it is back at shop-east 100, shop-west 0"),
-        "{message}"
-    );
-    assert_eq!((now(&stage).as_str(), noted(&stage)), (BEFORE, None));
-}
-
-#[tokio::test(start_paused = true)]
-async fn where_going_back_does_not_go_it_says_so_and_what_was_there() {
-    let stage = stage().await;
-    stage.embedded.script(FaultPlan {
-        faults: vec![Fault {
-            times: 0,
-            ..fault("east", "patch", "HTTPRoute", 2, FaultError::Unreachable)
-        }],
-        ..FaultPlan::default()
-    });
-    let work = stage.perform("shift", Effect::ShiftTraffic(shift()));
-    let failed = while_waiting(work, 5_000, || answers(&stage, false)).await;
-    let error = failed.expect_err("it fails");
-    assert_eq!(error.kind, ErrorKind::Rejected);
-    insta::assert_snapshot!(error.message, @"HTTPRoute shop/shop was at shop-east 90, shop-west 10, and the new side did not answer well: http://east.embedded/shop/healthz: 503 instead of 200: 0 of 0 ready; within 1m it could not be put back: east: connection refused; looking again. It was shop-east 100, shop-west 0 before");
-    assert_eq!(now(&stage), "shop-east 90, shop-west 10");
-    stage.fails(Vec::new());
-    stage.done("shift", back()).await;
-    assert_eq!((now(&stage).as_str(), noted(&stage)), (BEFORE, None));
 }
 
 fn open(before: Option<&str>) -> ShiftTraffic {
