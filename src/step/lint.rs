@@ -6,8 +6,17 @@ use super::names::Names;
 use crate::runbook::Step;
 use crate::text::{Diagnostic, Diagnostics, codes, quote};
 
-/// The kind whose result has to be looked at.
+/// Steps whose result has to be looked at: of this kind, and those that have a Velero do the same.
 const RESTORE: &str = "restore";
+const VELERO: &str = "velero";
+
+fn restores(step: &Step) -> bool {
+    match step.kind.value.as_str() {
+        RESTORE => true,
+        VELERO => step.params.get(RESTORE).is_some(),
+        _ => false,
+    }
+}
 
 pub(super) fn check(names: &Names<'_>, found: &mut Diagnostics) {
     check_service(names, found);
@@ -48,7 +57,7 @@ fn check_service(names: &Names<'_>, found: &mut Diagnostics) {
 
 fn check_restores(names: &Names<'_>, found: &mut Diagnostics) {
     let steps = &names.runbook.steps;
-    let restores: Vec<&Step> = steps.iter().filter(|step| step.kind.value == RESTORE).collect();
+    let restores: Vec<&Step> = steps.iter().filter(|step| restores(step)).collect();
     if restores.is_empty() {
         return;
     }
