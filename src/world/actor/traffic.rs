@@ -63,6 +63,13 @@ enum Sent {
     Late,
 }
 
+/// Answers at one stage.
+#[derive(Default)]
+struct Tally {
+    good: u32,
+    bad: u32,
+}
+
 /// How a guard answered.
 enum Watched {
     /// Well, so many times.
@@ -172,48 +179,49 @@ impl World {
 
     /// Looks for as long as the guard has to answer well.
     async fn watch(&self, guard: &Guard, stage: &Split, attempt: &Attempt) -> Result<Watched, WorldError> {
-        let (mut good, mut bad) = (0, 0);
-        let steady = Duration::from_millis(guard.steady_ms);
+        let mut tally = Tally::default();
         (attempt.progress)(format!("{stage}: looked at for {}", Millis(guard.steady_ms)));
         let looking = async {
             loop {
-                match self.look_once(&guard.probe).await? {
-                    Ok(()) => good += 1,
-                    Err(why) => {
-                        bad += 1;
-                        if bad > guard.bad_answers {
-                            return Ok::<_, WorldError>(why);
-                        }
-                        (attempt.progress)(format!(
-                            "{stage}: {why} ({bad} of {} let pass)",
-                            guard.bad_answers
-                        ));
-                    }
+                if let Some(why) = self.count(guard, &mut tally, attempt).await? {
+                    return Ok::<_, WorldError>(why);
                 }
                 rest(guard.probe.interval_ms).await;
             }
         };
+        let steady = Duration::from_millis(guard.steady_ms);
         if let Ok(ended) = tokio::time::timeout(steady, looking).await {
             return Ok(Watched::Badly(ended?));
         }
-        let wanted = guard.probe.successes.max(1);
         loop {
-            match self.look_once(&guard.probe).await? {
-                Ok(()) => good += 1,
-                Err(why) => {
-                    bad += 1;
-                    if bad > guard.bad_answers {
-                        return Ok(Watched::Badly(why));
-                    }
-                    rest(guard.probe.interval_ms).await;
-                    continue;
-                }
+            let before = tally.good;
+            if let Some(why) = self.count(guard, &mut tally, attempt).await? {
+                return Ok(Watched::Badly(why));
             }
-            if good >= wanted {
-                return Ok(Watched::Well(good));
+            if tally.good > before && tally.good >= guard.probe.successes {
+                return Ok(Watched::Well(tally.good));
             }
             rest(guard.probe.interval_ms).await;
         }
+    }
+
+    /// One look; what was seen if it was one bad answer too many.
+    async fn count(
+        &self,
+        guard: &Guard,
+        tally: &mut Tally,
+        attempt: &Attempt,
+    ) -> Result<Option<String>, WorldError> {
+        let Err(why) = self.look_once(&guard.probe).await? else {
+            tally.good += 1;
+            return Ok(None);
+        };
+        tally.bad += 1;
+        if tally.bad > guard.bad_answers {
+            return Ok(Some(why));
+        }
+        (attempt.progress)(format!("{why} ({} of {} let pass)", tally.bad, guard.bad_answers));
+        Ok(None)
     }
 }
 
