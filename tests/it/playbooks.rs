@@ -377,8 +377,7 @@ fn five_services_come_back_in_waves_each_proved_before_the_next() {
     for (proofs, next) in [
         (&["stop-active"][..], "restore-identity"),
         (&["identity-up", "identity-proof"], "restore-sales"),
-        (&["payments-proof", "storefront-proof"], "restore-tier-2"),
-        (&["warehouse-up", "warehouse-proof"], "restore-tier-3"),
+        (&["payments-up", "storefront-up", "storefront-proof"], "restore-tier-3"),
     ] {
         for proof in proofs {
             assert!(
@@ -387,7 +386,7 @@ fn five_services_come_back_in_waves_each_proved_before_the_next() {
             );
         }
     }
-    for wave in ["identity", "sales", "tier-2", "tier-3"] {
+    for wave in ["identity", "sales", "tier-3"] {
         let receipt = receipt(&run, &format!("restore-{wave}"));
         assert_eq!(
             receipt["outputs"]["backup"],
