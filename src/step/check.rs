@@ -122,12 +122,14 @@ spec:
 
     #[test]
     fn what_a_velero_has_restored_is_looked_at_as_well() {
-        let restore = "    - { name: back, modes: [drill], velero: { site: standby, restore: { backup: nightly } } }";
+        let restore =
+            "    - { name: back, modes: [drill], velero: { site: standby, restore: { backup: nightly } } }";
         let found = checked(restore);
         assert!(found.contains("nothing proves that `back` worked"), "{found}");
         let look = "    - { name: look, modes: [drill], needs: [back], wait: { site: standby, for: deployment/web, namespace: shop, condition: available } }";
         assert_eq!(checked(&format!("{restore}\n{look}")), "");
-        let backup = "    - { name: keep, modes: [drill], velero: { site: standby, backup: { namespaces: [shop] } } }";
+        let backup =
+            "    - { name: keep, modes: [drill], velero: { site: standby, backup: { namespaces: [shop] } } }";
         assert_eq!(checked(backup), "");
     }
 

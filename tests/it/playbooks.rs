@@ -377,7 +377,10 @@ fn five_services_come_back_in_waves_each_proved_before_the_next() {
     for (proofs, next) in [
         (&["stop-active"][..], "restore-identity"),
         (&["identity-up", "identity-proof"], "restore-sales"),
-        (&["payments-up", "storefront-up", "storefront-proof"], "restore-tier-3"),
+        (
+            &["payments-up", "storefront-up", "storefront-proof"],
+            "restore-tier-3",
+        ),
     ] {
         for proof in proofs {
             assert!(

@@ -23,6 +23,7 @@
 //!   afterwards, but nothing here prevents it.
 
 mod error;
+mod lines;
 mod read;
 mod restore;
 mod tape;
@@ -40,6 +41,8 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
+
+use lines::Lines;
 
 use super::id::hex;
 use super::mirror::Head;
@@ -186,9 +189,8 @@ impl Journal {
         }
         // Whatever happens from here on, only a complete success makes the journal usable again.
         self.poisoned = true;
-        let (entries, bytes, head) = self.lines(events, now, &path)?;
-        self.tape
-            .append(&bytes)
+        let (entries, bytes) = self
+            .write(events, now)
             .map_err(|error| JournalError::io("write", &path, error))?;
         self.tape
             .sync()
@@ -196,38 +198,27 @@ impl Journal {
         self.next_seq = self
             .next_seq
             .saturating_add(u64::try_from(entries.len()).unwrap_or(u64::MAX));
-        self.bytes = self
-            .bytes
-            .saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        self.head = head;
+        self.bytes = self.bytes.saturating_add(bytes);
         self.poisoned = false;
         Ok(entries)
     }
 
-    fn lines(
-        &self,
-        events: &[Event],
-        now: Moment,
-        path: &Path,
-    ) -> Result<(Vec<Entry>, Vec<u8>, String), JournalError> {
-        let (mut entries, mut bytes) = (Vec::with_capacity(events.len()), Vec::new());
-        let mut head = self.head.clone();
+    /// The entries, and how many bytes they have. If it fails, nothing that it has changed is used again.
+    fn write(&mut self, events: &[Event], now: Moment) -> std::io::Result<(Vec<Entry>, u64)> {
+        let mut entries = Vec::with_capacity(events.len());
+        let mut lines = Lines::on(&mut *self.tape);
         for (seq, event) in (self.next_seq..).zip(events) {
             let entry = Entry {
                 seq,
                 at: now.at,
                 elapsed_ms: now.elapsed_ms,
-                prev: head,
+                prev: std::mem::take(&mut self.head),
                 event: event.clone(),
             };
-            let from = bytes.len();
-            serde_json::to_writer(&mut bytes, &entry)
-                .map_err(|error| JournalError::io("write", path, std::io::Error::other(error)))?;
-            head = digest(&bytes[from..]);
-            bytes.push(b'\n');
+            self.head = lines.push(&entry)?;
             entries.push(entry);
         }
-        Ok((entries, bytes, head))
+        Ok((entries, lines.end()?))
     }
 
     /// Has everything from here on written through something else, that hands it on or does not.
