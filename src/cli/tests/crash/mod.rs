@@ -29,9 +29,9 @@ use self::remains::{Remains, remains};
 pub(super) use self::stage::scratch;
 use self::stage::{Stage, cut};
 use self::trap::{Deed, Failing, Snare};
-use crate::effect::{Actor as _, Attempt, Class, ErrorKind};
+use crate::effect::{Actor as _, Attempt, Class, Effect, ErrorKind};
 use crate::plan::PlannedStep;
-use crate::run::{Beginning, Entry, Verdict};
+use crate::run::{Beginning, Entry, Event, Verdict};
 use crate::runbook::OnFailure;
 use crate::world::sim::Embedded;
 
@@ -72,6 +72,30 @@ impl Calm {
 
     fn step(&self, name: &str) -> &PlannedStep {
         self.base.plan.step(name).unwrap()
+    }
+
+    /// Whether a change was on its way to the world after so many records. If not, it is the same crash whether
+    /// what is in flight arrives or not.
+    fn changes_something(&self, records: usize) -> bool {
+        let mut open = std::collections::BTreeSet::new();
+        for entry in &self.entries[..records] {
+            match entry.event {
+                Event::Intended { step, effect, .. } => {
+                    let effects = &self.base.plan.steps[step as usize].effects;
+                    let effect = effects.get(effect as usize);
+                    // Nothing of a question is in flight, and a look changes nothing.
+                    let still = |effect: &Effect| {
+                        matches!(effect, Effect::Ask(_)) || effect.meaning().class() == Class::Read
+                    };
+                    if !effect.is_some_and(still) {
+                        open.insert(step);
+                    }
+                }
+                Event::Performed { step, .. } | Event::Failed { step, .. } => _ = open.remove(&step),
+                _ => {}
+            }
+        }
+        !open.is_empty()
     }
 
     fn cleans_up(&self) -> bool {
@@ -190,10 +214,16 @@ fn a_run_cut_off_after_any_record_comes_to_the_same_end() {
     everywhere("crashes", async |calm| {
         let mut crashes = 0;
         for records in 1..=calm.entries.len() {
-            for arrives in [false, true] {
+            let ways: &[bool] = if calm.changes_something(records) {
+                &[false, true]
+            } else {
+                &[false]
+            };
+            for &arrives in ways {
                 let mut stage = calm.stage(Snare::Death { records, arrives });
                 // Sometimes the next record is there in part.
-                stage.torn = if arrives { 0 } else { 17 };
+                let whole = arrives || ways.len() == 1 && records % 2 == 0;
+                stage.torn = if whole { 0 } else { 17 };
                 let verdict = stage.play().await;
                 let what = format!("cut off after {records} records, arrives: {arrives}");
                 calm.check(&stage, &what);
