@@ -1,6 +1,6 @@
 //! Answers typed at the terminal in which a run is carried.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, IsTerminal as _};
 
 use tokio::sync::{mpsc, oneshot};
@@ -9,6 +9,7 @@ use super::output;
 use crate::effect::{Effect, Expected};
 use crate::plan::Plan;
 use crate::run::{Answer, Entry, Event, Order, Phase, Placed, QuestionPolicy, What};
+use crate::text::Piece;
 
 /// Asks people and passes their answers on.
 pub(super) struct Keyboard {
@@ -17,6 +18,8 @@ pub(super) struct Keyboard {
     plan: Option<Plan>,
     /// Steps that ask.
     open: BTreeSet<String>,
+    /// Outputs of steps, which questions may be about.
+    outputs: BTreeMap<String, BTreeMap<String, String>>,
     reading: bool,
 }
 
@@ -29,6 +32,7 @@ impl Keyboard {
             asks,
             plan: None,
             open: BTreeSet::new(),
+            outputs: BTreeMap::new(),
             reading: false,
         }
     }
@@ -58,6 +62,11 @@ impl Keyboard {
                 effect,
                 ..
             } => return self.ask(*step, *effect),
+            Event::Performed { step, receipt, .. } => {
+                let name = &self.plan.as_ref()?.steps.get(*step as usize)?.name;
+                let outputs = self.outputs.entry(name.clone()).or_default();
+                outputs.extend(receipt.outputs.clone());
+            }
             Event::Answered { step, .. } | Event::Ended { step, .. } => {
                 let plan = self.plan.as_ref()?;
                 self.open.remove(&plan.steps.get(*step as usize)?.name);
@@ -81,9 +90,13 @@ impl Keyboard {
             Expected::Work => ("it is done", "it could not be done"),
             Expected::Acceptance(_) => ("I answer for it", "I do not"),
         };
+        let mut text = ask.question.clone();
+        text.bind(|piece| match piece {
+            Piece::Output { step, name } => self.outputs.get(step)?.get(name).cloned(),
+            Piece::Literal(_) | Piece::Namespace(_) => None,
+        });
         let question = format!(
-            "\n{}\nType: {name} yes <your name> <reason>   ({yes})\n  or: {name} no <your name> <reason>    ({no})",
-            ask.question
+            "\n{text}\nType: {name} yes <your name> <reason>   ({yes})\n  or: {name} no <your name> <reason>    ({no})"
         );
         self.open.insert(name);
         self.read();

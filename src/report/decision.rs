@@ -64,8 +64,9 @@ impl<'a> Card<'a> {
     fn fact(&self, label: &str, text: &str) -> String {
         /// `No way back`, the longest label, and its margins.
         const LABEL: usize = 15;
+        // A name of a site with its role may be longer.
         hang(
-            &format!("  {label:<width$}", width = LABEL - 2),
+            &format!("  {label:<width$} ", width = LABEL - 3),
             &clean(text),
             self.columns,
         )

@@ -322,7 +322,9 @@ fn retrying(known: &StepFold, now_ms: u64) -> String {
 pub(super) fn asking(fold: &Fold, planned: &PlannedStep, known: &StepFold) -> String {
     let newest = known.attempts.last();
     let effect = newest.and_then(|attempt| planned.effects.get(index(attempt.effect)));
-    let (question, role) = match effect {
+    // A person answers about the values, and not about their names.
+    let effect = effect.map(|effect| bound(effect, |step, name| fold.output(step, name)));
+    let (question, role) = match &effect {
         Some(Effect::Ask(ask)) => match ask.by.as_slice() {
             [] => (format!("\"{}\": ", ask.question), String::new()),
             [first, ..] => (
