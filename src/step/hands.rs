@@ -300,7 +300,7 @@ mod tests {
         insta::assert_snapshot!(by_hand("unfence"), @"
         Take the label off; the message that there is none is fine:
         $ kubectl --kubeconfig west.conf --context west label namespace shop lifeboat.dev/fenced-
-        Controllers make their pods again by themselves, within a minute:
+        Controllers make their pods again by themselves. One that was refused pods for long asks again after up to 17 minutes, or at once after `kubectl rollout restart`:
         $ kubectl --kubeconfig west.conf --context west -n shop get pods
         ");
         insta::assert_snapshot!(by_hand("accept"), @"

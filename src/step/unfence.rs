@@ -51,7 +51,7 @@ impl StepKind for Unfence {
             )));
         }
         hands.push(Hand::say(
-            "Controllers make their pods again by themselves, within a minute:",
+            "Controllers make their pods again by themselves. One that was refused pods for long asks again after up to 17 minutes, or at once after `kubectl rollout restart`:",
         ));
         for namespace in params.names() {
             let inside = place.kubectl(&params.site.0, Some(&namespace));
