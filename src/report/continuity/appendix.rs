@@ -68,7 +68,7 @@ fn inventory(desk: &mut Desk<'_>) -> Vec<Block> {
             ]
         };
         blocks.push(Block::Table(Table {
-            caption: "Inputs, given as --input name=value; this plan is written with their defaults, and <name> where there is none",
+            caption: "Inputs, given as --input name=value; this plan is written with their defaults, or with their names where there is none",
             head: &["Input", "Default", "What for"],
             rows: inputs.iter().map(row).collect(),
         }));

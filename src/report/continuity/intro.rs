@@ -123,7 +123,11 @@ fn sites(desk: &Desk<'_>) -> Table {
         ])
     });
     Table {
-        caption: "Sites and their roles today; a failback swaps active and standby",
+        caption: if desk.runbook().goes_back() {
+            "Sites and their roles today; a failback swaps active and standby"
+        } else {
+            "Sites and their roles"
+        },
         head: &["Site", "Role", "Reached by", "Fails together with", "Values"],
         rows: used.collect(),
     }

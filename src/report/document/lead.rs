@@ -9,7 +9,7 @@ use crate::report::draw::Tone;
 use crate::report::outcome::{Ending, Measure, Reached, State, StepState, Summary};
 use crate::report::units::{count, duration, moment};
 use crate::report::words::{headline, ledger, measure, mode_title, verdict as word};
-use crate::runbook::Mode;
+use crate::runbook::{ACTIVE, Mode};
 
 /// Findings on the first page. More than five are not read there; all are in the sections below.
 const FINDINGS: usize = 5;
@@ -119,6 +119,9 @@ fn tested(summary: &Summary) -> String {
         }
         Mode::Switchover => {
             "This was a planned switchover: the service was stopped where it ran and started at the other site."
+        }
+        Mode::Failover if !summary.roles.contains_key(ACTIVE) => {
+            "This was a failover of a runbook in which no site is active: it made what it was asked for, and took over from nobody."
         }
         Mode::Failover => {
             "This was a failover: the service was started at the other site because the first one failed or was about to."
