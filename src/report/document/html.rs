@@ -147,7 +147,7 @@ fn write_checks(lines: &[String]) -> String {
     const SHORT: usize = 60;
     let one = |line: &String| format!("<li>{}</li>\n", plain(line));
     let short = lines.len() > MANY && lines.iter().all(|line| line.chars().count() < SHORT);
-    let class = if short { "checks short" } else { "checks" };
+    let class = if short { "checks pairs" } else { "checks" };
     format!("<ul class=\"{class}\">\n{}</ul>\n", each(lines, one))
 }
 
