@@ -19,11 +19,8 @@ mod locked;
 mod mirrors;
 mod modes;
 mod pins;
-#[cfg(unix)]
-mod sql;
+mod playbooks;
 mod throttle;
-mod traffic;
-mod uses;
 mod velero;
 mod whole;
 
