@@ -93,16 +93,11 @@ impl Place {
             "--questions",
             "wait",
         ];
-<<<<<<< HEAD
-        let mut run = Ended(
-            self.command("anna", &[&begin[..], more].concat())
-=======
         let said = std::fs::File::create(self.folder.path().join("said")).unwrap();
         let mut run = self.command("anna", &[&begin[..], more].concat());
         let mut run = Ended(
             run.stdout(said.try_clone().unwrap())
                 .stderr(said)
->>>>>>> 8d1a51d (questions are asked with the values that they are about, and a card has room for longer roles)
                 .spawn()
                 .unwrap(),
         );
@@ -254,15 +249,10 @@ fn what_an_intruder_changed_is_told_and_stays_out_of_the_room() {
             "~ Secret ledger/bank: data.password",
         ]
     );
-<<<<<<< HEAD
-    let asked = step(&run, "right-point")["effects"][0]["line"]["what"]
-        .as_str()
-=======
     let asked = std::fs::read_to_string(place.folder.path().join("said")).unwrap();
     let asked = asked
         .lines()
         .find(|line| line.contains("  ask   right-point "))
->>>>>>> 8d1a51d (questions are asked with the values that they are about, and a card has room for longer roles)
         .unwrap();
     assert!(
         asked.contains("Objects since then: 1 new, 0 gone, 2 changed.") && asked.contains(&point),

@@ -20,7 +20,11 @@ mod mirrors;
 mod modes;
 mod pins;
 mod playbooks;
+#[cfg(unix)]
+mod sql;
 mod throttle;
+mod traffic;
+mod uses;
 mod velero;
 mod whole;
 
