@@ -313,7 +313,7 @@ impl Params {
 mod tests {
     use super::*;
 
-    fn checked(more: serde_json::Value) -> Result<(), String> {
+    fn checked(more: &serde_json::Value) -> Result<(), String> {
         let mut all = json!({ "site": "west", "namespace": "edge" });
         for (key, value) in more.as_object().unwrap() {
             all[key] = value.clone();
@@ -331,7 +331,7 @@ mod tests {
             json!({ "route": "web", "backend": "web-west", "probe": probe, "stages": [5, 100] }),
         ];
         for one in good {
-            assert_eq!(checked(one.clone()), Ok(()), "{one}");
+            assert_eq!(checked(&one), Ok(()), "{one}");
         }
         let bad = [
             (json!({}), "say what is switched"),
@@ -363,7 +363,7 @@ mod tests {
             ),
         ];
         for (one, why) in bad {
-            let said = checked(one.clone()).unwrap_err();
+            let said = checked(&one).unwrap_err();
             assert!(said.contains(why), "{one}: {said}");
         }
     }

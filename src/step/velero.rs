@@ -336,7 +336,7 @@ fn exclude(kinds: &[KindName], all: &mut Fields<String, Value>) {
 mod tests {
     use super::*;
 
-    fn params(more: Value) -> Params {
+    fn params(more: &Value) -> Params {
         let mut all = json!({ "site": "west" });
         for (key, value) in more.as_object().unwrap() {
             all[key] = value.clone();
@@ -353,7 +353,7 @@ mod tests {
             json!({ "restore": { "schedule": "nightly" } }),
         ];
         for one in good {
-            assert_eq!(Velero::check(&params(one.clone())), Ok(()), "{one}");
+            assert_eq!(Velero::check(&params(&one)), Ok(()), "{one}");
         }
         let bad = [
             (json!({}), "`backup` or `restore`"),
@@ -372,7 +372,7 @@ mod tests {
             ),
         ];
         for (one, why) in bad {
-            let said = Velero::check(&params(one.clone())).unwrap_err();
+            let said = Velero::check(&params(&one)).unwrap_err();
             assert!(said.contains(why), "{one}: {said}");
         }
     }
@@ -382,7 +382,7 @@ mod tests {
         let backup = json!({ "backup": { "namespaces": ["shop", "pay-*"], "exclude": ["events"],
             "selector": { "app": "web" }, "location": "second", "ttl": "720h",
             "spec": { "defaultVolumesToFsBackup": true } } });
-        let VeleroWork::Backup { spec } = params(backup).work() else {
+        let VeleroWork::Backup { spec } = params(&backup).work() else {
             panic!("a backup")
         };
         assert_eq!(
@@ -393,7 +393,7 @@ mod tests {
         );
         let restore = json!({ "restore": { "backup": "nightly", "namespaces": ["shop"], "map": { "shop": "shop-2" },
             "existing": "update", "spec": { "preserveNodePorts": true } } });
-        let VeleroWork::Restore { backup, spec } = params(restore).work() else {
+        let VeleroWork::Restore { backup, spec } = params(&restore).work() else {
             panic!("a restore")
         };
         assert_eq!(backup, Some(Text::known("nightly")));

@@ -19,6 +19,7 @@ impl Place {
         let sites = shop.join("sites.yaml");
         let text = std::fs::read_to_string(&sites).unwrap() + "    usb: { directory: usb }\n";
         std::fs::write(sites, text).unwrap();
+        std::fs::create_dir(shop.join("usb")).unwrap();
         Self { temp, shop }
     }
 

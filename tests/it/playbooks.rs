@@ -216,10 +216,8 @@ fn a_clean_room_takes_no_point_in_time_that_nobody_chose() {
     assert_eq!(place.files("evidence"), [""; 0], "nothing of a drill is evidence");
 }
 
-#[test]
-fn what_an_intruder_changed_is_told_and_stays_out_of_the_room() {
-    let place = Place::of("clean-room");
-    let point = place.backup();
+/// Somebody changes a program and a password, leaves a message, and is in the newest backup.
+fn intrude(place: &Place) {
     place.edit(
         "app.yaml",
         "ledger/pay-bills:7.1.4",
@@ -237,6 +235,13 @@ fn what_an_intruder_changed_is_told_and_stays_out_of_the_room() {
     );
     std::thread::sleep(Duration::from_secs(1));
     place.backup();
+}
+
+#[test]
+fn what_an_intruder_changed_is_told_and_stays_out_of_the_room() {
+    let place = Place::of("clean-room");
+    let point = place.backup();
+    intrude(&place);
     let vault = contents(&place.copy.join("vault"));
 
     let (run, code) = place.failover(&["--input", &format!("point={point}")], &SIGNED);

@@ -238,7 +238,7 @@ mod tests {
         })
     }
 
-    fn judged(value: Value, expect: SqlExpect) -> Result<(), String> {
+    fn judged(value: &Value, expect: SqlExpect) -> Result<(), String> {
         let effect = CheckSql {
             site: "west".into(),
             of: crate::objects::ObjectId::namespace("shop"),
@@ -277,22 +277,22 @@ mod tests {
     #[test]
     fn a_value_is_what_was_expected_or_the_difference_is_said() {
         let equals = |text: &str| SqlExpect::Equals(Text::known(text));
-        assert_eq!(judged(json!(7), equals("7")), Ok(()));
-        assert_eq!(judged(json!("seven"), equals("seven")), Ok(()));
+        assert_eq!(judged(&json!(7), equals("7")), Ok(()));
+        assert_eq!(judged(&json!("seven"), equals("seven")), Ok(()));
         assert_eq!(
-            judged(Value::Null, equals("null")),
+            judged(&Value::Null, equals("null")),
             Err("and should be = null".into())
         );
-        assert_eq!(judged(json!(8), equals("7")), Err("and should be = 7".into()));
+        assert_eq!(judged(&json!(8), equals("7")), Err("and should be = 7".into()));
         let within = |at_least, at_most| SqlExpect::Within { at_least, at_most };
-        assert_eq!(judged(json!(7), within(Some(7), Some(7))), Ok(()));
-        assert_eq!(judged(json!("7.5"), within(Some(7), None)), Ok(()));
+        assert_eq!(judged(&json!(7), within(Some(7), Some(7))), Ok(()));
+        assert_eq!(judged(&json!("7.5"), within(Some(7), None)), Ok(()));
         assert_eq!(
-            judged(json!(6), within(Some(7), Some(9))),
+            judged(&json!(6), within(Some(7), Some(9))),
             Err("and should be at least 7 and at most 9".into())
         );
         assert_eq!(
-            judged(Value::Null, within(None, Some(9))),
+            judged(&Value::Null, within(None, Some(9))),
             Err("which is no number, and should be at most 9".into())
         );
     }
@@ -300,14 +300,14 @@ mod tests {
     #[test]
     fn an_age_needs_a_time_zone_and_the_databases_clock() {
         let limit = || SqlExpect::NotOlderThan(15 * 60 * 1000);
-        assert_eq!(judged(json!("2026-11-22T22:50:00+00:00"), limit()), Ok(()));
-        assert_eq!(judged(json!("2026-11-22T23:50:00+01:00"), limit()), Ok(()));
+        assert_eq!(judged(&json!("2026-11-22T22:50:00+00:00"), limit()), Ok(()));
+        assert_eq!(judged(&json!("2026-11-22T23:50:00+01:00"), limit()), Ok(()));
         assert_eq!(
-            judged(json!("2026-11-22T22:00:00+00:00"), limit()),
+            judged(&json!("2026-11-22T22:00:00+00:00"), limit()),
             Err("1h ago by the database's clock, and should be not older than 15m".into())
         );
-        let bare = judged(json!("2026-11-22T22:50:00"), limit()).unwrap_err();
+        let bare = judged(&json!("2026-11-22T22:50:00"), limit()).unwrap_err();
         assert!(bare.contains("no moment with a time zone"), "{bare}");
-        assert!(judged(Value::Null, limit()).unwrap_err().contains("no moment"));
+        assert!(judged(&Value::Null, limit()).unwrap_err().contains("no moment"));
     }
 }

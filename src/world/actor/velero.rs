@@ -206,13 +206,11 @@ impl Ride<'_> {
 
     /// Puts the object there, unless an earlier attempt has.
     async fn ask(&self) -> Result<(), WorldError> {
-        match self.find().await.map_err(|error| self.no_velero(error))? {
-            Some(found) => self.own(&found),
-            None => {
-                let made = self.site.cluster.create(&self.kind, &self.manifest()?).await;
-                made.map(|_| ()).map_err(|error| self.no_velero(error))
-            }
+        if let Some(found) = self.find().await.map_err(|error| self.no_velero(error))? {
+            return self.own(&found);
         }
+        let made = self.site.cluster.create(&self.kind, &self.manifest()?).await;
+        made.map(|_| ()).map_err(|error| self.no_velero(error))
     }
 
     fn manifest(&self) -> Result<Value, WorldError> {

@@ -55,6 +55,12 @@ pub(super) fn is_for_velero(resource: &str) -> bool {
     matches!(resource, BACKUPS | RESTORES)
 }
 
+/// The backup that a Restore names.
+fn backup_of(key: &Key, object: &Value) -> Option<Key> {
+    let name = object.pointer("/spec/backupName")?.as_str()?;
+    (key.resource == RESTORES).then(|| Key::new(BACKUPS, &key.namespace, name))
+}
+
 fn phase(object: &Value) -> &str {
     let phase = object.pointer("/status/phase").and_then(Value::as_str);
     phase.unwrap_or_default()
@@ -106,7 +112,7 @@ impl State {
             self.get(other)
                 .is_some_and(|other| matches!(phase(other), "InProgress" | "Finalizing"))
         });
-        let backup = self.backup_of(key, object);
+        let backup = backup_of(key, object);
         let unfinished = backup.is_some_and(|backup| {
             self.get(&backup)
                 .is_some_and(|backup| phase(backup) != "Completed")
@@ -114,27 +120,20 @@ impl State {
         busy || unfinished
     }
 
-    /// The backup that a Restore names.
-    fn backup_of(&self, key: &Key, object: &Value) -> Option<Key> {
-        let name = object.pointer("/spec/backupName")?.as_str()?;
-        (key.resource == RESTORES).then(|| Key::new(BACKUPS, &key.namespace, name))
-    }
-
     /// The next status, with what it stands for; `None`: it has ended.
     fn go_on(&mut self, key: &Key, object: &Value) -> Option<Value> {
         let mut status = object.get("status").cloned().unwrap_or_else(|| json!({}));
-        let backup = self.backup_of(key, object);
+        let backup = backup_of(key, object);
         let next = match phase(object) {
-            "" | "New" => match backup.filter(|backup| self.get(backup).is_none()) {
-                Some(missing) => {
+            "" | "New" => {
+                if let Some(missing) = backup.filter(|backup| self.get(backup).is_none()) {
                     status["validationErrors"] = json!([format!("backup {} does not exist", missing.name)]);
                     "FailedValidation"
-                }
-                None => {
+                } else {
                     status["startTimestamp"] = self.now_text().into();
                     "InProgress"
                 }
-            },
+            }
             "InProgress" => {
                 let (count, of) = match backup {
                     Some(backup) => (self.restore_all(&backup.name, object), "itemsRestored"),

@@ -1,6 +1,7 @@
 //! A value in a real PostgreSQL, asked through a real API server by a program that kwok lets run for a pod. kwok has no
 //! exit codes: what a program that fails means is proved in `src/world/actor/tests/sql_real.rs`.
 
+#[expect(clippy::print_stdout, reason = "what a test could not try is said")]
 #[path = "../../postgres.rs"]
 mod postgres;
 

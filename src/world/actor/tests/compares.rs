@@ -230,15 +230,15 @@ async fn a_backup_that_is_not_what_was_written_is_compared_with_nothing() {
 async fn a_receipt_is_bounded_however_much_differs() {
     let stage = Stage::new();
     let before = captured(&stage).await;
-    let live = || OtherSide::Site("east".into());
+    let site = || OtherSide::Site("east".into());
     let key = "k".repeat(250);
-    let keys: serde_json::Map<_, _> = (0..30).map(|at| (format!("{key}-{at}"), json!("x"))).collect();
-    let patch = json!({ "data": keys });
+    let data: serde_json::Map<_, _> = (0..30).map(|at| (format!("{key}-{at}"), json!("x"))).collect();
+    let patch = json!({ "data": data });
     stage
         .east()
         .edit(&kind("ConfigMap"), Some("shop"), "settings", &patch)
         .expect("edited");
-    let receipt = compared(&stage, compare(&before, live()))
+    let receipt = compared(&stage, compare(&before, site()))
         .await
         .expect("compared");
     let line = &receipt.found[0];
@@ -252,7 +252,7 @@ async fn a_receipt_is_bounded_however_much_differs() {
         json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": format!("ransom-note-{number:03}"), "namespace": "shop" } })
     });
     stage.east().seed(&many.collect::<Vec<_>>()).expect("seeded");
-    let receipt = compared(&stage, compare(&before, live()))
+    let receipt = compared(&stage, compare(&before, site()))
         .await
         .expect("compared");
     assert_eq!(receipt.outputs["differences"], "251");

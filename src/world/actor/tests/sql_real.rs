@@ -1,6 +1,7 @@
 //! A real PostgreSQL and its own `psql` (see `tests/postgres.rs`): the program of the embedded pod is a process of this
 //! machine. Where there is no apt this says that it was not run.
 
+#[expect(clippy::disallowed_methods, reason = "it puts a program where it is run from")]
 #[path = "../../../../tests/postgres.rs"]
 mod postgres;
 
@@ -61,6 +62,7 @@ async fn error(stage: &Stage, check: CheckSql) -> WorldError {
 
 #[tokio::test(start_paused = true)]
 #[ignore = "needs Debian's PostgreSQL: make test"]
+#[expect(clippy::too_many_lines, reason = "one server, many questions")]
 async fn a_real_server_answers_and_changes_nothing_whatever_it_is_asked() {
     let Some(server) = Server::start().map(Arc::new) else {
         return;

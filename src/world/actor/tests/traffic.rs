@@ -171,11 +171,11 @@ pub(super) fn plain(mut object: Value) -> Value {
 /// What somebody sees who looks ten times a second: each state with the time at which it was first seen.
 pub(super) async fn watched<T>(stage: &Stage, work: impl Future<Output = T>) -> (T, Vec<(String, u64)>) {
     let began = stage.embedded.clock().now();
-    let mut seen: Vec<(String, u64)> = Vec::new();
+    let mut states: Vec<(String, u64)> = Vec::new();
     tokio::pin!(work);
     loop {
-        let state = now(stage);
-        if seen.last().is_none_or(|(last, _)| *last != state) {
+        let shown = now(stage);
+        if states.last().is_none_or(|(last, _)| *last != shown) {
             let since = (stage.embedded.clock().now() - began).total(jiff::Unit::Second);
             let since = since.expect("a span of time");
             #[expect(
@@ -183,16 +183,16 @@ pub(super) async fn watched<T>(stage: &Stage, work: impl Future<Output = T>) -> 
                 clippy::cast_sign_loss,
                 reason = "seconds of a test"
             )]
-            seen.push((state, since as u64));
+            states.push((shown, since as u64));
         }
         tokio::select! {
             biased;
             done = &mut work => {
-                let state = now(stage);
-                if seen.last().is_none_or(|(last, _)| *last != state) {
-                    seen.push((state, 0));
+                let shown = now(stage);
+                if states.last().is_none_or(|(last, _)| *last != shown) {
+                    states.push((shown, 0));
                 }
-                return (done, seen);
+                return (done, states);
             }
             () = pass(100) => {}
         }

@@ -72,7 +72,7 @@ async fn an_undo_puts_back_from_any_stage_and_from_nothing_else() {
     let before = plain(live(&stage));
     insta::assert_snapshot!(stage.done("shift", back()).await.summary, @"HTTPRoute shop/shop: shop-east 100, shop-west 0 (it already was)");
     let cut = tokio::time::timeout(
-        Duration::from_millis(5_000),
+        Duration::from_secs(5),
         stage.perform("shift", Effect::ShiftTraffic(shift())),
     );
     assert!(cut.await.is_err());
