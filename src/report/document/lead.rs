@@ -318,7 +318,7 @@ pub(super) fn scope(summary: &Summary) -> Section {
     for left in &summary.left_out {
         rows.push(Marked::new(
             format!(
-                "{}: not part of a {}, only of {}",
+                "{}: not part of a {}, {}",
                 left.step, summary.mode, left.why
             ),
             Tone::Muted,
