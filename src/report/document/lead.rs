@@ -317,10 +317,7 @@ pub(super) fn scope(summary: &Summary) -> Section {
     let mut rows: Vec<Marked> = Vec::new();
     for left in &summary.left_out {
         rows.push(Marked::new(
-            format!(
-                "{}: not part of a {}, {}",
-                left.step, summary.mode, left.why
-            ),
+            format!("{}: not part of a {}, {}", left.step, summary.mode, left.why),
             Tone::Muted,
         ));
     }
