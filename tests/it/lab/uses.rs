@@ -28,8 +28,7 @@ const WITHIN: Duration = Duration::from_mins(8);
 /// Runs a recovery with its question at the end to its end.
 fn recover(lab: &Lab, mode: &str, target: &str) -> Value {
     lab.expect(4, &[mode, SHOP, "--confirm", target]);
-    let begins = format!("shop-{}-", &mode[..1]);
-    let run = newest(lab, &begins);
+    let run = newest(lab, "shop-");
     lab.expect(0, &[&["approve", &run, "go"], &YES[..]].concat());
     lab.expect(0, &["resume", &run]);
     lab.report(&run)
