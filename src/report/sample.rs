@@ -204,7 +204,7 @@ fn base(mode: Mode, steps: Vec<PlannedStep>) -> Plan {
         steps,
         left_out: vec![LeftOut {
             step: "capture".into(),
-            why: "only in protect, switchover".into(),
+            why: "protect, switchover".into(),
         }],
         sightings: vec![],
         warnings: vec![],

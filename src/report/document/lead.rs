@@ -316,8 +316,9 @@ fn steps(summary: &Summary) -> impl Iterator<Item = Marked> {
 pub(super) fn scope(summary: &Summary) -> Section {
     let mut rows: Vec<Marked> = Vec::new();
     for left in &summary.left_out {
+        let modes = left.why.trim_start_matches("only in ");
         rows.push(Marked::new(
-            format!("{}: not part of a {}, {}", left.step, summary.mode, left.why),
+            format!("{}: not part of a {}, only of {modes}", left.step, summary.mode),
             Tone::Muted,
         ));
     }

@@ -177,7 +177,7 @@ mod tests {
                                   p50 2 s (3 drills)
           wave 5   ? go           people  approve  "Send customers to west?"
                                   (incident-commander)
-          not in this mode: capture (only in protect, switchover)
+          not in this mode: capture (protect, switchover)
 
           Critical path  stop-active → restore → web-up → answers
                          expected 31 s, RTO 30 m                                      ok
@@ -220,7 +220,7 @@ mod tests {
           wave 6   » go               not done: no person is asked in a drill
           at end   - drill:tear-down  west    tear down  shop-drill-4k2 and everything
                                       in it
-          not in this mode: capture (only in protect, switchover)
+          not in this mode: capture (protect, switchover)
 
           Critical path  drill:open → restore → web-up → answers
                          expected time unknown (no history of 4 steps), RTO
