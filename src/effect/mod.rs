@@ -12,6 +12,7 @@ mod call;
 mod command;
 mod copy;
 mod delete;
+mod dns;
 mod error;
 mod fates;
 mod hold;
@@ -23,6 +24,7 @@ mod pause;
 mod probe;
 mod query;
 mod receipt;
+mod records;
 mod rehearsal;
 mod restore;
 mod sandbox;
@@ -39,6 +41,7 @@ pub use call::{Body, CallHttp, Method};
 pub use command::RunCommand;
 pub use copy::CopyPrefix;
 pub use delete::Delete;
+pub use dns::SwapRecords;
 pub use error::{ErrorKind, WorldError};
 pub use fates::Fates;
 pub use hold::{HoldNamespaces, ReleaseNamespaces};
@@ -50,6 +53,7 @@ pub use pause::Pause;
 pub use probe::{HttpExpect, Probe, Target};
 pub use query::Query;
 pub use receipt::{Actor, Attempt, Observer, Progress, Receipt, Resolution};
+pub use records::{NameSeen, RecordKind, RecordSet, Records};
 pub use rehearsal::{Rehearsal, Rehearsed, Rehearser, Would};
 pub use restore::{Allowance, BackupName, Before, Existing, PRUNE_MAX, RestoreObjects};
 pub use sandbox::{CloseSandbox, OpenSandbox};
@@ -103,6 +107,8 @@ pub enum Effect {
     RunJob(RunJob),
     /// Set a workload's replica count.
     Scale(Scale),
+    /// Let a domain name lead elsewhere.
+    SwapRecords(SwapRecords),
 }
 
 impl Effect {
@@ -126,6 +132,7 @@ impl Effect {
             Self::RunCommand(effect) => effect,
             Self::RunJob(effect) => effect,
             Self::Scale(effect) => effect,
+            Self::SwapRecords(effect) => effect,
         }
     }
 
@@ -149,6 +156,7 @@ impl Effect {
             Self::RunCommand(effect) => effect,
             Self::RunJob(effect) => effect,
             Self::Scale(effect) => effect,
+            Self::SwapRecords(effect) => effect,
         }
     }
 }

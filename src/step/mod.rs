@@ -10,6 +10,7 @@ mod bind;
 mod check;
 mod copy;
 mod delete;
+mod dns;
 mod exec;
 mod explain;
 mod fence;
@@ -49,6 +50,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<backup::Backup>(),
     Kind::of::<copy::Copy>(),
     Kind::of::<delete::Delete>(),
+    Kind::of::<dns::Dns>(),
     Kind::of::<exec::Exec>(),
     Kind::of::<fence::Fence>(),
     Kind::of::<http::Http>(),

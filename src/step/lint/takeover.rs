@@ -58,9 +58,17 @@ fn role(step: &Step) -> Option<&str> {
     step.params.get("site").and_then(crate::text::Node::as_str)
 }
 
-fn takes_over(names: &Names<'_>, step: &Step) -> bool {
+/// By the site that it names; where it names none, by the sites whose values it uses: what uses none may lead anywhere.
+pub(super) fn takes_over(names: &Names<'_>, step: &Step) -> bool {
     let kind = names.kinds.get(step.kind.value.as_str());
-    kind.is_some_and(|kind| kind.takes_over) && role(step).is_none_or(|role| role == STANDBY)
+    kind.is_some_and(|kind| kind.takes_over)
+        && match role(step) {
+            Some(role) => role == STANDBY,
+            None => {
+                let roles = super::dns::leads_to(names, step);
+                roles.is_empty() || roles.contains(STANDBY)
+            }
+        }
 }
 
 /// Whether nothing after this step begins unless the active side has stopped or a person answers for it.
