@@ -78,7 +78,9 @@ impl Meaning for SwapRecords {
             _ => Symbol::Change,
         };
         let ttl = self.to.ttl_s();
-        let ttl = ttl.map_or_else(String::new, |ttl_s| format!(" (TTL {})", Millis::of_seconds(ttl_s)));
+        let ttl = ttl.map_or_else(String::new, |ttl_s| {
+            format!(" (TTL {})", Millis::of_seconds(ttl_s))
+        });
         let caches = match self.outlives_s {
             0 => String::new(),
             outlives_s => format!(
@@ -86,7 +88,12 @@ impl Meaning for SwapRecords {
                 Millis::of_seconds(outlives_s)
             ),
         };
-        Line::new(symbol, &self.server, "dns", format!("{}{ttl}{caches}", self.change()))
+        Line::new(
+            symbol,
+            &self.server,
+            "dns",
+            format!("{}{ttl}{caches}", self.change()),
+        )
     }
 
     fn permissions(&self) -> Vec<Permission> {

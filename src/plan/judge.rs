@@ -31,7 +31,9 @@ pub(super) fn judge(request: &Request<'_>, mut plan: Plan, seen: &Observed) -> R
         let span = written
             .get(step.name.as_str())
             .map_or(request.runbook.name.span, |step| step.name.span);
-        waits::cut_off(step, span).into_iter().for_each(|one| found.push(one));
+        if let Some(cut_off) = waits::cut_off(step, span) {
+            found.push(cut_off);
+        }
         for preview in step
             .effects
             .iter()

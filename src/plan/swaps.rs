@@ -42,8 +42,11 @@ fn begin_at(draft: &mut Draft<'_>, first: &SwapRecords) {
                 outlives_s = swap.outlives_s;
                 back = (swap.from != swap.to).then(|| Effect::SwapRecords(swap.reversed(0)));
             }
-            // The caches of this change are waited for.
-            Effect::Pause(Pause { for_ms, .. }) => *for_ms = Millis::of_seconds(outlives_s).0,
+            Effect::Pause(Pause {
+                for_ms,
+                after_change: true,
+                ..
+            }) => *for_ms = Millis::of_seconds(outlives_s).0,
             _ => {}
         }
     }

@@ -133,3 +133,33 @@ const fn word(fate: Fate) -> &'static str {
         Fate::Prune => "pruned",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effect::Records;
+
+    fn name(address: &str, ttl_s: u32) -> Seen {
+        Seen::Name(Some(NameSeen {
+            zone: "acme.example".parse().unwrap(),
+            records: Records::addresses(&[address.parse().unwrap()], ttl_s),
+            absent_s: 900,
+        }))
+    }
+
+    #[test]
+    fn a_name_that_leads_elsewhere_now_is_said_with_both_places() {
+        let change = Change {
+            query: Query::Name {
+                server: "corp".into(),
+                name: "shop.acme.example".parse().unwrap(),
+            },
+            then: name("192.0.2.10", 300),
+            now: name("203.0.113.9", 60),
+        };
+        assert_eq!(
+            change_line(&change),
+            "corp  shop.acme.example: A 192.0.2.10, kept for 5m → A 203.0.113.9, kept for 1m"
+        );
+    }
+}

@@ -294,7 +294,11 @@ fn of_name((server, name, answer): &(String, String, Result<Rehearsal, WorldErro
         }
         Err(error) => {
             let bad = one(Fitness::Fail, error.message.clone());
-            error.hints.iter().take(1).fold(bad, |bad, hint| bad.todo(hint.as_str()))
+            error
+                .hints
+                .iter()
+                .take(1)
+                .fold(bad, |bad, hint| bad.todo(hint.as_str()))
         }
     }
 }

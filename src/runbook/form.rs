@@ -438,7 +438,7 @@ struct S3Form {
 #[derive(JsonSchema)]
 #[schemars(rename_all = "camelCase")]
 struct DnsForm {
-    /// A server that takes dynamic updates, as BIND, Knot, PowerDNS and Windows DNS do.
+    /// A server that takes dynamic updates, as BIND and Knot do.
     rfc2136: Option<Rfc2136Form>,
     /// A server inside this program, for demonstrations and tests.
     embedded: Option<EmbeddedDnsForm>,

@@ -100,6 +100,7 @@ impl StepKind for Dns {
             Effect::Pause(Pause {
                 for_ms: Millis::of_seconds(swap.outlives_s).0,
                 reason: format!("caches to forget where {} led", swap.name),
+                after_change: true,
             })
         });
         Ok(Script {
@@ -137,10 +138,7 @@ impl Params {
 
     fn nowhere(&self) -> Refusal {
         Refusal::no(
-            format!(
-                "{} is in none of the zones of {}",
-                self.name, self.server.0
-            ),
+            format!("{} is in none of the zones of {}", self.name, self.server.0),
             "if that server is its primary, add the zone to `zones` in the inventory",
         )
     }
@@ -229,7 +227,9 @@ mod tests {
 
     fn params(more: serde_json::Value) -> Params {
         let mut json = serde_json::json!({ "server": "corp", "name": "shop.acme.example" });
-        json.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
         serde_json::from_value(json).unwrap()
     }
 
@@ -252,11 +252,12 @@ mod tests {
 
     fn lines(script: &Script) -> Vec<String> {
         let effects = script.effects.iter().chain(&script.undo);
-        effects.map(|effect| {
-            let line = effect.meaning().line();
-            format!("{} {}", line.symbol.glyph(), line.what)
-        })
-        .collect()
+        effects
+            .map(|effect| {
+                let line = effect.meaning().line();
+                format!("{} {}", line.symbol.glyph(), line.what)
+            })
+            .collect()
     }
 
     fn at(address: &str, ttl_s: u32) -> Records {
@@ -289,7 +290,10 @@ mod tests {
         let to = params(serde_json::json!({ "addresses": ["192.0.2.10"], "wait_for_caches": true }));
         let script = scripted(&to, Some(at("192.0.2.10", 300))).unwrap();
         assert_eq!((script.effects.len(), script.undo.len()), (2, 0));
-        assert!(lines(&script)[0].ends_with("→ A 192.0.2.10 (TTL 5m)"), "{script:?}");
+        assert!(
+            lines(&script)[0].ends_with("→ A 192.0.2.10 (TTL 5m)"),
+            "{script:?}"
+        );
         assert!(lines(&script)[1].starts_with(". 0s for caches"), "{script:?}");
         let shorter = params(serde_json::json!({ "addresses": ["192.0.2.10"], "ttl": "30s" }));
         let script = scripted(&shorter, Some(at("192.0.2.10", 300))).unwrap();
@@ -307,7 +311,10 @@ mod tests {
             Refusal::Unanswered(error) => panic!("{error}"),
         };
         let why = refused(scripted(&apex, Some(Records::default())).unwrap_err());
-        assert_eq!(why, "acme.example is a zone itself, and a zone cannot be an alias");
+        assert_eq!(
+            why,
+            "acme.example is a zone itself, and a zone cannot be an alias"
+        );
         let to = params(serde_json::json!({ "addresses": ["192.0.2.10"] }));
         let why = refused(scripted(&to, None).unwrap_err());
         assert_eq!(why, "shop.acme.example is in none of the zones of corp");

@@ -189,7 +189,7 @@ mod tests {
     }
 
     /// The examples run on embedded sites; nobody reaches those by hand.
-    const REAL: [(&str, &str); 3] = [
+    const REAL: [(&str, &str); 4] = [
         (
             "embedded: { objects: [shop.yaml] }",
             "kubernetes: { context: east }",
@@ -201,6 +201,10 @@ mod tests {
         (
             "vault: { directory: vault,",
             "vault: { s3: { bucket: acme-vault, endpoint: \"https://s3.acme.example\", region: eu-west, prefix: shop/ },",
+        ),
+        (
+            "embedded:\n        records:\n          - { name: shop.acme.example, addresses: [192.0.2.10], ttl: 1m }\n",
+            "rfc2136: { server: 10.0.0.53, keyFile: corp.key }\n",
         ),
     ];
 
@@ -301,6 +305,19 @@ mod tests {
         Unless stop-active has proved it, ask incident-commander (anna, ben): “Nothing proves that the side which served until now has stopped. Do you answer for it that both may write?” (split-brain)
         Go on only after a yes. Write down who takes the risk, in which role, when, and why.
         ");
+    }
+
+    #[test]
+    fn a_name_is_led_elsewhere_with_the_tools_of_every_dns_server() {
+        insta::assert_snapshot!(by_hand("dns"), @r#"
+        Write down what the name has now, with its TTL (the number), to be able to go back:
+        $ dig @10.0.0.53 -p 53 +norecurse +noall +answer shop.acme.example A shop.acme.example AAAA shop.acme.example CNAME
+        $ TTL=<the number, in seconds>
+        $ printf '%s\n' "server 10.0.0.53 53" "zone acme.example" "update delete shop.acme.example A" "update delete shop.acme.example AAAA" "update delete shop.acme.example CNAME" "update add shop.acme.example $TTL A 198.51.100.7" "send" | nsupdate -v -k corp.key
+        It is done when the server answers with it:
+        $ dig @10.0.0.53 -p 53 +norecurse +noall +answer shop.acme.example A shop.acme.example AAAA shop.acme.example CNAME
+        Caches may give the old answer for as long as the old TTL said.
+        "#);
     }
 
     #[test]

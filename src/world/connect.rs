@@ -92,7 +92,6 @@ pub fn sealed_or_reason(name: &str, inner: Arc<dyn Store>, sealing: &Sealing) ->
 ///
 /// `Internal`: this lifeboat was built without DNS.
 #[cfg(feature = "dns")]
-#[expect(clippy::unnecessary_wraps, reason = "the same signature as without the feature")]
 pub fn names(name: &str, at: &Rfc2136, zones: &[DomainName]) -> Result<Arc<dyn Names>, WorldError> {
     Ok(Arc::new(super::dns::Primary::new(name, at, zones)))
 }

@@ -38,10 +38,12 @@ const storePrefix = "shop/"
 func sitesYAML(sites []*site, stores []*store, names *nameServer) []byte {
 	var b strings.Builder
 	b.WriteString("apiVersion: lifeboat.dev/v1alpha1\nkind: Sites\nmetadata: { name: lab }\nspec:\n  sites:\n")
+	// Where customers would go; the name server's zones lead to the first one.
+	addresses := map[string]string{"east": "192.0.2.10", "west": "198.51.100.7"}
 	machines := map[string]string{"east": "machine-a, east", "west": "machine-b, west", "vault": "machine-b, west", "second": "machine-c, south"}
 	for _, s := range sites {
 		fmt.Fprintf(&b, "    %s:\n      kubernetes: { kubeconfig: kubeconfig, context: %s }\n", s.name, s.name)
-		fmt.Fprintf(&b, "      failureDomain: [lab, %s]\n      values: { front: %q }\n", machines[s.name], s.front)
+		fmt.Fprintf(&b, "      failureDomain: [lab, %s]\n      values: { front: %q, address: %s }\n", machines[s.name], s.front, addresses[s.name])
 	}
 	b.WriteString("  stores:\n")
 	for _, s := range stores {

@@ -108,3 +108,30 @@ fn a_star_that_is_refused_is_no_refusal_of_what_is_meant() {
         .unwrap();
     assert_eq!(west.fitness, Fitness::NotCheckable, "{west:?}");
 }
+
+#[test]
+fn a_dns_server_is_asked_whether_it_would_and_what_that_does_not_show_is_said() {
+    let plan = sample::failover();
+    let mut asked = Asked::default();
+    let open = "whether the key may change this very name, only a change shows";
+    let answers = [
+        Ok(Would::Accept),
+        Ok(Would::Refuse(
+            "it has another secret for the key lifeboat (BADSIG)".into(),
+        )),
+        Ok(Would::Unknown("it has A 203.0.113.9".into())),
+        Err(WorldError::new(ErrorKind::Unreachable, "corp", "cannot connect").hint("look at the way there")),
+    ];
+    for answer in answers {
+        let answer = answer.map(|answer| Rehearsal::Whole {
+            answer,
+            open: open.into(),
+        });
+        asked
+            .names
+            .push(("corp".into(), "shop.acme.example".into(), answer));
+    }
+    let checks = preflight(&plan, &asked, sample::now());
+    let about: Vec<Check> = checks.into_iter().filter(|one| one.about == About::Dns).collect();
+    insta::assert_snapshot!(preflight_text(&about, 80), @"");
+}

@@ -40,7 +40,9 @@ fn rfc2136(node: &Node, folder: &Path, found: &mut Diagnostics) -> Option<Rfc213
     let Some(address) = with_port(&server.value) else {
         let message = format!("{} is not the address of a server", quote(&server.value));
         let wrong = Diagnostic::error(codes::BAD_ADDRESS, message, server.span, "not an address");
-        found.push(wrong.help("write it like 10.0.0.53, 10.0.0.53:5353, [2001:db8::53]:53 or ns1.acme.example"));
+        found.push(
+            wrong.help("write it like 10.0.0.53, 10.0.0.53:5353, [2001:db8::53]:53 or ns1.acme.example"),
+        );
         return None;
     };
     Some(Rfc2136 {
@@ -68,7 +70,9 @@ fn with_port(server: &str) -> Option<String> {
 fn records(node: &Node, zones: &[DomainName], found: &mut Diagnostics) -> BTreeMap<DomainName, Records> {
     let mut all = BTreeMap::new();
     for one in list(node, "records") {
-        let Some(name) = spanned(one, "name") else { continue };
+        let Some(name) = spanned(one, "name") else {
+            continue;
+        };
         check_one_of(&name, one, &["addresses", "alias"], found);
         let Ok(domain) = name.value.parse::<DomainName>() else {
             continue;
@@ -155,6 +159,48 @@ mod tests {
              gone: { rfc2136: { server: 'no good', keyFile: k }, zones: [a.b] }\n    \
              none: { zones: [a.b] }",
         );
-        insta::assert_snapshot!(rendered(&text), @"");
+        insta::assert_snapshot!(rendered(&text), @"
+        error[L048]: `ü.example` is not a domain name: letters outside of ASCII are written as DNS has them, `xn--…`
+         --> shop/runbook.yaml:8:29
+          |
+        8 |       zones: [acme.example, ü.example]
+          |                             ^^^^^^^^^ not a domain name
+
+        error[L052]: `x` is not an IP address
+          --> shop/runbook.yaml:11:64
+           |
+        11 |           - { name: shop.acme.example, addresses: [192.0.2.10, x] }
+           |                                                                ^ neither IPv4 nor IPv6
+
+        error[L051]: `shop.other.example` is in no zone of this DNS server
+          --> shop/runbook.yaml:12:21
+           |
+        12 |           - { name: shop.other.example, alias: front.acme.example }
+           |                     ^^^^^^^^^^^^^^^^^^ in none of its zones
+           |
+           = help: its `zones` in the inventory: acme.example
+
+        error[L034]: exactly one of addresses, alias has to be here
+          --> shop/runbook.yaml:13:21
+           |
+        13 |           - { name: both.acme.example, addresses: [192.0.2.10], alias: a.b }
+           |                     ^^^^^^^^^^^^^^^^^ not exactly one
+
+        error[L052]: `no good` is not the address of a server
+          --> shop/runbook.yaml:14:32
+           |
+        14 |     gone: { rfc2136: { server: 'no good', keyFile: k }, zones: [a.b] }
+           |                                ^^^^^^^^^ not an address
+           |
+           = help: write it like 10.0.0.53, 10.0.0.53:5353, [2001:db8::53]:53 or ns1.acme.example
+
+        error[L034]: exactly one of rfc2136, embedded has to be here
+          --> shop/runbook.yaml:15:5
+           |
+        15 |     none: { zones: [a.b] }
+           |     ^^^^ not exactly one
+
+        6 errors in 1 file.
+        ");
     }
 }

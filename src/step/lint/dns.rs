@@ -13,7 +13,11 @@ const DNS: &str = "dns";
 pub(super) fn check(names: &Names<'_>, found: &mut Diagnostics) {
     let steps = names.runbook.steps.iter();
     for step in steps.filter(|step| step.kind.value == DNS) {
-        let findings = [zone(names, step), way_back(names, step), same_disaster(names, step)];
+        let findings = [
+            zone(names, step),
+            way_back(names, step),
+            same_disaster(names, step),
+        ];
         findings.into_iter().flatten().for_each(|one| found.push(one));
     }
 }
@@ -104,8 +108,17 @@ fn same_disaster(names: &Names<'_>, step: &Step) -> Option<Diagnostic> {
         quote(&active.value),
         quote(&server.name.value)
     );
-    let doubt = Diagnostic::warning(codes::DNS_WITH_SITE, message, step.name.span, "cannot be done then");
-    Some(doubt.help("have the zone's primary server in another failure domain, or say what is done by hand then"))
+    let doubt = Diagnostic::warning(
+        codes::DNS_WITH_SITE,
+        message,
+        step.name.span,
+        "cannot be done then",
+    );
+    Some(
+        doubt.help(
+            "have the zone's primary server in another failure domain, or say what is done by hand then",
+        ),
+    )
 }
 
 #[cfg(test)]
@@ -152,7 +165,11 @@ spec:
 
     #[test]
     fn a_name_that_leads_to_the_standby_takes_over() {
-        let step = |params: &str| checked(&format!("dns: {{ server: corp, name: shop.acme.example, {params} }}"));
+        let step = |params: &str| {
+            checked(&format!(
+                "dns: {{ server: corp, name: shop.acme.example, {params} }}"
+            ))
+        };
         for takes in [
             "addresses: ['${sites.standby.address}']",
             "addresses: ['${sites.active.address}', '${sites.standby.address}']",
@@ -161,24 +178,111 @@ spec:
         ] {
             assert!(step(takes).contains("error[L050]"), "{takes}: {}", step(takes));
         }
-        assert_eq!(step("addresses: ['${sites.active.address}']"), "", "it stays where it is");
+        assert_eq!(
+            step("addresses: ['${sites.active.address}']"),
+            "",
+            "it stays where it is"
+        );
     }
 
     #[test]
     fn what_can_be_known_of_the_server_and_the_name_is_said_where_it_stands() {
         let to = "addresses: ['${sites.standby.address}']";
         assert_eq!(moved(&format!("server: corp, name: shop.acme.example, {to}")), "");
-        insta::assert_snapshot!(moved(&format!("server: crop, name: shop.acme.example, {to}")), @"");
-        insta::assert_snapshot!(moved(&format!("server: corp, name: shop.acme.exmaple, {to}")), @"");
-        insta::assert_snapshot!(moved(&format!("server: corp, name: 'shop acme', {to}")), @"");
-        insta::assert_snapshot!(moved("server: corp, name: shop.acme.example, addresses: [192.0.2]"), @"");
-        insta::assert_snapshot!(moved("server: corp, name: shop.acme.example"), @"");
+        insta::assert_snapshot!(moved(&format!("server: crop, name: shop.acme.example, {to}")), @"
+        error[L049]: there is no DNS server `crop`
+          --> shop.yaml:23:51
+           |
+        23 |     - { name: move, needs: [risk], dns: { server: crop, name: shop.acme.example, addresses: ['${sites....
+           |                                                   ^^^^ not in the inventory
+           |
+           = help: did you mean `corp`?
+
+        1 error in 1 file.
+        ");
+        insta::assert_snapshot!(moved(&format!("server: corp, name: shop.acme.exmaple, {to}")), @"
+        error[L051]: `shop.acme.exmaple` is in no zone of this DNS server
+          --> shop.yaml:23:63
+           |
+        23 | ...], dns: { server: corp, name: shop.acme.exmaple, addresses: ['${sites.standby.address}'] } }
+           |                                  ^^^^^^^^^^^^^^^^^ in none of its zones
+           |
+           = help: its `zones` in the inventory: acme.example
+
+        1 error in 1 file.
+        ");
+        insta::assert_snapshot!(moved(&format!("server: corp, name: 'shop acme', {to}")), @"
+        error[L048]: `shop acme` is not a domain name: between its dots stand 1 to 63 of a-z, 0-9, - and _
+          --> shop.yaml:23:63
+           |
+        23 |     - { name: move, needs: [risk], dns: { server: corp, name: 'shop acme', addresses: ['${sites.standb...
+           |                                                               ^^^^^^^^^^^ not a domain name
+
+        1 error in 1 file.
+        ");
+        insta::assert_snapshot!(moved("server: corp, name: shop.acme.example, addresses: [192.0.2]"), @"
+        warning[L114]: `move` leads to the same place in a failover and in the failback after it
+          --> shop.yaml:23:15
+           |
+        23 |     - { name: move, needs: [risk], dns: { server: corp, name: shop.acme.example, addresses: [192.0.2] } }
+           |               ^^^^ its values do not change sides with the roles
+           |
+           = help: give each site a value, `values: { address: 192.0.2.10 }`, and write `${sites.standby.address}`
+           = help: or write one step for each direction, with `modes`
+
+        error[L052]: `192.0.2` is not an IP address
+          --> shop.yaml:23:94
+           |
+        23 |     - { name: move, needs: [risk], dns: { server: corp, name: shop.acme.example, addresses: [192.0.2] } }
+           |                                                                                              ^^^^^^^ neither IPv4 nor IPv6
+
+        1 error, 1 warning in 1 file.
+        ");
+        insta::assert_snapshot!(moved("server: corp, name: shop.acme.example"), @"
+        warning[L114]: `move` leads to the same place in a failover and in the failback after it
+          --> shop.yaml:23:15
+           |
+        23 |     - { name: move, needs: [risk], dns: { server: corp, name: shop.acme.example } }
+           |               ^^^^ its values do not change sides with the roles
+           |
+           = help: give each site a value, `values: { address: 192.0.2.10 }`, and write `${sites.standby.address}`
+           = help: or write one step for each direction, with `modes`
+
+        error[L035]: say where the name leads: `addresses` or `alias`, and not both
+          --> shop.yaml:23:41
+           |
+        23 |     - { name: move, needs: [risk], dns: { server: corp, name: shop.acme.example } }
+           |                                         ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ does not go together
+
+        1 error, 1 warning in 1 file.
+        ");
     }
 
     #[test]
     fn what_an_incident_would_find_out_is_doubted() {
-        insta::assert_snapshot!(moved("server: corp, name: shop.acme.example, addresses: [198.51.100.7]"), @"");
+        insta::assert_snapshot!(moved("server: corp, name: shop.acme.example, addresses: [198.51.100.7]"), @"
+        warning[L114]: `move` leads to the same place in a failover and in the failback after it
+          --> shop.yaml:23:15
+           |
+        23 |     - { name: move, needs: [risk], dns: { server: corp, name: shop.acme.example, addresses: [198.51.10...
+           |               ^^^^ its values do not change sides with the roles
+           |
+           = help: give each site a value, `values: { address: 192.0.2.10 }`, and write `${sites.standby.address}`
+           = help: or write one step for each direction, with `modes`
+
+        1 warning in 1 file.
+        ");
         let to = "name: shop.acme.example, addresses: ['${sites.standby.address}']";
-        insta::assert_snapshot!(moved(&format!("server: near, {to}")), @"");
+        insta::assert_snapshot!(moved(&format!("server: near, {to}")), @"
+        warning[L115]: the disaster that takes `east` takes `near`, which is to lead customers away from it
+          --> shop.yaml:23:15
+           |
+        23 |     - { name: move, needs: [risk], dns: { server: near, name: shop.acme.example, addresses: ['${sites....
+           |               ^^^^ cannot be done then
+           |
+           = help: have the zone's primary server in another failure domain, or say what is done by hand then
+
+        1 warning in 1 file.
+        ");
     }
 }

@@ -61,14 +61,14 @@ fn role(step: &Step) -> Option<&str> {
 /// By the site that it names; where it names none, by the sites whose values it uses: what uses none may lead anywhere.
 pub(super) fn takes_over(names: &Names<'_>, step: &Step) -> bool {
     let kind = names.kinds.get(step.kind.value.as_str());
-    kind.is_some_and(|kind| kind.takes_over)
-        && match role(step) {
-            Some(role) => role == STANDBY,
-            None => {
-                let roles = super::dns::leads_to(names, step);
-                roles.is_empty() || roles.contains(STANDBY)
-            }
-        }
+    if !kind.is_some_and(|kind| kind.takes_over) {
+        return false;
+    }
+    if let Some(role) = role(step) {
+        return role == STANDBY;
+    }
+    let roles = super::dns::leads_to(names, step);
+    roles.is_empty() || roles.contains(STANDBY)
 }
 
 /// Whether nothing after this step begins unless the active side has stopped or a person answers for it.

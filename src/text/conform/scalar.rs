@@ -2,7 +2,9 @@
 
 use serde_json::Value as Json;
 
-use super::super::{Diagnostic, Diagnostics, DomainName, Millis, Node, NodeValue, Span, codes, is_name, quote};
+use super::super::{
+    Diagnostic, Diagnostics, DomainName, Millis, Node, NodeValue, Span, codes, is_name, quote,
+};
 use super::{Conform, choice, keyword};
 
 impl Conform<'_> {
@@ -81,7 +83,12 @@ fn check_name(text: &str, span: Span, found: &mut Diagnostics) {
 
 fn check_domain(text: &str, span: Span, found: &mut Diagnostics) {
     if let Err(why) = text.parse::<DomainName>() {
-        found.push(Diagnostic::error(codes::BAD_DOMAIN, why, span, "not a domain name"));
+        found.push(Diagnostic::error(
+            codes::BAD_DOMAIN,
+            why,
+            span,
+            "not a domain name",
+        ));
     }
 }
 

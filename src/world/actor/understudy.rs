@@ -13,8 +13,8 @@ use serde_json::json;
 use super::World;
 use super::marks::{number, text, uid};
 use crate::effect::{
-    Apply, Delete, Effect, ErrorKind, Permission, Rehearsal, Rehearsed, Rehearser, Scale, SwapRecords, WorldError,
-    Would,
+    Apply, Delete, Effect, ErrorKind, Permission, Rehearsal, Rehearsed, Rehearser, Scale, SwapRecords,
+    WorldError, Would,
 };
 use crate::objects::ObjectId;
 use crate::world::dry::{Dry, DryNames};

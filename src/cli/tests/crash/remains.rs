@@ -23,7 +23,12 @@ const OF_THE_SERVER: [&str; 6] = [
     "ownerReferences",
 ];
 
-pub(super) async fn remains(world: &Embedded, sites: &[String], stores: &[String], dns: &[String]) -> Remains {
+pub(super) async fn remains(
+    world: &Embedded,
+    sites: &[String],
+    stores: &[String],
+    dns: &[String],
+) -> Remains {
     let mut all = Remains::new();
     for site in sites {
         let cluster = world.cluster(site).unwrap();
