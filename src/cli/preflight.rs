@@ -9,7 +9,7 @@ use super::fence;
 use super::world::Connected;
 use crate::effect::{Effect, Query, Seen, SiteSeen, WorldError};
 use crate::plan::Plan;
-use crate::report::{self, Asked, Check};
+use crate::report::{self, Asked, Check, Other};
 use crate::runbook::Sites;
 
 /// Access reviews in flight at most, as with every other question of a plan.
@@ -64,18 +64,28 @@ pub(super) async fn look(plan: &Plan, world: &Connected, sites: &Sites) -> Befor
         .await
         .into_iter()
         .collect();
-    asked.names = join_all(plan.swaps().map(async |swap| {
-        let effect = Effect::SwapRecords(swap.clone());
-        let answer = world.rehearser.rehearse(&effect).await;
-        (swap.server.clone(), swap.name.to_string(), answer)
-    }))
-    .await;
+    asked.others = others(plan, world).await;
     rights(&mut asked, plan, world).await;
     let words = standing.into_iter().map(|(site, one)| (site, one.to_string()));
     Before {
         checks: report::preflight(plan, &asked, super::now()),
         fences: words.collect(),
     }
+}
+
+/// Every domain name that is changed, and everybody who is told something, each once.
+async fn others(plan: &Plan, world: &Connected) -> Vec<Other> {
+    let names = plan.swaps().map(|swap| async {
+        let effect = Effect::SwapRecords(swap.clone());
+        Other::name(swap, world.rehearser.rehearse(&effect).await)
+    });
+    let mut all = join_all(names).await;
+    let told: BTreeMap<&str, &Effect> = plan.notices().collect();
+    let told = told.into_iter().map(|(name, effect)| async move {
+        Other::receiver(name, world.rehearser.rehearse(effect).await)
+    });
+    all.extend(join_all(told).await);
+    all
 }
 
 async fn who(world: &Connected, site: String) -> Result<SiteSeen, WorldError> {

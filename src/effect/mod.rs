@@ -32,6 +32,7 @@ mod scale;
 mod seen;
 mod selection;
 mod shown;
+mod tell;
 mod wait;
 
 pub use apply::Apply;
@@ -63,6 +64,7 @@ pub use seen::{
 };
 pub use selection::{ClusterScoped, Mismatch, Selection};
 pub use shown::Shown;
+pub use tell::{InDrill, Manner, Tell};
 pub use wait::{Await, Condition};
 
 use serde::{Deserialize, Serialize};
@@ -109,6 +111,8 @@ pub enum Effect {
     Scale(Scale),
     /// Let a domain name lead elsewhere.
     SwapRecords(SwapRecords),
+    /// Tell people or machines that something has happened.
+    Tell(Tell),
 }
 
 impl Effect {
@@ -133,6 +137,7 @@ impl Effect {
             Self::RunJob(effect) => effect,
             Self::Scale(effect) => effect,
             Self::SwapRecords(effect) => effect,
+            Self::Tell(effect) => effect,
         }
     }
 
@@ -157,6 +162,7 @@ impl Effect {
             Self::RunJob(effect) => effect,
             Self::Scale(effect) => effect,
             Self::SwapRecords(effect) => effect,
+            Self::Tell(effect) => effect,
         }
     }
 }

@@ -94,6 +94,15 @@ impl Plan {
             .filter(move |swap| met.insert((&swap.server, &swap.name)))
     }
 
+    /// What is told, with whom it is told to; with repetitions.
+    pub fn notices(&self) -> impl Iterator<Item = (&str, &Effect)> {
+        let done = self.steps.iter().filter(|step| step.part == Part::Done);
+        done.flat_map(|step| &step.effects).filter_map(|effect| match effect {
+            Effect::Tell(tell) => Some((tell.receiver.as_str(), effect)),
+            _ => None,
+        })
+    }
+
     /// Backups that steps of this plan restore from, as they were seen.
     pub fn backups(&self) -> impl Iterator<Item = &BackupSeen> {
         let seen = self.sightings.iter().map(|sighting| &sighting.seen);
@@ -194,7 +203,8 @@ impl PlannedStep {
             | Effect::RunCommand(_)
             | Effect::RunJob(_)
             | Effect::Scale(_)
-            | Effect::SwapRecords(_) => Vec::new(),
+            | Effect::SwapRecords(_)
+            | Effect::Tell(_) => Vec::new(),
         })
     }
 

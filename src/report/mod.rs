@@ -57,7 +57,7 @@ pub use outcome::{
     NoBeginning, Reached, State, StepReport, StepState, Summary, TakenRisk, Waited,
 };
 pub use plan_text::{PlanView, plan_objects, plan_text};
-pub use preflight::{About, Asked, Check, Fitness, preflight, preflight_text, rights, worst};
+pub use preflight::{About, Asked, Check, Fitness, Other, preflight, preflight_text, rights, worst};
 pub use readiness::{Proof, Readiness, Ready, Reason, Stock, Why, readiness, readiness_table};
 pub use rehearsal::{Answered, rehearsal};
 pub use table::columns;

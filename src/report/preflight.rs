@@ -18,7 +18,9 @@ use serde::Serialize;
 use super::forecast::{Outlook, data_loss, seen};
 use super::lines::{clean, hang, pad, width};
 use super::units::count;
-use crate::effect::{Effect, Fate, Permission, Rehearsal, RestorePreview, Seen, SiteSeen, WorldError, Would};
+use crate::effect::{
+    Effect, Fate, Permission, Rehearsal, RestorePreview, Seen, SiteSeen, SwapRecords, WorldError, Would,
+};
 use crate::objects::{ObjectId, builtin};
 use crate::plan::{Part, Plan, PlannedStep};
 
@@ -58,6 +60,8 @@ pub enum About {
     Store,
     /// A DNS server: would it make the change?
     Dns,
+    /// Somebody who is told what happens: could they be?
+    Receiver,
     /// What we may do at a site.
     Rights,
     /// What a restore's target has of what it needs: kinds, classes, room in quotas.
@@ -73,6 +77,7 @@ impl About {
             Self::Site => "site",
             Self::Store => "store",
             Self::Dns => "dns",
+            Self::Receiver => "notify",
             Self::Rights => "rights",
             Self::Target => "target",
             Self::Data => "data",
@@ -104,8 +109,8 @@ pub struct Asked {
     pub sites: BTreeMap<String, Result<SiteSeen, WorldError>>,
     /// Every store that the plan or the journal uses.
     pub stores: BTreeMap<String, Result<(), WorldError>>,
-    /// Every domain name that the plan changes, by DNS server and name, and whether the server would do it.
-    pub names: Vec<(String, String, Result<Rehearsal, WorldError>)>,
+    /// Effects that are asked about as a whole.
+    pub others: Vec<Other>,
     /// Sites and stores of which the inventory pins who they are.
     pub pinned: BTreeSet<String>,
     /// Sites in this process's own memory.
@@ -114,6 +119,45 @@ pub struct Asked {
     pub rights: Vec<(Permission, Result<bool, WorldError>)>,
     /// Sites at which the run acts as somebody else, and as whom.
     pub deputies: BTreeMap<String, String>,
+}
+
+/// An effect that was asked about as a whole.
+#[derive(Clone, Debug)]
+pub struct Other {
+    /// Of which sort.
+    pub about: About,
+    /// Which DNS server or receiver.
+    pub at: String,
+    /// What it means that it would be taken, as a fragment.
+    pub well: String,
+    /// What to do where it would not.
+    pub todo: &'static str,
+    /// What was said.
+    pub answer: Result<Rehearsal, WorldError>,
+}
+
+impl Other {
+    /// About a change of a domain name.
+    pub fn name(swap: &SwapRecords, answer: Result<Rehearsal, WorldError>) -> Self {
+        Self {
+            about: About::Dns,
+            at: swap.server.clone(),
+            well: format!("takes the key, and {} is as planned", swap.name),
+            todo: "have it let this key change the name, or plan again",
+            answer,
+        }
+    }
+
+    /// About telling somebody.
+    pub fn receiver(name: &str, answer: Result<Rehearsal, WorldError>) -> Self {
+        Self {
+            about: About::Receiver,
+            at: name.to_owned(),
+            well: "answers at its address, and its secrets are here".to_owned(),
+            todo: "mend its address or key, or go on: it would be told nothing",
+            answer,
+        }
+    }
 }
 
 /// Every right that a plan's steps need, each once.
@@ -181,7 +225,7 @@ pub fn preflight(plan: &Plan, asked: &Asked, now: Timestamp) -> Vec<Check> {
     all.extend(
         stores.map(|(store, answer)| of_store(store, answer, (asked, needed.contains(store.as_str())))),
     );
-    all.extend(asked.names.iter().map(of_name));
+    all.extend(asked.others.iter().map(of_other));
     all.extend(of_rights(asked));
     all.extend(of_targets(plan));
     all.extend(of_data(plan, now));
@@ -270,32 +314,25 @@ fn of_store(store: &str, answer: &Result<(), WorldError>, (asked, needed): (&Ask
     }
 }
 
-fn of_name((server, name, answer): &(String, String, Result<Rehearsal, WorldError>)) -> Check {
-    let one = |fitness, said: String| check(About::Dns, server, fitness, said);
-    match answer {
-        Ok(Rehearsal::Whole {
-            answer: Would::Accept,
-            open,
-        }) => one(
-            Fitness::Ok,
-            format!("takes the key, and {name} is as planned; {open}"),
-        ),
-        Ok(Rehearsal::Whole {
-            answer: Would::Refuse(why),
-            ..
-        }) => one(Fitness::Fail, format!("would not change {name}: {why}"))
-            .todo("have it let this key change the name, or plan again"),
-        Ok(Rehearsal::Whole {
-            answer: Would::Unknown(why),
-            ..
-        }) => one(Fitness::NotCheckable, why.clone()),
+fn of_other(other: &Other) -> Check {
+    let one = |fitness, said: String| check(other.about, &other.at, fitness, said);
+    // A recovery goes on without telling anybody.
+    let bad = if other.about == About::Receiver {
+        Fitness::Warn
+    } else {
+        Fitness::Fail
+    };
+    match &other.answer {
+        Ok(Rehearsal::Whole { answer, open }) => match answer {
+            Would::Accept => one(Fitness::Ok, format!("{}; {open}", other.well)),
+            Would::Refuse(why) => one(bad, why.clone()).todo(other.todo),
+            Would::Unknown(why) => one(Fitness::NotCheckable, why.clone()),
+        },
         Ok(Rehearsal::Asked(_) | Rehearsal::Not(_)) => {
-            one(Fitness::NotCheckable, format!("{name} was not asked about"))
+            one(Fitness::NotCheckable, "it was not asked".to_owned())
         }
-        Err(error) => {
-            let bad = one(Fitness::Fail, error.message.clone());
-            error.hints.iter().take(1).fold(bad, |bad, hint| bad.todo(hint.as_str()))
-        }
+        Err(error) => one(bad, error.message.clone())
+            .todo(error.hints.first().map_or(other.todo, String::as_str)),
     }
 }
 

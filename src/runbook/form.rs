@@ -331,6 +331,8 @@ struct SitesSpec {
     stores: Option<BTreeMap<String, StoreForm>>,
     /// DNS servers that take changes, by name.
     dns: Option<BTreeMap<String, DnsForm>>,
+    /// Who can be told what happens, by name.
+    notify: Option<BTreeMap<String, ReceiverForm>>,
     /// Where journals of runs are kept besides this machine.
     journal: Option<JournalForm>,
 }
@@ -480,6 +482,44 @@ struct RecordForm {
     /// For how long caches may keep it, in whole seconds. Default 1m.
     ttl: Option<Millis>,
 }
+
+/// Who can be told: `webhook`, `slack` or `embedded`.
+#[derive(JsonSchema)]
+struct ReceiverForm {
+    /// An address that takes signed messages, by the rules of Standard Webhooks.
+    webhook: Option<WebhookForm>,
+    /// An incoming webhook of Slack.
+    slack: Option<SlackForm>,
+    /// Nobody: for demonstrations and tests.
+    embedded: Option<NobodyForm>,
+}
+
+/// An address that takes signed messages: `url` or `urlFile`.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+struct WebhookForm {
+    /// `https://…`; of this machine also `http://…`.
+    url: Option<String>,
+    /// A file that holds the address, where that is a secret itself.
+    #[schemars(extend("format" = "path"))]
+    url_file: Option<String>,
+    /// The file of the key that signs: `whsec_` and base64, as receivers give it out.
+    #[schemars(extend("format" = "path"))]
+    key_file: String,
+}
+
+/// An incoming webhook of Slack. Its address is the secret, so only the place of that stands here.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+struct SlackForm {
+    /// The file that holds the address, `https://hooks.slack.com/services/…`.
+    #[schemars(extend("format" = "path"))]
+    url_file: String,
+}
+
+/// Nobody.
+#[derive(JsonSchema)]
+struct NobodyForm {}
 
 #[cfg(test)]
 mod tests {

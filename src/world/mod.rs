@@ -24,12 +24,14 @@ pub mod kube;
 #[cfg(any(feature = "kube", feature = "s3", feature = "http"))]
 mod lab;
 mod manifests;
+pub mod notify;
 pub mod pinned;
 pub mod port;
 #[cfg(feature = "s3")]
 pub mod s3;
 #[cfg(feature = "seal")]
 pub mod sealed;
+mod secret;
 mod shelf;
 pub mod sim;
 mod tally;

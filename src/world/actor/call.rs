@@ -16,11 +16,9 @@ use super::World;
 use super::command::{OUTPUT_MAX, beginning};
 use super::probe::{known, quoted};
 use crate::effect::{Attempt, Body, CallHttp, ErrorKind, Receipt, WorldError};
-use crate::text::Millis;
+use crate::text::{Millis, is_private};
 use crate::world::port::{Outgoing, Page};
-
-/// Of a file that holds a token. Signed tokens have one or two KiB; what is larger is another file.
-const TOKEN_MAX: u64 = 16 * 1024;
+use crate::world::secret;
 
 impl World {
     pub(super) async fn call(&self, effect: &CallHttp, attempt: &Attempt) -> Result<Receipt, WorldError> {
@@ -74,43 +72,14 @@ fn body(body: &Body) -> Result<String, WorldError> {
 
 async fn bearer(file: &Path, url: &str) -> Result<String, WorldError> {
     let wrong = |message: String| WorldError::new(ErrorKind::Unauthenticated, url, message);
-    if !is_safe(url) {
+    if !is_private(url) {
         let message = "a token would go over the network for everybody to read".to_owned();
         return Err(wrong(message).hint("use an `https://` address, or leave `token_file` out"));
     }
-    let shown = file.display();
-    let cannot = |error: std::io::Error| {
-        wrong(format!("cannot read the token in {shown}: {error}"))
-            .hint("the file has to be on the machine that carries the run")
-    };
-    let size = tokio::fs::metadata(file).await.map_err(cannot)?.len();
-    if size > TOKEN_MAX {
-        return Err(wrong(format!(
-            "{shown} has {size} bytes, and a token at most {TOKEN_MAX}"
-        )));
+    match secret::read(file, "token").await {
+        Ok(token) => Ok(format!("Bearer {token}")),
+        Err(why) => Err(wrong(why).hint(secret::HINT)),
     }
-    let text = tokio::fs::read_to_string(file).await.map_err(cannot)?;
-    match text.trim() {
-        "" => Err(wrong(format!("{shown} is empty, and should hold a token"))),
-        token => Ok(format!("Bearer {token}")),
-    }
-}
-
-/// Whether nobody between here and there can read along.
-fn is_safe(url: &str) -> bool {
-    let Some(rest) = url.strip_prefix("http://") else {
-        return true;
-    };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if authority.contains('@') {
-        // What stands before it looks like a host, and is none.
-        return false;
-    }
-    let host = match authority.strip_prefix('[').and_then(|v6| v6.split_once(']')) {
-        Some((v6, _)) => v6,
-        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
-    };
-    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
 fn judge(effect: &CallHttp, url: &str, page: &Page) -> Result<Receipt, WorldError> {
@@ -160,31 +129,4 @@ fn receipt(page: &Page) -> Receipt {
         .insert("status".to_owned(), page.status.to_string());
     receipt.outputs.insert("body".to_owned(), body);
     receipt
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_goes_over_tls_or_stays_on_this_machine() {
-        for url in [
-            "https://shop/",
-            "http://localhost:8/x",
-            "http://127.0.0.1/",
-            "http://[::1]:80/",
-        ] {
-            assert!(is_safe(url), "{url}");
-        }
-        for url in [
-            "http://shop/",
-            "http://localhost.evil/",
-            "http://127.0.0.1@evil/",
-            "http://127.0.0.1:80@evil/",
-            "http://10.0.0.1:80/",
-            "http://[fd00::1]/",
-        ] {
-            assert!(!is_safe(url), "{url}");
-        }
-    }
 }

@@ -38,6 +38,7 @@ mod sandbox;
 mod scale;
 mod site;
 mod teardown;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod understudy;
@@ -46,6 +47,7 @@ mod wait;
 pub use intent::Begun;
 pub use keeper::{Gone, Keeper, Obituary, Remains};
 pub use older::{Lost, Older};
+pub(super) use probe::quoted;
 pub use understudy::Understudy;
 
 use std::collections::BTreeMap;
@@ -55,7 +57,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::manifests;
-use super::port::{Cluster, Names, Store, Web};
+use super::port::{Cluster, Names, Receiver, Store, Web};
 use crate::effect::{
     Actor, Attempt, Effect, ErrorKind, Observer, Query, Receipt, Resolution, Seen, WorldError,
 };
@@ -72,6 +74,8 @@ pub struct World {
     pub stores: BTreeMap<String, Arc<dyn Store>>,
     /// DNS server → DNS server.
     pub names: BTreeMap<String, Arc<dyn Names>>,
+    /// Receiver → receiver.
+    pub receivers: BTreeMap<String, Arc<dyn Receiver>>,
     /// The network.
     pub web: Arc<dyn Web>,
     /// The wall clock: it names backups and stamps their moment.
@@ -138,6 +142,7 @@ impl Actor for World {
                 Effect::RunJob(effect) => self.run_job(effect, attempt).await,
                 Effect::Scale(effect) => self.scale(effect, attempt).await,
                 Effect::SwapRecords(effect) => self.swap_records(effect, attempt).await,
+                Effect::Tell(effect) => self.tell(effect, attempt).await,
             }
         })
     }
@@ -171,7 +176,8 @@ impl Actor for World {
                 | Effect::Probe(_)
                 | Effect::ReleaseNamespaces(_)
                 | Effect::RestoreObjects(_)
-                | Effect::Scale(_) => Ok(Resolution::NotDone),
+                | Effect::Scale(_)
+                | Effect::Tell(_) => Ok(Resolution::NotDone),
             }
         })
     }

@@ -45,6 +45,13 @@ impl Rehearser for Understudy {
                 Effect::Scale(effect) => self.scale(effect).await,
                 Effect::Delete(effect) => self.delete(effect).await,
                 Effect::SwapRecords(effect) => self.swap(effect).await,
+                Effect::Tell(effect) => Ok(Rehearsal::Whole {
+                    answer: match self.0.would_tell(effect).await {
+                        Ok(()) => Would::Accept,
+                        Err(error) => Would::Refuse(error.message),
+                    },
+                    open: "whether it is delivered, only telling shows".into(),
+                }),
                 Effect::Await(_) | Effect::Probe(_) | Effect::Ask(_) | Effect::Pause(_) => {
                     Ok(Rehearsal::Not("it changes nothing".into()))
                 }
