@@ -96,10 +96,18 @@ async fn bearer(file: &Path, url: &str) -> Result<String, WorldError> {
     }
 }
 
-/// Whether nobody between here and there can read along.
+/// Whether nobody between here and there can read along. Only what surely is so counts: whoever parses an address
+/// also takes `HTTP://`, a space before it, or `http:\\`, and goes there in the clear.
 fn is_safe(url: &str) -> bool {
-    let Some(rest) = url.strip_prefix("http://") else {
+    const TLS: &str = "https://";
+    if url
+        .get(..TLS.len())
+        .is_some_and(|begins| begins.eq_ignore_ascii_case(TLS))
+    {
         return true;
+    }
+    let Some(rest) = url.strip_prefix("http://") else {
+        return false;
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains('@') {
@@ -170,6 +178,7 @@ mod tests {
     fn a_token_goes_over_tls_or_stays_on_this_machine() {
         for url in [
             "https://shop/",
+            "HTTPS://shop/",
             "http://localhost:8/x",
             "http://127.0.0.1/",
             "http://[::1]:80/",
@@ -183,6 +192,11 @@ mod tests {
             "http://127.0.0.1:80@evil/",
             "http://10.0.0.1:80/",
             "http://[fd00::1]/",
+            "HTTP://shop/",
+            " http://shop/",
+            "\thttp://shop/",
+            "http:/shop/",
+            "http:\\\\shop/",
         ] {
             assert!(!is_safe(url), "{url}");
         }
