@@ -7,6 +7,7 @@ use jiff::civil;
 use jiff::tz::TimeZone;
 
 use super::{CommandError, Exit, Settings, context, output, world};
+use crate::effect::WorldError;
 use crate::plan::Plan;
 use crate::report;
 use crate::run::{self, Declaration, Fleet, Happened, Incident, Incidents, Notice, RunId, short_id};
@@ -230,22 +231,37 @@ pub(super) async fn look(
     fleet: Option<&Fleet>,
     settings: &Settings,
 ) -> Result<Option<Incident>, CommandError> {
-    let here = Incidents::of(&settings.state).read(group);
-    let mut all = here.map_err(|error| {
+    let (incident, silent) = gathered(group, fleet, settings).await.map_err(|error| {
         CommandError::new(Exit::Broken, format!("what was declared cannot be read: {error}"))
             .hint("take the damaged file away, then declare again with --at")
     })?;
-    if let Some(fleet) = fleet {
-        let (found, silent) = run::gathered(fleet, group).await;
-        all.extend(found);
-        for (mirror, error) in silent {
-            output::note(&format!(
-                "warning: whether an incident is declared in mirror {mirror} is not known: {}",
-                error.message
-            ));
-        }
+    for (mirror, error) in silent {
+        output::note(&format!(
+            "warning: whether an incident is declared in mirror {mirror} is not known: {}",
+            error.message
+        ));
     }
-    Ok(run::standing(&all))
+    Ok(incident)
+}
+
+/// The same, with the mirrors that did not answer.
+///
+/// # Errors
+///
+/// What this machine has cannot be read.
+pub(super) async fn gathered(
+    group: &str,
+    fleet: Option<&Fleet>,
+    settings: &Settings,
+) -> std::io::Result<(Option<Incident>, Vec<(String, WorldError)>)> {
+    let mut all = Incidents::of(&settings.state).read(group)?;
+    let mut silent = Vec::new();
+    if let Some(fleet) = fleet {
+        let (found, unheard) = run::gathered(fleet, group).await;
+        all.extend(found);
+        silent = unheard;
+    }
+    Ok((run::standing(&all), silent))
 }
 
 /// Whether a run in this mode is what an incident is declared for.

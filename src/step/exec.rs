@@ -3,14 +3,13 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::inside;
 use super::params::{NamespaceName, Role};
 use super::target::Target;
 use super::{Hand, Observed, Place, Refusal, Scene, Script, StepKind};
 use crate::effect::{Effect, RunCommand};
-use crate::objects::{ObjectId, builtin};
-
-/// Kinds that a command can be run in: a pod, and what finds its pods by a selector.
-const RUNNING: [&str; 5] = ["Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"];
+use crate::objects::ObjectId;
+use crate::text::shell_word;
 
 /// The kind.
 #[derive(Debug)]
@@ -53,15 +52,9 @@ impl StepKind for Exec {
     type Params = Params;
 
     fn specimen() -> Vec<Effect> {
-        let of = ObjectId {
-            api_version: "v1".to_owned(),
-            kind: "Pod".to_owned(),
-            namespace: Some("shop".to_owned()),
-            name: "db-0".to_owned(),
-        };
         vec![Effect::RunCommand(RunCommand {
             site: "west".to_owned(),
-            of,
+            of: inside::specimen(),
             container: None,
             command: vec!["pg_ctl".to_owned(), "promote".to_owned()],
             repeatable: false,
@@ -69,14 +62,7 @@ impl StepKind for Exec {
     }
 
     fn check(params: &Params) -> Result<(), String> {
-        let id = params.id();
-        if builtin(&id.kind).is_none() || !RUNNING.contains(&id.kind.as_str()) {
-            return Err(format!(
-                "no command runs in a {}; name a pod, or a workload that has pods: {}",
-                id.kind,
-                RUNNING.join(", ")
-            ));
-        }
+        inside::check(&params.id(), "command")?;
         match params.command.first() {
             Some(program) if program.trim().is_empty() => Err("the program has no name".into()),
             _ => Ok(()),
@@ -99,21 +85,10 @@ impl StepKind for Exec {
 
     fn by_hand(params: &Params, place: &Place<'_>) -> Vec<Hand> {
         let kubectl = place.kubectl(&params.site.0, Some(&params.namespace.0));
-        let word = crate::text::shell_word;
-        let id = params.id();
-        let container = params
-            .container
-            .as_ref()
-            .map(|name| format!(" -c {}", word(name)));
-        let command: Vec<String> = params.command.iter().map(|part| word(part)).collect();
+        let exec = inside::exec(&kubectl, &params.id(), params.container.as_deref());
+        let command: Vec<String> = params.command.iter().map(|part| shell_word(part)).collect();
         vec![
-            Hand::run(format!(
-                "{kubectl} exec {}/{}{} -- {}",
-                id.kind.to_lowercase(),
-                word(&id.name),
-                container.unwrap_or_default(),
-                command.join(" ")
-            )),
+            Hand::run(format!("{exec} -- {}", command.join(" "))),
             Hand::say("It has worked if the exit code is 0: `echo $?` shows it."),
         ]
     }

@@ -16,6 +16,7 @@ mod explain;
 mod fence;
 mod hands;
 mod http;
+mod inside;
 mod job;
 mod kind;
 mod lint;

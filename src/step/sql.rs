@@ -4,15 +4,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::hands::in_words;
+use super::inside;
 use super::params::{NamespaceName, Role};
 use super::target::Target;
 use super::{Hand, Observed, Place, Refusal, Scene, Script, StepKind};
 use crate::effect::{CheckSql, Effect, SqlExpect};
-use crate::objects::{ObjectId, builtin};
+use crate::objects::ObjectId;
 use crate::text::{Millis, Text, shell_word};
-
-/// Kinds that a program can be run in: a pod, and what finds its pods by a selector.
-const RUNNING: [&str; 5] = ["Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"];
 
 /// The kind.
 #[derive(Debug)]
@@ -84,15 +82,9 @@ impl StepKind for Sql {
     type Params = Params;
 
     fn specimen() -> Vec<Effect> {
-        let of = ObjectId {
-            api_version: "v1".to_owned(),
-            kind: "Pod".to_owned(),
-            namespace: Some("shop".to_owned()),
-            name: "db-0".to_owned(),
-        };
         vec![Effect::CheckSql(CheckSql {
             site: "west".to_owned(),
-            of,
+            of: inside::specimen(),
             container: None,
             program: psql(),
             connect: "dbname=shop".to_owned(),
@@ -106,14 +98,7 @@ impl StepKind for Sql {
     }
 
     fn check(params: &Params) -> Result<(), String> {
-        let id = params.id();
-        if builtin(&id.kind).is_none() || !RUNNING.contains(&id.kind.as_str()) {
-            return Err(format!(
-                "no program runs in a {}; name a pod, or a workload that has pods: {}",
-                id.kind,
-                RUNNING.join(", ")
-            ));
-        }
+        inside::check(&params.id(), "program")?;
         if params.query.trim().is_empty() || params.psql.trim().is_empty() {
             return Err("`query` and `psql` are not empty".into());
         }
@@ -141,9 +126,7 @@ impl StepKind for Sql {
 
     fn by_hand(params: &Params, place: &Place<'_>) -> Vec<Hand> {
         let kubectl = place.kubectl(&params.site.0, Some(&params.namespace.0));
-        let id = params.id();
-        let container = params.container.as_ref();
-        let container = container.map_or_else(String::new, |name| format!(" -c {}", shell_word(name)));
+        let exec = inside::exec(&kubectl, &params.id(), params.container.as_deref());
         let connect = match params.connect.as_str() {
             "" => String::new(),
             connect => format!(" -d {}", shell_word(connect)),
@@ -157,9 +140,7 @@ impl StepKind for Sql {
         }
         vec![
             Hand::run(format!(
-                "{kubectl} exec {}/{}{container} -- {} -X -A -t{connect} -c {}",
-                id.kind.to_lowercase(),
-                shell_word(&id.name),
+                "{exec} -- {} -X -A -t{connect} -c {}",
                 shell_word(&params.psql),
                 shell_word(&params.query)
             )),

@@ -13,7 +13,7 @@ use super::cli::{copy_of, expect, lifeboat};
 const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The shop with a schedule of the test's own, and whatever else is to be changed in its text.
-fn shop(temp: &Path, schedule: &str) -> PathBuf {
+pub(crate) fn scheduled_shop(temp: &Path, schedule: &str) -> PathBuf {
     let shop = copy_of("playbooks/shop", temp);
     let file = shop.join("runbook.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
@@ -39,7 +39,7 @@ fn began(state: &Path, mode: &str, cron: &str, hours_ago: i64) {
 }
 
 /// Records of the ledger of this kind.
-fn records(state: &Path, kind: &str) -> Vec<Value> {
+pub(crate) fn records(state: &Path, kind: &str) -> Vec<Value> {
     let text = std::fs::read_to_string(state.join("serve/ledger.jsonl")).unwrap_or_default();
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let entries = whole
@@ -135,7 +135,7 @@ fn what_came_due_while_nobody_served_is_done_once_and_never_again() {
     let temp = tempfile::tempdir().unwrap();
     let state = temp.path().join("state");
     let daily = "    - { mode: protect, cron: '0 0 * * *' }";
-    let shop = shop(temp.path(), daily);
+    let shop = scheduled_shop(temp.path(), daily);
     began(&state, "protect", "0 0 * * *", 72);
     let mut server = Server::start(&state, &shop);
     let fired = server.until("a run", |state| records(state, "fired").pop());
@@ -165,7 +165,7 @@ fn what_came_due_while_nobody_served_is_done_once_and_never_again() {
 fn one_server_serves_a_state_folder() {
     let temp = tempfile::tempdir().unwrap();
     let state = temp.path().join("state");
-    let shop = shop(temp.path(), "    - { mode: protect, cron: '@yearly' }");
+    let shop = scheduled_shop(temp.path(), "    - { mode: protect, cron: '@yearly' }");
     let mut first = Server::start(&state, &shop);
     first.until("a ledger", |state| records(state, "began").pop());
     let mut second = Server::start(&state, &shop);
@@ -187,7 +187,7 @@ fn a_flag_a_window_and_an_address_hold_a_due_time_back_with_their_reasons() {
     ] {
         let temp = tempfile::tempdir().unwrap();
         let state = temp.path().join("state");
-        let shop = shop(
+        let shop = scheduled_shop(
             temp.path(),
             &format!("    - {{ mode: protect, cron: '0 0 * * *', {key} }}"),
         );
@@ -208,7 +208,7 @@ fn a_flag_a_window_and_an_address_hold_a_due_time_back_with_their_reasons() {
 fn nothing_begins_by_itself_in_an_incident_nor_after_one_that_the_runbook_does_not_know_of() {
     let temp = tempfile::tempdir().unwrap();
     let state = temp.path().join("state");
-    let shop = shop(temp.path(), "    - { mode: protect, cron: '0 0 * * *' }");
+    let shop = scheduled_shop(temp.path(), "    - { mode: protect, cron: '0 0 * * *' }");
     let runbook = shop.to_str().unwrap();
     expect(0, &state, &["protect", runbook]);
     // It waits for a person who sends customers there.
@@ -258,7 +258,7 @@ fn log_of(state: &Path) -> String {
 
 /// The shop with a step that takes its time, in these modes.
 fn slow_shop(temp: &Path, schedule: &str, modes: &str, time: &str) -> PathBuf {
-    let shop = shop(temp, schedule);
+    let shop = scheduled_shop(temp, schedule);
     let file = shop.join("runbook.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
     let slow = format!(
@@ -278,7 +278,7 @@ fn a_declared_incident_keeps_drills_away_and_lets_backups_be_made() {
     let state = temp.path().join("state");
     let both =
         "    - { mode: drill, cron: '0 0 * * *', deadline: 48h }\n    - { mode: protect, cron: '0 0 * * *' }";
-    let shop = shop(temp.path(), both);
+    let shop = scheduled_shop(temp.path(), both);
     let runbook = shop.to_str().unwrap();
     let why = ["--as", "anna", "--reason", "the region is silent"];
     expect(0, &state, &[&["declare", runbook][..], &why].concat());
@@ -395,7 +395,7 @@ impl Server {
 fn page_metrics_and_health_are_served_and_reports_are_linked() {
     let temp = tempfile::tempdir().unwrap();
     let state = temp.path().join("state");
-    let shop = shop(
+    let shop = scheduled_shop(
         temp.path(),
         "    - { mode: drill, cron: '0 0 * * *', deadline: 48h }",
     );
@@ -448,7 +448,7 @@ fn a_prometheus_that_scrapes_the_server_knows_the_state_of_the_service() {
     }
     let temp = tempfile::tempdir().unwrap();
     let state = temp.path().join("state");
-    let shop = shop(temp.path(), "    - { mode: drill, cron: '0 0 * * *' }");
+    let shop = scheduled_shop(temp.path(), "    - { mode: drill, cron: '0 0 * * *' }");
     let mut server = Server::start(&state, &shop);
     let address = server.address();
     let config = temp.path().join("prometheus.yml");

@@ -7,9 +7,9 @@
 //! the next recovery restores. So what is scheduled waits until run and runbook agree.
 
 use super::known::Known;
-use crate::cli::{Settings, launch, mirrors};
+use crate::cli::{Settings, declare, launch, mirrors};
 use crate::report::{self, Ending, Summary};
-use crate::run::{self, Fleet, Incidents};
+use crate::run::{self, Fleet};
 use crate::runbook::{ACTIVE, Runbook, STANDBY};
 
 /// How a service stands for what is scheduled.
@@ -58,26 +58,21 @@ pub(super) fn incidents(known: &Known, service: &str) -> Result<Vec<Summary>, St
 
 /// Whether an incident is declared, by this machine's records and by those of mirrors.
 pub(super) async fn declared(group: &str, fleet: Option<&Fleet>, settings: &Settings) -> Standing {
-    let mut all = match Incidents::of(&settings.state).read(group) {
-        Ok(all) => all,
+    let (incident, silent) = match declare::gathered(group, fleet, settings).await {
+        Ok(found) => found,
         Err(error) => return Standing::Unknown(format!("what was declared cannot be read: {error}")),
     };
-    if let Some(fleet) = fleet {
-        let (found, silent) = run::gathered(fleet, group).await;
-        let heard = fleet.shelves.len().saturating_sub(silent.len());
-        if heard < fleet.release.needed(fleet.shelves.len()) {
-            let said = silent
-                .iter()
-                .map(|(mirror, error)| format!("{mirror}: {}", error.message));
-            let said: Vec<String> = said.collect();
-            return Standing::Unknown(format!(
-                "whether an incident is declared is not known: {}",
-                said.join("; ")
-            ));
-        }
-        all.extend(found);
+    if fleet.is_some_and(|fleet| too_few_heard(fleet, silent.len())) {
+        let said = silent
+            .iter()
+            .map(|(mirror, error)| format!("{mirror}: {}", error.message));
+        let said: Vec<String> = said.collect();
+        return Standing::Unknown(format!(
+            "whether an incident is declared is not known: {}",
+            said.join("; ")
+        ));
     }
-    match run::standing(&all) {
+    match incident {
         Some(incident) => Standing::Incident(format!(
             "an incident is declared since {}, by {}",
             report::instant(incident.declared.at, &settings.zone()),
@@ -87,11 +82,16 @@ pub(super) async fn declared(group: &str, fleet: Option<&Fleet>, settings: &Sett
     }
 }
 
+/// Whether fewer mirrors have answered than the inventory asks for.
+fn too_few_heard(fleet: &Fleet, silent: usize) -> bool {
+    let all = fleet.shelves.len();
+    all.saturating_sub(silent) < fleet.release.needed(all)
+}
+
 /// The run that claimed the group last, as mirrors hold it.
 async fn elsewhere(group: &str, fleet: &Fleet) -> Result<Option<Summary>, String> {
     let (claim, silent) = run::newest_claim(fleet, group).await;
-    let heard = fleet.shelves.len().saturating_sub(silent.len());
-    if heard < fleet.release.needed(fleet.shelves.len()) {
+    if too_few_heard(fleet, silent.len()) {
         return Err(format!(
             "whether an incident is under way is not known: {}",
             silent.join("; ")

@@ -109,12 +109,8 @@ impl Engine {
         let track = self.state.track_mut(step);
         track.error = None;
         track.forgiven = 0;
-        let next = Trial {
-            effect: trial.effect.saturating_add(1),
-            attempt: 1,
-            ..trial
-        };
-        self.state.set(&self.beginning.plan, step, Stage::Between, next);
+        self.state
+            .set(&self.beginning.plan, step, Stage::Between, trial.after());
     }
 
     fn fold_failed(&mut self, step: u32, error: &WorldError, retry_at_ms: Option<u64>) {
@@ -260,12 +256,7 @@ impl Engine {
             Finding::Worked => {
                 track.error = None;
                 track.forgiven = 0;
-                let after = Trial {
-                    effect: trial.effect.saturating_add(1),
-                    attempt: 1,
-                    ..trial
-                };
-                (Stage::Between, after)
+                (Stage::Between, trial.after())
             }
             Finding::Failed => (Stage::GaveUp, trial),
         };

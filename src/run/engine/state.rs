@@ -23,6 +23,17 @@ pub(super) struct Trial {
     pub(super) attempt: u32,
 }
 
+impl Trial {
+    /// The first try of the next effect.
+    pub(super) const fn after(self) -> Self {
+        Self {
+            effect: self.effect.saturating_add(1),
+            attempt: 1,
+            ..self
+        }
+    }
+}
+
 /// Where a step stands. [`Track::trial`] is the current try, or the next one while none is open, or the
 /// latest one when the step has ended.
 #[derive(Clone, Debug, Default, PartialEq)]

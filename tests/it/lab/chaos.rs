@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::audit::Log;
 use super::killed::Dice;
-use super::{Lab, one_line};
+use super::{Lab, newest_run, one_line};
 
 /// Ways to break a request that tell the caller too little, or something wrong.
 const FAULTS: [&str; 10] = [
@@ -220,7 +220,7 @@ fn to_its_end_on(lab: &Lab, state: &Path, args: &[&str], run: &str, step: &str) 
         return "by itself".to_owned();
     }
     let mut said = one_line(&output.stderr);
-    let name = newest_run_in(state, run).unwrap_or_else(|| panic!("{args:?} begins no run: {said}"));
+    let name = newest_run(state, run).unwrap_or_else(|| panic!("{args:?} begins no run: {said}"));
     for attempt in [
         &["resume", &name][..],
         &[
@@ -256,15 +256,6 @@ fn to_its_end_on(lab: &Lab, state: &Path, args: &[&str], run: &str, step: &str) 
         one_line(&output.stderr)
     );
     format!("retry after: {said}")
-}
-
-fn newest_run_in(state: &Path, begins: &str) -> Option<String> {
-    let runs = std::fs::read_dir(state.join("runs")).ok()?;
-    let named = runs
-        .map(|entry| entry.unwrap())
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(begins));
-    let newest = named.max_by_key(|entry| entry.metadata().unwrap().modified().unwrap());
-    Some(newest?.file_name().into_string().unwrap())
 }
 
 /// How often lifeboat's own requests made each object of a namespace.

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::Lab;
 use super::audit::Log;
+use super::{Lab, YES};
 
 const SHOP: &str = "playbooks/shop";
 
@@ -317,20 +317,7 @@ fn a_failover_waits_for_a_person_and_failback_brings_it_home() {
         "nothing has to be remembered"
     );
     assert_eq!(old.pointer("/status/readyReplicas"), None, "and nothing runs");
-    lab.expect(
-        0,
-        &[
-            "approve",
-            &run,
-            "go",
-            "--as",
-            "anna",
-            "--role",
-            "incident-commander",
-            "--reason",
-            "orders work",
-        ],
-    );
+    lab.expect(0, &[&["approve", &run, "go"], &YES[..]].concat());
     lab.expect(0, &["resume", &run]);
     let report = lab.report(&run);
     assert_eq!(report.pointer("/rto/reached"), Some(&json!("met")));

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::Lab;
 use super::audit::Log;
+use super::{Lab, YES};
 
 const SHOP: &str = "playbooks/shop";
 const EPOCHS: &str = "system:serviceaccount:lifeboat-system:lifeboat.shop.";
@@ -232,15 +232,7 @@ fn the_old_process_of_an_adopted_run_halts_and_no_change_of_its_epoch_is_accepte
     let late = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(9), "{late}");
     println!("{late}");
-    let yes = [
-        "--as",
-        "anna",
-        "--role",
-        "incident-commander",
-        "--reason",
-        "orders work",
-    ];
-    elsewhere(0, &[&["approve", &run, "go"], &yes[..]].concat());
+    elsewhere(0, &[&["approve", &run, "go"], &YES[..]].concat());
     elsewhere(0, &["resume", &run]);
     // By the API server's own record.
     assert!(

@@ -5,20 +5,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::Lab;
 use super::audit::Log;
+use super::{Lab, YES};
 
 const SHOP: &str = "playbooks/shop";
 const WEB: &str = "/apis/apps/v1/namespaces/shop/deployments/web";
 const PODS: &str = "/api/v1/namespaces/shop/pods";
-const YES: [&str; 6] = [
-    "--as",
-    "anna",
-    "--role",
-    "incident-commander",
-    "--reason",
-    "orders work",
-];
 /// Controllers whose pods are refused try again ever more seldom.
 const BACK_WITHIN: Duration = Duration::from_mins(2);
 

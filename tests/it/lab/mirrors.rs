@@ -11,18 +11,9 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::audit::Log;
-use super::{Lab, one_line};
+use super::{Lab, YES, one_line};
 
 const SHOP: &str = "playbooks/shop";
-
-const YES: &[&str] = &[
-    "--as",
-    "anna",
-    "--role",
-    "incident-commander",
-    "--reason",
-    "orders work",
-];
 
 /// A machine from which operators work.
 struct Machine<'a> {
@@ -237,7 +228,7 @@ fn a_failover_whose_machine_is_lost_is_completed_from_the_mirror_and_nothing_is_
         .take_while(same)
         .count();
     assert!(kept >= 2, "{kept} lines of the lost journal are in the new one");
-    second.expect(0, &[&["approve", &run, "go"], YES].concat());
+    second.expect(0, &[&["approve", &run, "go"], &YES[..]].concat());
     second.expect(0, &["resume", &run]);
     assert_eq!(objects(&lab, &run), second.journal(&run), "byte by byte");
     let front = lab.ask(
@@ -261,7 +252,7 @@ fn a_machine_that_slept_while_its_run_was_adopted_begins_nothing_more() {
     signal(&child, "-STOP");
     let run = first.run();
     second.expect(4, &["adopt", &run]);
-    second.expect(0, &[&["approve", &run, "go"], YES].concat());
+    second.expect(0, &[&["approve", &run, "go"], &YES[..]].concat());
     second.expect(0, &["resume", &run]);
     let before = lab.audit("west").changes().len();
     signal(&child, "-CONT");
@@ -314,11 +305,11 @@ fn a_partition_from_the_active_side_is_unreachable_and_never_down() {
         "{said}"
     );
     let changed = lab.audit("west").changes().len();
-    cut.expect(5, &[&["skip", &run, "both-may-write"], YES].concat());
+    cut.expect(5, &[&["skip", &run, "both-may-write"], &YES[..]].concat());
     assert_eq!(lab.audit("west").changes().len(), changed);
-    cut.expect(0, &[&["approve", &run, "both-may-write"], YES].concat());
+    cut.expect(0, &[&["approve", &run, "both-may-write"], &YES[..]].concat());
     cut.expect(4, &["resume", &run]);
-    cut.expect(0, &[&["approve", &run, "go"], YES].concat());
+    cut.expect(0, &[&["approve", &run, "go"], &YES[..]].concat());
     cut.expect(0, &["resume", &run]);
     let report = cut.expect(0, &["report", &run]);
     let report = String::from_utf8_lossy(&report.stdout).into_owned();

@@ -36,6 +36,26 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+/// Who says yes to a question, and why.
+pub(crate) const YES: [&str; 6] = [
+    "--as",
+    "anna",
+    "--role",
+    "incident-commander",
+    "--reason",
+    "orders work",
+];
+
+/// The newest run of a state's folder whose name begins so.
+pub(crate) fn newest_run(state: &Path, begins: &str) -> Option<String> {
+    let runs = std::fs::read_dir(state.join("runs")).ok()?;
+    let named = runs
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(begins));
+    let newest = named.max_by_key(|entry| entry.metadata().unwrap().modified().unwrap());
+    Some(newest?.file_name().into_string().unwrap())
+}
+
 /// What was printed, without its line breaks.
 pub(crate) fn one_line(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);

@@ -2,24 +2,15 @@
 //! itself while nobody looks.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Lab, one_line};
-use crate::cli::copy_of;
+use super::{Lab, YES, newest_run, one_line};
+use crate::serve::{records, scheduled_shop};
 
 const SHOP: &str = "playbooks/shop";
-const YES: [&str; 6] = [
-    "--as",
-    "anna",
-    "--role",
-    "incident-commander",
-    "--reason",
-    "orders work",
-];
 /// So many drills are waited for.
 const DRILLS: usize = 3;
 /// One drill a minute, and a machine that does other things meanwhile.
@@ -35,12 +26,7 @@ fn recover(lab: &Lab, mode: &str, target: &str) -> Value {
 }
 
 fn newest(lab: &Lab, begins: &str) -> String {
-    let runs = std::fs::read_dir(lab.state().join("runs")).unwrap();
-    let named = runs
-        .map(|entry| entry.unwrap())
-        .filter(|entry| entry.file_name().to_string_lossy().starts_with(begins));
-    let newest = named.max_by_key(|entry| entry.metadata().unwrap().modified().unwrap());
-    newest.expect("a run").file_name().into_string().unwrap()
+    newest_run(&lab.state(), begins).expect("a run")
 }
 
 /// Both sites have the same shop, by the lab's own comparer; the marks of holds are on the namespaces themselves.
@@ -158,18 +144,6 @@ fn a_failover_from_a_dead_api_server_has_a_person_answer_for_what_nothing_proves
     );
 }
 
-/// The shop with one drill a minute.
-fn drilled_each_minute(to: &Path) -> std::path::PathBuf {
-    let shop = copy_of(SHOP, to);
-    let file = shop.join("runbook.yaml");
-    let text = std::fs::read_to_string(&file).unwrap();
-    let (head, rest) = text.split_once("  schedule:\n").unwrap();
-    let (_, steps) = rest.split_once("\n  steps:\n").unwrap();
-    let each = "    - { mode: drill, cron: '* * * * *' }";
-    std::fs::write(&file, format!("{head}  schedule:\n{each}\n\n  steps:\n{steps}")).unwrap();
-    shop
-}
-
 /// Ends with the test.
 struct Serving(Child);
 
@@ -180,24 +154,13 @@ impl Drop for Serving {
     }
 }
 
-fn ledger(lab: &Lab, kind: &str) -> Vec<Value> {
-    let text = std::fs::read_to_string(lab.state().join("serve/ledger.jsonl")).unwrap_or_default();
-    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-    let entries = whole
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    entries
-        .filter_map(|entry| entry["record"].get(kind).cloned())
-        .collect()
-}
-
 #[test]
 #[ignore = "needs the lab: make test"]
 fn served_for_some_minutes_each_minute_has_its_drill_and_each_drill_its_proof() {
     let lab = Lab::start();
     lab.expect(0, &["protect", SHOP]);
     let folder = tempfile::tempdir().unwrap();
-    let shop = drilled_each_minute(folder.path());
+    let shop = scheduled_shop(folder.path(), "    - { mode: drill, cron: '* * * * *' }");
     let said = lab.state().with_extension("serve");
     let child = lab
         .lifeboat(&["serve", "--listen", "127.0.0.1:0", shop.to_str().unwrap()])
@@ -219,7 +182,7 @@ fn served_for_some_minutes_each_minute_has_its_drill_and_each_drill_its_proof() 
             .filter(|report| report["state"]["is"] == "ended")
     };
     let reports: Vec<Value> = loop {
-        let reports: Vec<Value> = ledger(&lab, "fired").iter().filter_map(proved).collect();
+        let reports: Vec<Value> = records(&lab.state(), "fired").iter().filter_map(proved).collect();
         if reports.len() >= DRILLS {
             break reports;
         }
@@ -243,9 +206,9 @@ fn served_for_some_minutes_each_minute_has_its_drill_and_each_drill_its_proof() 
             "{report:#}"
         );
     }
-    let fired = ledger(&lab, "fired");
+    let fired = records(&lab.state(), "fired");
     let due: BTreeSet<&str> = fired.iter().map(|one| one["due"].as_str().unwrap()).collect();
     assert_eq!(due.len(), fired.len(), "a due time fired twice: {fired:#?}");
     assert!(due.iter().all(|due| due.ends_with(":00Z")), "{due:?}");
-    assert_eq!(ledger(&lab, "missed"), Vec::<Value>::new());
+    assert_eq!(records(&lab.state(), "missed"), Vec::<Value>::new());
 }

@@ -4,6 +4,16 @@ use super::traffic::{BEFORE, STEADY_MS, answers, back, live, noted, now, plain, 
 use super::*;
 use crate::effect::{ReturnTraffic, ShiftTraffic};
 
+/// The step has failed, says that it went back, and has.
+fn went_back(stage: &Stage, failed: Result<Receipt, WorldError>) {
+    let (_, message) = refused(failed);
+    assert!(
+        message.ends_with("it is back at shop-east 100, shop-west 0"),
+        "{message}"
+    );
+    assert_eq!((now(stage).as_str(), noted(stage)), (BEFORE, None));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_bad_answer_puts_everything_back_and_is_told() {
     let stage = stage().await;
@@ -58,12 +68,7 @@ async fn whoever_takes_over_in_the_middle_knows_where_to_go_back_to() {
     assert_eq!(now(&stage), "shop-east 50, shop-west 50");
     let work = stage.perform("shift", unseen());
     let failed = while_waiting(work, 3_000, || answers(&stage, false)).await;
-    let (_, message) = refused(failed);
-    assert!(
-        message.ends_with("it is back at shop-east 100, shop-west 0"),
-        "{message}"
-    );
-    assert_eq!((now(&stage).as_str(), noted(&stage)), (BEFORE, None));
+    went_back(&stage, failed);
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,12 +107,7 @@ async fn going_back_is_sent_until_it_is_there() {
     ]);
     let work = stage.perform("shift", Effect::ShiftTraffic(shift()));
     let failed = while_waiting(work, 5_000, || answers(&stage, false)).await;
-    let (_, message) = refused(failed);
-    assert!(
-        message.ends_with("it is back at shop-east 100, shop-west 0"),
-        "{message}"
-    );
-    assert_eq!((now(&stage).as_str(), noted(&stage)), (BEFORE, None));
+    went_back(&stage, failed);
 }
 
 #[tokio::test(start_paused = true)]

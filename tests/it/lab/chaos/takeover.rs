@@ -122,7 +122,7 @@ fn lost(lab: &Lab, name: &str) -> String {
     }
     child.kill().unwrap();
     child.wait().unwrap();
-    let run = super::newest_run_in(&first, &format!("{name}-f-")).unwrap();
+    let run = super::newest_run(&first, &format!("{name}-f-")).unwrap();
     std::fs::remove_dir_all(&first).unwrap();
     run
 }
