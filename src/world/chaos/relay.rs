@@ -20,7 +20,7 @@ use super::breakage::{Breakage, Fault};
 use crate::effect::{ErrorKind, WorldError};
 use crate::world::transport;
 
-/// A request has at most so many bytes: a part of an upload to S3 has 8 MiB, an object of Kubernetes at most 3.
+/// A request has at most so many bytes: to S3 they have up to 8 MiB, an object of Kubernetes at most 3.
 const REQUEST_MAX: usize = 64 * 1024 * 1024;
 
 /// Of a connection and not of a message (RFC 9110 §7.6.1): every hop says its own.

@@ -18,6 +18,7 @@
 mod bench;
 mod error;
 mod lock;
+mod pieces;
 mod put;
 mod versions;
 
@@ -62,7 +63,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// From sending a request without a large body to the beginning of its answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
-/// The same with a part as its body: 8 MiB at 0.25 Mbit/s, the slowest line worth waiting for.
+/// The same with the largest body: 8 MiB at 0.25 Mbit/s, the slowest line worth waiting for.
 const UPLOAD_LIMIT: Duration = Duration::from_mins(5);
 
 /// How long a stream may stand still in either direction before it is given up.

@@ -1,7 +1,7 @@
 //! Writing one object of a stream whose length nobody knows beforehand.
 //!
-//! Up to [`PART`] bytes go in one request. A longer stream becomes a multipart upload: parts of that
-//! size, a few at a time, each with its CRC32, and nothing visible until all of them are joined.
+//! Up to [`AT_ONCE`] bytes go in one request. A longer stream becomes a multipart upload: parts of [`PART`]
+//! bytes, a few at a time, each with its CRC32, and nothing visible until all of them are joined.
 //!
 //! ## Why
 //!
@@ -11,7 +11,7 @@
 //!   412). So before the first part and again right before joining it is asked whether the key exists.
 //!   That catches every writer who was done by then. *Not* proved on such a server: that nobody wrote
 //!   the key between that look and the joining. Whoever needs more than that (a lock, an epoch, a
-//!   record of a journal) must write at most [`PART`] bytes, which go in one request.
+//!   record of a journal) must write at most [`AT_ONCE`] bytes, which go in one request.
 //! - **The checksum algorithm stands on the opening request too.** The SDK gives parts a CRC32 on its
 //!   own but does not announce it, and some servers then refuse to join.
 //! - **Equal parts.** Sizes that grow with the stream would allow longer streams, but not every server
@@ -31,42 +31,39 @@ use aws_sdk_s3::primitives::{ByteStream, DateTime};
 use aws_sdk_s3::types::{
     ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart, ObjectLockMode as Asked,
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures::future::BoxFuture;
-use futures::stream::{BoxStream, Fuse, StreamExt};
 use tokio::task::JoinSet;
 
 use super::error::Ask;
+use super::pieces::{Body, Pieces};
 use super::{Bucket, CONNECT_LIMIT, UPLOAD_LIMIT};
 use crate::effect::{ErrorKind, Firmness, WorldError};
 use crate::world::port::PutMode;
 
-/// Bytes per part, and the longest object that is written in one request. S3's least is 5 MiB; a few
-/// of these in memory are nothing, and one of them needs 7 s at 10 Mbit/s.
-pub(super) const PART: usize = 8 * 1024 * 1024;
+/// The longest object that is written in one request: 7 s at 10 Mbit/s.
+pub(super) const AT_ONCE: usize = 8 * 1024 * 1024;
+
+/// Bytes per part: S3's least. Parts in memory are what a backup of a large site needs most of its memory for.
+pub(super) const PART: usize = 5 * 1024 * 1024;
 
 /// Parts on their way at the same time. Three fill a line where one waits for the server half of the
-/// time; with the part being filled, 32 MiB are in memory.
+/// time; with the part being filled, 20 MiB are in memory.
 const IN_FLIGHT: usize = 3;
 
-/// S3's own limit, and with [`PART`] the longest object: 80 GiB.
+/// S3's own limit, and with [`PART`] the longest object: 48 GiB.
 const PARTS_MAX: i32 = 10_000;
-
-type Body = BoxStream<'static, Result<Bytes, WorldError>>;
 
 impl Bucket {
     /// Writes the stream under `key` (whole, with the prefix) and returns its length.
     pub(super) async fn write(&self, key: &str, body: Body, mode: PutMode) -> Result<u64, WorldError> {
-        let mut parts = Parts::of(body);
-        let first = parts.next().await?.unwrap_or_default();
-        // A short part is the last one: parts are filled up while there is anything to fill them with.
-        if first.len() < PART {
-            return self.write_at_once(key, first, mode).await;
+        let mut pieces = Pieces::of(body);
+        let begun = pieces.next(AT_ONCE).await?.unwrap_or_default();
+        if pieces.is_over().await? {
+            return self.write_at_once(key, begun, mode).await;
         }
-        match parts.next().await? {
-            None => self.write_at_once(key, first, mode).await,
-            Some(second) => self.write_in_parts(key, [first, second], parts, mode).await,
-        }
+        pieces.put_back(begun);
+        self.write_in_parts(key, pieces, mode).await
     }
 
     async fn write_at_once(&self, key: &str, bytes: Bytes, mode: PutMode) -> Result<u64, WorldError> {
@@ -85,16 +82,10 @@ impl Bucket {
         Ok(length as u64)
     }
 
-    async fn write_in_parts(
-        &self,
-        key: &str,
-        begun: [Bytes; 2],
-        rest: Parts,
-        mode: PutMode,
-    ) -> Result<u64, WorldError> {
+    async fn write_in_parts(&self, key: &str, pieces: Pieces, mode: PutMode) -> Result<u64, WorldError> {
         self.refuse_existing(key, mode).await?;
         let mut upload = self.open(key).await?;
-        let sent = match self.send_parts(&upload, begun, rest).await {
+        let sent = match self.send_parts(&upload, pieces).await {
             // The second look, as late as it can be.
             Ok(sent) => self.refuse_existing(key, mode).await.map(|()| sent),
             Err(error) => Err(error),
@@ -165,22 +156,14 @@ impl Bucket {
     }
 
     /// Sends all parts, a few at a time, while the next one is being filled.
-    async fn send_parts(
-        &self,
-        upload: &Upload,
-        begun: [Bytes; 2],
-        mut rest: Parts,
-    ) -> Result<Sent, WorldError> {
+    async fn send_parts(&self, upload: &Upload, mut pieces: Pieces) -> Result<Sent, WorldError> {
         // Tasks of their own: they go on while the stream is slow. Dropping the set ends them.
         let mut flying = JoinSet::new();
         let mut sent = Sent::default();
-        let mut begun = begun.into_iter();
         for number in 1.. {
-            let next = match begun.next() {
-                Some(bytes) => Some(bytes),
-                None => rest.next().await?,
+            let Some(bytes) = pieces.next(PART).await? else {
+                break;
             };
-            let Some(bytes) = next else { break };
             if number > PARTS_MAX {
                 let message = format!(
                     "put `{}`: longer than {PARTS_MAX} parts of {PART} bytes",
@@ -357,91 +340,6 @@ impl Drop for Upload {
         let runtime = tokio::runtime::Handle::try_current();
         if let (Some(abort), Ok(runtime)) = (self.aborting(), runtime) {
             runtime.spawn(abort);
-        }
-    }
-}
-
-/// The stream cut into pieces of [`PART`] bytes; only the last is shorter.
-struct Parts {
-    /// A stream may panic when it is asked again after its end, and the end of a stream is seen twice: by the last
-    /// piece, which is short, and by who asks for one more.
-    body: Fuse<Body>,
-    /// What came beyond the last piece.
-    rest: Bytes,
-}
-
-impl Parts {
-    fn of(body: Body) -> Self {
-        Self {
-            body: body.fuse(),
-            rest: Bytes::new(),
-        }
-    }
-
-    /// The next piece; `None` at the end. An error of the stream is passed on: half a stream is never
-    /// written as if it were whole.
-    async fn next(&mut self) -> Result<Option<Bytes>, WorldError> {
-        let mut piece = BytesMut::from(self.rest.split_to(self.rest.len().min(PART)));
-        while piece.len() < PART {
-            let Some(chunk) = self.body.next().await else {
-                break;
-            };
-            let mut chunk = chunk?;
-            piece.extend_from_slice(&chunk.split_to(chunk.len().min(PART - piece.len())));
-            self.rest = chunk;
-        }
-        Ok((!piece.is_empty()).then(|| piece.freeze()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    async fn cut(chunks: Vec<usize>) -> Vec<usize> {
-        let chunks = chunks.into_iter().map(|length| Ok(Bytes::from(vec![7; length])));
-        let mut parts = Parts::of(futures::stream::iter(chunks).boxed());
-        let mut lengths = Vec::new();
-        while let Some(part) = parts.next().await.unwrap() {
-            lengths.push(part.len());
-        }
-        lengths
-    }
-
-    #[tokio::test]
-    async fn a_stream_is_cut_into_full_parts_and_a_rest() {
-        assert_eq!(cut(vec![]).await, Vec::<usize>::new());
-        assert_eq!(cut(vec![PART]).await, [PART]);
-        assert_eq!(cut(vec![PART - 1, 1]).await, [PART]);
-        assert_eq!(cut(vec![3 * PART + 5]).await, [PART, PART, PART, 5]);
-        assert_eq!(cut(vec![0, 5, 0, PART]).await, [PART, 5]);
-    }
-
-    #[tokio::test]
-    async fn a_stream_that_has_ended_is_not_asked_again() {
-        let chunks = futures::stream::unfold(3, |left: u8| async move {
-            (left > 0).then(|| (Ok(Bytes::from(vec![7; PART / 2])), left - 1))
-        });
-        let mut parts = Parts::of(chunks.boxed());
-        let mut lengths = Vec::new();
-        while let Some(part) = parts.next().await.unwrap() {
-            lengths.push(part.len());
-        }
-        assert_eq!(lengths, [PART, PART / 2]);
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(16))]
-        #[test]
-        fn no_byte_is_lost_or_made_however_the_stream_is_chunked(
-            chunks in prop::collection::vec(0..2 * PART, 0..6)
-        ) {
-            let total: usize = chunks.iter().sum();
-            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-            let parts = runtime.block_on(cut(chunks));
-            prop_assert_eq!(parts.iter().sum::<usize>(), total);
-            prop_assert!(parts.iter().rev().skip(1).all(|length| *length == PART));
         }
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
 use super::Bucket;
-use super::put::PART;
+use super::put::{AT_ONCE, PART};
 use crate::effect::{ErrorKind, WorldError};
 use crate::runbook::S3Store;
 use crate::world::port::{PutMode, Store};
@@ -199,15 +199,17 @@ async fn a_long_object_is_sent_in_parts_with_checksums_and_joined_once() {
 }
 
 #[tokio::test]
-async fn an_object_of_exactly_one_part_is_one_request() {
+async fn the_longest_object_of_one_request_is_one_request() {
     let server = Server::start(|_, _| ok()).await;
-    let length = connect(&server.url).put("a", bytes(PART), PutMode::Replace).await;
-    assert_eq!((length, server.requests().len()), (Ok(PART as u64), 1));
+    let length = connect(&server.url)
+        .put("a", bytes(AT_ONCE), PutMode::Replace)
+        .await;
+    assert_eq!((length, server.requests().len()), (Ok(AT_ONCE as u64), 1));
 }
 
 #[tokio::test]
 async fn creating_in_parts_looks_before_opening_and_before_joining() {
-    let (outcome, requests, names) = upload(joined(), PART + 1, PutMode::Create).await;
+    let (outcome, requests, names) = upload(joined(), AT_ONCE + 1, PutMode::Create).await;
     assert!(outcome.is_ok());
     assert_eq!(
         names.iter().filter(|name| *name == "HEAD").count(),
@@ -220,9 +222,9 @@ async fn creating_in_parts_looks_before_opening_and_before_joining() {
 
 #[tokio::test]
 async fn an_object_that_is_not_what_was_joined_is_an_error() {
-    let server = Server::start(multipart(joined(), PART)).await;
+    let server = Server::start(multipart(joined(), AT_ONCE)).await;
     let outcome = connect(&server.url)
-        .put("big", bytes(PART + 1), PutMode::Replace)
+        .put("big", bytes(AT_ONCE + 1), PutMode::Replace)
         .await;
     let error = outcome.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Damaged);
@@ -231,7 +233,7 @@ async fn an_object_that_is_not_what_was_joined_is_an_error() {
     let theirs = "<CompleteMultipartUploadResult><ETag>\"mine\"</ETag></CompleteMultipartUploadResult>";
     let (outcome, _, _) = upload(
         Act::Answer(200, Vec::new(), theirs.into()),
-        PART + 1,
+        AT_ONCE + 1,
         PutMode::Create,
     )
     .await;
@@ -240,7 +242,7 @@ async fn an_object_that_is_not_what_was_joined_is_an_error() {
 
 #[tokio::test]
 async fn a_refused_join_is_aborted_and_a_lost_one_is_not() {
-    let (outcome, _, names) = upload(error(412, "PreconditionFailed"), PART + 1, PutMode::Create).await;
+    let (outcome, _, names) = upload(error(412, "PreconditionFailed"), AT_ONCE + 1, PutMode::Create).await;
     assert_eq!(outcome.unwrap_err().kind, ErrorKind::Conflict);
     assert!(names.contains(&"DELETE".to_owned()), "{names:?}");
     for lost in [
@@ -248,7 +250,7 @@ async fn a_refused_join_is_aborted_and_a_lost_one_is_not() {
         error(500, "InternalError"),
         error(200, "InternalError"),
     ] {
-        let (outcome, _, names) = upload(lost.clone(), PART + 1, PutMode::Create).await;
+        let (outcome, _, names) = upload(lost.clone(), AT_ONCE + 1, PutMode::Create).await;
         assert_eq!(outcome.unwrap_err().kind, ErrorKind::LostReply, "{lost:?}");
         assert!(
             !names.contains(&"DELETE".to_owned()),
