@@ -9,32 +9,15 @@
 use std::io::{self, Read};
 
 use flate2::read::MultiGzDecoder;
-use sha2::{Digest as _, Sha256};
 
 use super::ArchiveError;
 use super::header::{BLOCK, Block};
 use super::limits::{Limits, PADDING_BYTES_MAX, RATIO_FREE_BYTES};
-use crate::text::hex;
-
-/// Counts and hashes what the store delivers.
-struct Source<R> {
-    inner: R,
-    hash: Sha256,
-    bytes: u64,
-}
-
-impl<R: Read> Read for Source<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.hash.update(buffer.get(..count).unwrap_or_default());
-        self.bytes += count as u64;
-        Ok(count)
-    }
-}
+use crate::text::HashRead;
 
 /// The stream.
 pub(super) struct Blocks<R: Read> {
-    gzip: MultiGzDecoder<Source<R>>,
+    gzip: MultiGzDecoder<HashRead<R>>,
     limits: Limits,
     read_bytes: u64,
     /// The last entry that was whole, for messages.
@@ -43,13 +26,8 @@ pub(super) struct Blocks<R: Read> {
 
 impl<R: Read> Blocks<R> {
     pub(super) fn new(archive: R, limits: Limits) -> Self {
-        let source = Source {
-            inner: archive,
-            hash: Sha256::new(),
-            bytes: 0,
-        };
         Self {
-            gzip: MultiGzDecoder::new(source),
+            gzip: MultiGzDecoder::new(HashRead::new(archive)),
             limits,
             read_bytes: 0,
             after: "its beginning".into(),
@@ -68,7 +46,7 @@ impl<R: Read> Blocks<R> {
     /// Size and SHA-256 of the compressed archive; final once [`Self::end`] has returned.
     pub(super) fn compressed(&self) -> (u64, String) {
         let source = self.gzip.get_ref();
-        (source.bytes, hex(&source.hash.clone().finalize()))
+        (source.count(), source.digest())
     }
 
     /// The next block.
@@ -136,7 +114,7 @@ impl<R: Read> Blocks<R> {
             }
         };
         self.read_bytes += count;
-        let compressed = self.gzip.get_ref().bytes;
+        let compressed = self.gzip.get_ref().count();
         if self.read_bytes > self.limits.total_bytes {
             let limit = self.limits.total_bytes;
             return Err(ArchiveError::TooBig { what: "bytes", limit });
@@ -150,7 +128,7 @@ impl<R: Read> Blocks<R> {
     }
 
     fn failed(&self, error: io::Error) -> ArchiveError {
-        ArchiveError::of_stream(error, self.gzip.get_ref().bytes, &self.after)
+        ArchiveError::of_stream(error, self.gzip.get_ref().count(), &self.after)
     }
 
     fn damaged(&self, why: &str) -> ArchiveError {

@@ -43,6 +43,9 @@ const RATIO_MAX: u64 = 600;
 /// A small archive may have any ratio: this much memory traffic harms nobody.
 pub(super) const RATIO_FREE_BYTES: u64 = 16 * 1024 * 1024;
 
+/// Bytes of a manifest: as much metadata as Velero reads of one file. That of two million objects is smaller.
+pub(super) const MANIFEST_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
 /// Bytes of a path. The longest that Kubernetes allows: a plural and a group (63 and 253), a
 /// namespace (63), a name (253, for some kinds more) and the folders around them.
 pub(super) const PATH_BYTES_MAX: usize = 1024;

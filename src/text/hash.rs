@@ -1,7 +1,7 @@
 //! SHA-256 as people compare it.
 
 use std::fmt::Write as _;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
@@ -79,6 +79,43 @@ impl<W: Write> Write for Tap<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.sink.flush()
+    }
+}
+
+/// Counts and hashes what is read.
+pub struct HashRead<R> {
+    source: R,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl<R> HashRead<R> {
+    /// Nothing is read yet.
+    pub fn new(source: R) -> Self {
+        Self {
+            source,
+            hash: Sha256::new(),
+            bytes: 0,
+        }
+    }
+
+    /// How many bytes were read.
+    pub fn count(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The SHA-256 of what was read, as 64 hex digits.
+    pub fn digest(&self) -> String {
+        hex(&self.hash.clone().finalize())
+    }
+}
+
+impl<R: Read> Read for HashRead<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        self.hash.update(buffer.get(..count).unwrap_or_default());
+        self.bytes += count as u64;
+        Ok(count)
     }
 }
 

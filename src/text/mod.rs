@@ -35,7 +35,7 @@ pub(crate) use conform::{format, noun, types};
 pub use de::from_node;
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Severity};
 pub use duration::{Millis, Period};
-pub use hash::{Hashing, hex, sha256_hex, sha256_hex_of};
+pub use hash::{HashRead, Hashing, hex, sha256_hex, sha256_hex_of};
 pub use list::each;
 pub use name::is_name;
 pub use nearest::{closest, quote};

@@ -44,9 +44,14 @@ pub(super) async fn read_if_there(
     key: &str,
     limit: usize,
 ) -> Result<Option<Vec<u8>>, WorldError> {
-    match read_all(store, key, limit).await {
+    there(read_all(store, key, limit).await)
+}
+
+/// `None` where there is no such object.
+pub(super) fn there<T>(answer: Result<T, WorldError>) -> Result<Option<T>, WorldError> {
+    match answer {
         Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
-        bytes => bytes.map(Some),
+        answer => answer.map(Some),
     }
 }
 

@@ -16,17 +16,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::World;
-use super::bytes::{read_all, read_if_there};
+use super::bytes::{read_all, read_if_there, reading, there};
 use super::pace::{Work, all};
 use crate::archive::{
-    BackupRecord, EXTRA_BYTES_MAX, Keys, Manifest, Usable, Verified, moment_of_name, results,
+    BackupRecord, EXTRA_BYTES_MAX, Keys, Manifest, ManifestError, Usable, Verified, moment_of_name, results,
 };
 use crate::effect::{BackupName, BackupSeen, ErrorKind, Seen, WorldError};
 use crate::objects::{glob, is_glob};
 use crate::world::port::{Secrecy, Store};
-
-/// As much metadata as Velero reads of one file: a manifest of two million objects is smaller.
-pub(super) const MANIFEST_BYTES_MAX: usize = 1024 * 1024 * 1024;
 
 /// A record is a page; a megabyte is a mistake.
 pub(super) const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -88,8 +85,8 @@ impl World {
 pub(super) async fn open(store: &dyn Store, name: &str) -> Result<Option<Found>, WorldError> {
     let refuse = |kind, message: String| WorldError::new(kind, store.address(), message);
     let keys = Keys::of(name).map_err(|error| refuse(ErrorKind::Rejected, error.to_string()))?;
-    if let Some(bytes) = read_if_there(store, &keys.manifest(), MANIFEST_BYTES_MAX).await? {
-        return ours(store, keys, &bytes).await.map(Some);
+    if let Some(read) = manifest(store, &keys).await? {
+        return ours(store, keys, read).await.map(Some);
     }
     let Some(bytes) = read_if_there(store, &keys.velero_backup(), RECORD_BYTES_MAX).await? else {
         return Ok(None);
@@ -103,13 +100,20 @@ pub(super) async fn open(store: &dyn Store, name: &str) -> Result<Option<Found>,
     veleros(store, keys, record).await.map(Some)
 }
 
+/// A manifest of ours, and the SHA-256 of its stored bytes in hex.
+pub(super) type Read = Result<(Manifest, String), ManifestError>;
+
+/// What a backup's manifest is; `None`: it has none.
+pub(super) async fn manifest(store: &dyn Store, keys: &Keys) -> Result<Option<Read>, WorldError> {
+    there(reading(store, &keys.manifest(), |stored| Manifest::read(stored)).await)
+}
+
 /// A backup with a manifest of ours.
-async fn ours(store: &dyn Store, keys: Keys, stored: &[u8]) -> Result<Found, WorldError> {
+async fn ours(store: &dyn Store, keys: Keys, read: Read) -> Result<Found, WorldError> {
     let damaged = |key: String, why: String| {
         WorldError::new(ErrorKind::Damaged, store.address(), format!("{key}: {why}"))
     };
-    let manifest =
-        Manifest::from_bytes(stored).map_err(|error| damaged(keys.manifest(), error.to_string()))?;
+    let (manifest, stored) = read.map_err(|error| damaged(keys.manifest(), error.to_string()))?;
     if manifest.backup != keys.name() {
         let why = format!("it is of the backup {}", manifest.backup);
         return Err(damaged(keys.manifest(), why));
@@ -130,7 +134,7 @@ async fn ours(store: &dyn Store, keys: Keys, stored: &[u8]) -> Result<Found, Wor
         name: manifest.backup.clone(),
         consistent_at: manifest.consistent_at,
         verified_at: proof
-            .filter(|proof| proof.proves(&manifest, stored))
+            .filter(|proof| proof.proves(&manifest, &stored))
             .map(|proof| proof.verified_at),
         writer: "lifeboat".into(),
         objects: counts(&manifest),

@@ -178,7 +178,7 @@ fn mix_ups(vault: &Vault) -> Vec<Case> {
     let mut long = vault.file(&archive);
     long.push(0);
     let twice = vault.file(&archive).repeat(2);
-    let mut renamed = Manifest::from_bytes(&vault.file(&old.manifest())).unwrap();
+    let mut renamed = Manifest::read(&vault.file(&old.manifest())[..]).unwrap().0;
     new.name().clone_into(&mut renamed.backup);
     let of_older = format!("it is of the backup {}", old.name());
     vec![

@@ -22,11 +22,10 @@ mod sieve;
 pub(super) use collect::look;
 pub(super) use sieve::Sink;
 
-use std::io::{BufReader, Read};
+use std::io::{self, BufReader, Read};
 use std::sync::Arc;
 
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use super::World;
 use super::bytes::{read_if_there, reading, write, writing};
@@ -39,7 +38,7 @@ use crate::archive::{
     Keys, Manifest, Origin, Verified, backup_name, backup_of_key, extra_files, velero_backup, verify,
 };
 use crate::effect::{Attempt, BackupObjects, ErrorKind, Receipt, Resolution, WorldError};
-use crate::text::hex;
+use crate::text::HashRead;
 use crate::world::port::{Retention, Secrecy, Store};
 use choose::choose;
 use pack::Packing;
@@ -185,15 +184,10 @@ async fn made_by(
 }
 
 /// The SHA-256 of all that can be read, in hex.
-fn sha256_of(mut body: impl Read) -> Result<String, String> {
-    let mut hash = Sha256::new();
-    let mut piece = vec![0; 64 * 1024];
-    loop {
-        match body.read(&mut piece).map_err(|error| error.to_string())? {
-            0 => return Ok(hex(&hash.finalize())),
-            count => hash.update(piece.get(..count).unwrap_or_default()),
-        }
-    }
+fn sha256_of(body: impl Read) -> Result<String, String> {
+    let mut body = HashRead::new(body);
+    io::copy(&mut body, &mut io::sink()).map_err(|error| error.to_string())?;
+    Ok(body.digest())
 }
 
 /// Writes what makes the archive a backup, the manifest last; returns the SHA-256 of that.

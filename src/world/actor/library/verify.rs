@@ -17,9 +17,8 @@ use crate::archive::{
     verify,
 };
 use crate::effect::{ErrorKind, WorldError};
-use crate::text::sha256_hex;
-use crate::world::actor::bytes::{read_if_there, reading};
-use crate::world::actor::catalog::{MANIFEST_BYTES_MAX, RECORD_BYTES_MAX};
+use crate::world::actor::bytes::{read_if_there, reading, there};
+use crate::world::actor::catalog::{self, RECORD_BYTES_MAX};
 use crate::world::port::Store;
 
 /// Names of objects that a list has more or less than the archive: more would not help anybody.
@@ -72,11 +71,11 @@ pub enum Verdict {
 pub(super) async fn reread(store: &dyn Store, name: &str) -> Result<Verification, WorldError> {
     let keys = Keys::of(name)
         .map_err(|error| WorldError::new(ErrorKind::Rejected, store.address(), error.to_string()))?;
-    let manifest = read_if_there(store, &keys.manifest(), MANIFEST_BYTES_MAX).await?;
+    let manifest = catalog::manifest(store, &keys).await?;
     let record = read_if_there(store, &keys.velero_backup(), RECORD_BYTES_MAX).await?;
     let record = record.map(|bytes| BackupRecord::read(name, &bytes));
     match (manifest, record) {
-        (Some(stored), record) => ours(store, &keys, &stored, record).await,
+        (Some(read), record) => ours(store, &keys, read, record).await,
         (None, Some(Ok(record))) if !record.by_lifeboat => veleros(store, &keys, &record).await,
         (None, None) if store.list(&keys.folder()).await?.is_empty() => {
             let message = format!("there is no backup {name}");
@@ -116,12 +115,12 @@ impl Verification {
 async fn ours(
     store: &dyn Store,
     keys: &Keys,
-    stored: &[u8],
+    read: catalog::Read,
     record: Option<Result<BackupRecord, String>>,
 ) -> Result<Verification, WorldError> {
     let mut found = Verification::of(keys, Writer::Lifeboat);
-    let manifest = match sound(keys, stored) {
-        Ok(manifest) => manifest,
+    let (manifest, stored) = match sound(keys, read) {
+        Ok(sound) => sound,
         Err(why) => {
             found.wrong.push(format!("{}: {why}", keys.manifest()));
             found.notes.extend(told(read_through(store, keys).await?.1));
@@ -129,8 +128,8 @@ async fn ours(
         }
     };
     found.consistent_at = Some(manifest.consistent_at);
-    found.manifest_sha256 = Some(sha256_hex(stored));
-    found.proved_at = proof(store, keys, &manifest, stored).await?;
+    found.proved_at = proof(store, keys, &manifest, &stored).await?;
+    found.manifest_sha256 = Some(stored);
     let against = manifest.clone();
     let archive = keys.archive();
     match there(reading(store, &archive, move |body| verify(body, &against)).await)? {
@@ -150,16 +149,16 @@ async fn ours(
     Ok(found)
 }
 
-/// The manifest, if it is what was written and agrees with itself.
-fn sound(keys: &Keys, stored: &[u8]) -> Result<Manifest, String> {
-    let manifest = Manifest::from_bytes(stored).map_err(|error| error.to_string())?;
+/// The manifest, if it is what was written and agrees with itself, and the SHA-256 of its stored bytes.
+fn sound(keys: &Keys, read: catalog::Read) -> Result<(Manifest, String), String> {
+    let (manifest, stored) = read.map_err(|error| error.to_string())?;
     if manifest.backup != keys.name() {
         return Err(format!("it is of the backup {}", manifest.backup));
     }
     if manifest.kinds != Manifest::count_kinds(&manifest.objects) {
         return Err("its counts are not those of its objects".to_owned());
     }
-    Ok(manifest)
+    Ok((manifest, stored))
 }
 
 /// When a proof for exactly this manifest was made.
@@ -167,7 +166,7 @@ async fn proof(
     store: &dyn Store,
     keys: &Keys,
     manifest: &Manifest,
-    stored: &[u8],
+    stored: &str,
 ) -> Result<Option<Timestamp>, WorldError> {
     let bytes = read_if_there(store, &keys.verified(), RECORD_BYTES_MAX).await?;
     let proof = bytes.and_then(|bytes| Verified::from_bytes(&bytes).ok());
@@ -315,14 +314,6 @@ async fn read_through(
         Some((names, read)) => (names, Some(read)),
         None => (Names::new(), None),
     })
-}
-
-/// `None` where there is no such object.
-fn there<T>(answer: Result<T, WorldError>) -> Result<Option<T>, WorldError> {
-    match answer {
-        Err(error) if error.kind == ErrorKind::NotFound => Ok(None),
-        answer => answer.map(Some),
-    }
 }
 
 /// What is left of a backup that does not count.

@@ -72,7 +72,7 @@ fn manifest(stage: &Stage, name: &str) -> Manifest {
         .store("vault")
         .peek(&keys(name).manifest())
         .expect("a manifest");
-    Manifest::from_bytes(&bytes).expect("well")
+    Manifest::read(&bytes[..]).expect("well").0
 }
 
 async fn capture(stage: &Stage, selection: Value) -> String {
