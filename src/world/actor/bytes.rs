@@ -6,6 +6,10 @@
 //! on a thread of their own, joined to the store by a short channel, so that nothing holds a whole
 //! archive. A writer that stops early must never look like one that finished: a store would keep half
 //! an archive. So the end of a body is said, not inferred.
+//!
+//! What is read is copied into small pieces on its way to that thread. A store's own pieces have up to half a
+//! megabyte, and a large block that another thread frees stays with the allocator until the thread that made
+//! it asks for one again: of an archive of 22 MB, 22 MB stayed; of its small copies, 1.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -23,6 +27,10 @@ const PIECES: usize = 8;
 
 /// Below this, a piece costs more to hand over than to fill.
 const PIECE: usize = 64 * 1024;
+
+/// Bytes of a piece that is read, and how many of them may wait: a quarter of a megabyte in all.
+const READ_PIECE: usize = 16 * 1024;
+const READ_PIECES: usize = 16;
 
 /// All bytes of an object that has to be small.
 pub(super) async fn read_all(store: &dyn Store, key: &str, limit: usize) -> Result<Vec<u8>, WorldError> {
@@ -85,20 +93,22 @@ pub(super) async fn open(
     key: &str,
 ) -> Result<(Incoming, BoxFuture<'static, Result<(), WorldError>>), WorldError> {
     let mut body = store.get(key).await?;
-    let (sender, receiver) = mpsc::channel(PIECES);
+    let (sender, receiver) = mpsc::channel(READ_PIECES);
     let incoming = Incoming {
         receiver,
         piece: Bytes::new(),
     };
     let pump = async move {
         while let Some(piece) = body.next().await {
-            let failed = piece.as_ref().err().cloned();
-            // Nobody reads on: then the rest does not matter.
-            if sender.send(piece.ok()).await.is_err() {
-                return Ok(());
-            }
-            if let Some(error) = failed {
-                return Err(error);
+            let piece = match piece {
+                Ok(piece) => piece,
+                // Where nobody reads on, it does not matter.
+                Err(error) => return sender.send(None).await.map_or(Ok(()), |()| Err(error)),
+            };
+            for small in piece.chunks(READ_PIECE) {
+                if sender.send(Some(Bytes::copy_from_slice(small))).await.is_err() {
+                    return Ok(());
+                }
             }
         }
         Ok(())
