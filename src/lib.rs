@@ -28,7 +28,7 @@
 //!      ──step──▶ queries ──Observer──▶ answers ──step──▶ effects
 //!      ──plan──▶ Plan: confined for a drill, linted, hashed, shown
 //!      ──run───▶ engine (pure) ⇄ driver (async) ──▶ events ──▶ journal ──▶ report
-//!                                    └─ Actor ──▶ world: Kubernetes, object stores, HTTP, people
+//!                                    └─ Actor ──▶ world: Kubernetes, object stores, DNS, HTTP, people
 //! ```
 //!
 //! # Layers

@@ -7,7 +7,7 @@ use futures::future::join_all;
 
 use super::fence;
 use super::world::Connected;
-use crate::effect::{ErrorKind, Permission, Query, Seen, SiteSeen, WorldError};
+use crate::effect::{Effect, ErrorKind, Permission, Query, Seen, SiteSeen, WorldError};
 use crate::plan::Plan;
 use crate::report::{self, Asked, Check};
 use crate::runbook::Sites;
@@ -64,6 +64,12 @@ pub(super) async fn look(plan: &Plan, world: &Connected, sites: &Sites) -> Befor
         .await
         .into_iter()
         .collect();
+    asked.names = join_all(plan.swaps().map(async |swap| {
+        let effect = Effect::SwapRecords(swap.clone());
+        let answer = world.rehearser.rehearse(&effect).await;
+        (swap.server.clone(), swap.name.to_string(), answer)
+    }))
+    .await;
     rights(&mut asked, plan, world).await;
     let words = standing.into_iter().map(|(site, one)| (site, one.to_string()));
     Before {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::CommandError;
 use crate::effect::{Actor, Observer, Rehearser};
 use crate::run::{Fleet, Shelf};
-use crate::runbook::{Endpoint, KubernetesSite, Pins, Sites, Store as StoreEntry};
+use crate::runbook::{DnsEndpoint, Endpoint, KubernetesSite, Pins, Sites, Store as StoreEntry};
 use crate::world::directory::DirectoryStore;
 use crate::world::fence::{FencedWorld, Fences};
 use crate::world::library::Library;
@@ -68,6 +68,7 @@ fn fence(sites: &Sites, world: &mut World) -> Fences {
 pub(super) async fn library(sites: &Sites, site: Option<&str>) -> Result<Library, CommandError> {
     let mut only = sites.clone();
     only.sites.retain(|name, _| Some(name.as_str()) == site);
+    only.dns.clear();
     let (world, _) = reach(&only).await?;
     Ok(Library::of(world))
 }
@@ -76,6 +77,7 @@ pub(super) async fn library(sites: &Sites, site: Option<&str>) -> Result<Library
 pub(super) async fn shelves(sites: &Sites) -> Result<Arc<dyn Observer>, CommandError> {
     let mut only = sites.clone();
     only.sites.clear();
+    only.dns.clear();
     let (world, _) = reach(&only).await?;
     Ok(Arc::new(world))
 }
@@ -84,6 +86,7 @@ pub(super) async fn shelves(sites: &Sites) -> Result<Arc<dyn Observer>, CommandE
 pub(super) async fn keeper(sites: &Sites) -> Result<Keeper, CommandError> {
     let mut only = sites.clone();
     only.sites.clear();
+    only.dns.clear();
     let (world, _) = reach(&only).await?;
     Ok(Keeper::of(world))
 }
@@ -124,6 +127,12 @@ async fn reach(sites: &Sites) -> Result<(World, Vec<String>), CommandError> {
         }
     }
     world.stores = stores(sites).await;
+    for (name, server) in &sites.dns {
+        if let DnsEndpoint::Rfc2136(at) = &server.endpoint {
+            let names = connect::names_or_reason(name, at, &server.zones);
+            world.names.insert(name.clone(), names);
+        }
+    }
     world.web = web(&inside);
     Ok((world, embedded))
 }
@@ -213,16 +222,24 @@ pub(super) fn simulated(sites: &Sites) -> Result<Embedded, CommandError> {
         .map(|(name, _)| name)
         .collect();
     if let Some(name) = real.first() {
-        return Err(CommandError::input(format!(
-            "site {name} is real, and a simulation touches nothing real"
-        ))
-        .hint(
-            "write `embedded: { objects: [files] }` for it in another inventory, and give that with --sites",
-        ));
+        return Err(real_one("site", name, "objects: [files]"));
+    }
+    let mut dns = sites.dns.iter();
+    if let Some((name, _)) = dns.find(|(_, server)| matches!(server.endpoint, DnsEndpoint::Rfc2136(_))) {
+        return Err(real_one("DNS server", name, "records: [records]"));
     }
     let inside = Embedded::of(sites, super::now());
     seed(&inside, sites)?;
     Ok(inside)
+}
+
+fn real_one(what: &str, name: &str, with: &str) -> CommandError {
+    let error = CommandError::input(format!(
+        "{what} {name} is real, and a simulation touches nothing real"
+    ));
+    error.hint(format!(
+        "write `embedded: {{ {with} }}` for it in another inventory, and give that with --sites"
+    ))
 }
 
 /// Fills embedded clusters with the objects of their files.

@@ -13,6 +13,7 @@ mod command;
 mod compare;
 mod copy;
 mod delete;
+mod dns;
 mod error;
 mod fates;
 mod hold;
@@ -24,6 +25,7 @@ mod pause;
 mod probe;
 mod query;
 mod receipt;
+mod records;
 mod rehearsal;
 mod restore;
 mod sandbox;
@@ -44,6 +46,7 @@ pub use command::RunCommand;
 pub use compare::{CompareObjects, OtherSide};
 pub use copy::CopyPrefix;
 pub use delete::Delete;
+pub use dns::SwapRecords;
 pub use error::{ErrorKind, WorldError};
 pub use fates::Fates;
 pub use hold::{HoldNamespaces, ReleaseNamespaces};
@@ -55,6 +58,7 @@ pub use pause::Pause;
 pub use probe::{HttpExpect, Probe, Target};
 pub use query::Query;
 pub use receipt::{Actor, Attempt, Observer, Progress, Receipt, Resolution};
+pub use records::{NameSeen, RecordKind, RecordSet, Records};
 pub use rehearsal::{Rehearsal, Rehearsed, Rehearser, Would};
 pub use restore::{Allowance, BackupName, Before, Existing, PRUNE_MAX, RestoreObjects};
 pub use sandbox::{CloseSandbox, OpenSandbox};
@@ -121,6 +125,8 @@ pub enum Effect {
     Scale(Scale),
     /// Send requests elsewhere.
     ShiftTraffic(ShiftTraffic),
+    /// Let a domain name lead elsewhere.
+    SwapRecords(SwapRecords),
 }
 
 impl Effect {
@@ -149,6 +155,7 @@ impl Effect {
             Self::RunJob(effect) => effect,
             Self::Scale(effect) => effect,
             Self::ShiftTraffic(effect) => effect,
+            Self::SwapRecords(effect) => effect,
         }
     }
 
@@ -177,6 +184,7 @@ impl Effect {
             Self::RunJob(effect) => effect,
             Self::Scale(effect) => effect,
             Self::ShiftTraffic(effect) => effect,
+            Self::SwapRecords(effect) => effect,
         }
     }
 }

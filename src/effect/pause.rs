@@ -13,6 +13,9 @@ pub struct Pause {
     pub for_ms: u64,
     /// What the time is for.
     pub reason: String,
+    /// It is for what a change before it leaves behind. A drill makes none, and waits for nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub after_change: bool,
 }
 
 impl Meaning for Pause {
@@ -34,6 +37,9 @@ impl Meaning for Pause {
     }
 
     fn confine(&mut self, _: &Sandbox) -> Confinement {
+        if self.after_change {
+            self.for_ms = 0;
+        }
         Confinement::Untouched
     }
 }

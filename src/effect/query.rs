@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{BackupName, RestoreObjects, Selection};
 use crate::objects::ObjectId;
+use crate::text::DomainName;
 
 /// One question; equal questions are asked once per plan.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,6 +73,13 @@ pub enum Query {
     },
     /// What would a restore do, object by object? Answer: [`super::Seen::Restore`].
     Restore(Box<RestoreObjects>),
+    /// What does a domain name have, at the server that has the say in it? Answer: [`super::Seen::Name`].
+    Name {
+        /// The DNS server, as the inventory calls it.
+        server: String,
+        /// The name.
+        name: DomainName,
+    },
     /// What do these files say? Answer: [`super::Seen::Manifests`].
     Manifests {
         /// A YAML file of Kubernetes objects, or a folder of such files.

@@ -27,6 +27,13 @@ pub trait Rehearser: Send + Sync {
 pub enum Rehearsal {
     /// Object by object, in the order of sending.
     Asked(Vec<Rehearsed>),
+    /// The effect as a whole.
+    Whole {
+        /// The answer.
+        answer: Would,
+        /// What it does not show, as a fragment.
+        open: String,
+    },
     /// Nothing of it was asked, and why.
     Not(String),
 }

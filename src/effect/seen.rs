@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Fates, Lack, Shown, Work, WorldError};
+use super::{Fates, Lack, NameSeen, Shown, Work, WorldError};
 use crate::objects::{ObjectId, Risk};
 
 /// The answer to a [`super::Query`]; its variant follows from the question.
@@ -31,6 +31,8 @@ pub enum Seen {
     Backup(Option<BackupSeen>),
     /// To `Inventory` and `Prefix`.
     Counts(Counts),
+    /// To `Name`; `None` where it is in none of the zones that the inventory names for the server.
+    Name(Option<NameSeen>),
     /// To `Manifests`: the objects, in the order of the files' names and of the text.
     Manifests(Vec<serde_json::Value>),
     /// To `Restore`; it names every object of a backup, and a plan is cloned.

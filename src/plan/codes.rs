@@ -18,6 +18,7 @@ codes! {
     DAMAGED = "P013": "What a step needs answers, and is damaged. No step is left out for that.";
     NO_ROOM = "P014": "The target lacks something without which its API server refuses what is restored.";
     STRANGER = "P015": "A site or store is not the one whose identity is pinned. No step is left out for that.";
+    TOO_SHORT = "P016": "A step waits for longer than the time that it is given, so it would surely be cut off.";
     NOTHING_TO_DRILL = "P020": "A drill restores on the standby; this runbook restores nothing there.";
     CHANGES_AS_IS = "P021": "`drill: as-is` is for steps that only look.";
     OUTSIDE = "P022": "A drill cannot keep this step inside its walls.";
@@ -32,4 +33,5 @@ codes! {
     RESTORE_SAYS = "P109": "What a restore step asks for does not fit the backup, or only in part.";
     IDLE_ALLOWANCE = "P110": "A restore allows what nothing in the backup needs.";
     NOT_PINNED = "P111": "The identities of some sites or stores are not pinned, so whoever answers in their place is believed.";
+    SLOW_CACHES = "P114": "Caches may keep the old answer of a domain name for longer than the recovery may take: some customers come later.";
 }

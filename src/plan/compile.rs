@@ -10,7 +10,9 @@ use serde_json::Value;
 
 use super::draft::{Draft, Look, Request};
 use super::graph::{self, Order};
-use super::{LeftOut, Part, Plan, PlannedStep, Sighting, Subject, codes, judge, observe, pins, scope, sizes};
+use super::{
+    LeftOut, Part, Plan, PlannedStep, Sighting, Subject, codes, judge, observe, pins, scope, sizes, swaps,
+};
 use crate::effect::{Await, Condition, Effect, Observer, Query, Sandbox};
 use crate::runbook::{Mode, Runbook, Step};
 use crate::step::{self, Bound, Kind, Observed, Ready, Refusal, Scene, Script};
@@ -107,6 +109,9 @@ fn draft<'a>(
         });
     }
     sizes::chain(&mut drafts, &order.needs);
+    if request.mode != Mode::Drill {
+        swaps::chain(&mut drafts, &order.needs);
+    }
     let sandbox = scope::scope(request, roles, &mut drafts, &mut found);
     if found.has_errors() {
         Err(found)

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::draft::Request;
-use super::{Look, Part, Plan, PlannedStep, Warning, codes, lacking, previews, scope};
+use super::{Look, Part, Plan, PlannedStep, Warning, codes, lacking, previews, scope, waits};
 use crate::effect::{Effect, Fate, Query, RestorePreview, Seen, WorldError};
 use crate::runbook::{KubernetesSite, Runbook, Step};
 use crate::step::Observed;
@@ -28,14 +28,17 @@ pub(super) fn judge(request: &Request<'_>, mut plan: Plan, seen: &Observed) -> R
         }
     }
     for step in plan.steps.iter().filter(|step| step.part == Part::Done) {
+        let span = written
+            .get(step.name.as_str())
+            .map_or(request.runbook.name.span, |step| step.name.span);
+        if let Some(cut_off) = waits::cut_off(step, span) {
+            found.push(cut_off);
+        }
         for preview in step
             .effects
             .iter()
             .filter_map(|effect| restore_preview(effect, seen))
         {
-            let span = written
-                .get(step.name.as_str())
-                .map_or(request.runbook.name.span, |step| step.name.span);
             let refused = [
                 refuse_restore(&step.name, span, preview),
                 lacking::refused(&step.name, span, preview),
@@ -198,6 +201,7 @@ fn warnings(plan: &Plan, restores: &[&RestorePreview]) -> Vec<Warning> {
         ));
     }
     warnings.extend(super::pins::not_shown(plan));
+    warnings.extend(waits::slow_caches(plan));
     for step in &plan.steps {
         if let Part::Skipped(why) = &step.part
             && why.ends_with(scope::NOT_DOWN)

@@ -15,8 +15,10 @@ mod pins;
 mod scope;
 mod sizes;
 mod stale;
+mod swaps;
 #[cfg(test)]
 mod tests;
+mod waits;
 
 pub use compile::compile;
 pub use digest::Digest;
@@ -24,12 +26,12 @@ pub use draft::{Look, Request};
 pub use graph::{Order, order};
 pub use stale::{Change, changes, contradictions};
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use crate::effect::{
-    Ask, BackupSeen, Effect, Expected, Hazard, Query, RestorePreview, Sandbox, Seen, SiteSeen,
+    Ask, BackupSeen, Effect, Expected, Hazard, Query, RestorePreview, Sandbox, Seen, SiteSeen, SwapRecords,
 };
 use crate::runbook::{Approvals, Mode, Objectives, Owner, Policy};
 
@@ -78,6 +80,18 @@ impl Plan {
     /// Stores that its steps read or write; with repetitions.
     pub fn stores(&self) -> impl Iterator<Item = &str> {
         self.steps.iter().flat_map(PlannedStep::stores)
+    }
+
+    /// The change of each domain name, of several the first.
+    pub fn swaps(&self) -> impl Iterator<Item = &SwapRecords> {
+        let done = self.steps.iter().filter(|step| step.part == Part::Done);
+        let mut met = BTreeSet::new();
+        done.flat_map(|step| &step.effects)
+            .filter_map(|effect| match effect {
+                Effect::SwapRecords(swap) => Some(swap),
+                _ => None,
+            })
+            .filter(move |swap| met.insert((&swap.server, &swap.name)))
     }
 
     /// Backups that steps of this plan restore from, as they were seen.
@@ -184,7 +198,8 @@ impl PlannedStep {
             | Effect::RunCommand(_)
             | Effect::RunJob(_)
             | Effect::Scale(_)
-            | Effect::ShiftTraffic(_) => Vec::new(),
+            | Effect::ShiftTraffic(_)
+            | Effect::SwapRecords(_) => Vec::new(),
         })
     }
 

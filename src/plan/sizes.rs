@@ -9,30 +9,38 @@ use super::draft::Draft;
 use crate::effect::{Effect, Scale};
 use crate::objects::ObjectId;
 
-/// Site and workload → positions of the steps that set its size, in the order of the plan.
-type Changes = BTreeMap<(String, ObjectId), Vec<usize>>;
-
-/// Sets where each change of a size begins. Of steps that do not wait for each other nobody knows the order:
-/// they stay as they were scripted.
+/// Sets where each change of a size begins.
 pub(super) fn chain(drafts: &mut [Draft<'_>], needs: &[Vec<u32>]) {
-    let mut changes = Changes::new();
+    let of = |effect: &Effect| scale(effect).map(|scale| (scale.site.clone(), scale.id.clone()));
+    for ((site, id), before, at) in twice(drafts, needs, of) {
+        if let Some(from) = size_after(&drafts[before], &site, &id) {
+            begin_at(&mut drafts[at], &site, &id, from);
+        }
+    }
+}
+
+/// What several steps change, with a step and the last one before it that changes it too. Of steps that do not wait
+/// for each other nobody knows the order: they stay as they were scripted.
+pub(super) fn twice<K: Ord + Clone>(
+    drafts: &[Draft<'_>],
+    needs: &[Vec<u32>],
+    of: impl Fn(&Effect) -> Option<K>,
+) -> Vec<(K, usize, usize)> {
+    let mut changes: BTreeMap<K, Vec<usize>> = BTreeMap::new();
     for (at, draft) in drafts.iter().enumerate() {
-        for scale in draft.script.effects.iter().filter_map(scale) {
-            let of = (scale.site.clone(), scale.id.clone());
-            changes.entry(of).or_default().push(at);
+        for key in draft.script.effects.iter().filter_map(&of) {
+            changes.entry(key).or_default().push(at);
         }
     }
-    for ((site, id), steps) in changes {
+    let mut pairs = Vec::new();
+    for (key, steps) in changes {
         for (rank, &at) in steps.iter().enumerate().skip(1) {
-            let earlier = steps.iter().take(rank).rev();
-            let before = earlier
-                .copied()
-                .find(|&before| comes_before(drafts, needs, before, at));
-            if let Some(from) = before.and_then(|before| size_after(&drafts[before], &site, &id)) {
-                begin_at(&mut drafts[at], &site, &id, from);
-            }
+            let mut earlier = steps.iter().take(rank).rev().copied();
+            let before = earlier.find(|&before| comes_before(drafts, needs, before, at));
+            pairs.extend(before.map(|before| (key.clone(), before, at)));
         }
     }
+    pairs
 }
 
 const fn scale(effect: &Effect) -> Option<&Scale> {

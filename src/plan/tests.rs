@@ -1,16 +1,14 @@
 //! The planner against a world that is a table of answers.
 
 mod fencing;
+mod names;
+mod table;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 
-use futures::future::BoxFuture;
-use jiff::Timestamp;
-
+use self::table::Table;
 use super::*;
 use crate::effect::*;
-use crate::objects::ObjectId;
 use crate::runbook::{self, OnFailure, Runbook, Sites};
 use crate::step::{self, KINDS, kind_names};
 use crate::text::{Diagnostics, Sources};
@@ -25,6 +23,7 @@ spec:
   stores:
     vault: { directory: vault }
     usb: { directory: usb }
+  dns: { corp: { embedded: {}, zones: [acme.example] } }
 ---
 apiVersion: lifeboat.dev/v1alpha1
 kind: Runbook
@@ -59,129 +58,6 @@ const SHOP: &str = r#"    - name: capture
       needs: [up]
       probe: { http: "${sites.standby.front}/${namespaces.shop}/healthz" }
 "#;
-
-/// A world that answers as it is told, and remembers what it was asked.
-#[derive(Default)]
-struct Table {
-    silent: Vec<&'static str>,
-    refused: bool,
-    replicas: u32,
-    /// Sites whose namespaces are held.
-    held: Vec<&'static str>,
-    asked: Mutex<Vec<Query>>,
-}
-
-impl Table {
-    fn of(replicas: u32) -> Self {
-        Self {
-            replicas,
-            ..Self::default()
-        }
-    }
-
-    fn answer(&self, query: &Query) -> Result<Seen, WorldError> {
-        let site = |site: &String| {
-            let silent = self.silent.contains(&site.as_str());
-            silent.then(|| WorldError::new(ErrorKind::Unreachable, site, "connection refused"))
-        };
-        let error = match query {
-            Query::Site { site: at }
-            | Query::Object { site: at, .. }
-            | Query::Workloads { site: at, .. }
-            | Query::Namespaces { site: at, .. } => site(at),
-            Query::Restore(effect) => site(&effect.site),
-            _ => None,
-        };
-        match error {
-            Some(error) => Err(error),
-            None => Ok(self.seen(query)),
-        }
-    }
-
-    /// There is one, `shop`.
-    fn namespace(&self, site: &str, name: &str) -> Option<serde_json::Value> {
-        let held = self.held.contains(&site);
-        let labels = if held {
-            serde_json::json!({ "lifeboat.dev/fenced": "true" })
-        } else {
-            serde_json::json!({})
-        };
-        (name == "shop").then(|| serde_json::json!({ "metadata": { "name": name, "labels": labels } }))
-    }
-
-    fn seen(&self, query: &Query) -> Seen {
-        match query {
-            Query::Site { site } => Seen::Site(SiteSeen {
-                uid: format!("uid-{site}"),
-                version: "v1.37.2".into(),
-                server: format!("https://{site}"),
-            }),
-            Query::Workloads { namespace, .. } => Seen::Workloads(vec![WorkloadSeen {
-                id: web(namespace),
-                replicas: self.replicas,
-            }]),
-            Query::Namespaces { .. } => Seen::Namespaces(Vec::new()),
-            Query::Backup { .. } => Seen::Backup(Some(backup())),
-            Query::Restore(effect) => Seen::Restore(Arc::new(RestorePreview {
-                backup: effect.backup.as_known().map(|_| backup()),
-                shown: Shown {
-                    prune: vec!["uid-of-a-stranger".into()],
-                    replace: Vec::new(),
-                },
-                said: Vec::new(),
-                fates: Fates::from_iter([FateOf {
-                    fate: if self.refused { Fate::Refuse } else { Fate::Create },
-                    id: web(effect.target_namespace("shop")),
-                    why: if self.refused {
-                        "its kind is not served".into()
-                    } else {
-                        String::new()
-                    },
-                    takes_from: Vec::new(),
-                }]),
-                ..RestorePreview::default()
-            })),
-            Query::Chosen { selection, .. } => Seen::Namespaces(selection.namespaces.clone()),
-            Query::Inventory { .. } | Query::Prefix { .. } => Seen::Counts(Counts::default()),
-            Query::Store { .. } => Seen::Store,
-            Query::Object { site, id } if id.kind == "Namespace" => {
-                Seen::Object(self.namespace(site, &id.name))
-            }
-            Query::Object { .. } => Seen::Object(None),
-            Query::Manifests { .. } => Seen::Manifests(Vec::new()),
-        }
-    }
-}
-
-impl Observer for Table {
-    fn read<'a>(&'a self, query: &'a Query) -> BoxFuture<'a, Result<Seen, WorldError>> {
-        self.asked.lock().unwrap().push(query.clone());
-        Box::pin(async move { self.answer(query) })
-    }
-}
-
-fn web(namespace: &str) -> ObjectId {
-    ObjectId {
-        api_version: "apps/v1".into(),
-        kind: "Deployment".into(),
-        namespace: Some(namespace.into()),
-        name: "web".into(),
-    }
-}
-
-fn backup() -> BackupSeen {
-    let at: Timestamp = "2026-11-22T23:00:00Z".parse().unwrap();
-    BackupSeen {
-        name: "shop-2026".into(),
-        consistent_at: at,
-        verified_at: Some(at),
-        writer: "lifeboat".into(),
-        objects: BTreeMap::from([("shop".to_owned(), 1)]),
-        archive_sha256: None,
-        errors: Vec::new(),
-        passed_over: Vec::new(),
-    }
-}
 
 /// Plans, or gives all that stands against it, drawn.
 fn plan_with(steps: &str, mode: Mode, table: &Table) -> Result<Plan, String> {
@@ -400,9 +276,9 @@ fn a_silent_active_side_is_left_out_where_the_runbook_says_so_and_refuses_where_
     let strict = SHOP.replace("      ungraceful: skip\n", "");
     insta::assert_snapshot!(plan_with(&strict, Mode::Failover, &table()).unwrap_err(), @r"
     error[P010]: step `stop-active` needs east, which did not answer: connection refused
-      --> shop.yaml:24:13
+      --> shop.yaml:25:13
        |
-    24 |     - name: stop-active
+    25 |     - name: stop-active
        |             ^^^^^^^^^^^ this step
        |
        = help: unreachable is not the same as down; to go on without this step write `ungraceful: skip` at it
@@ -448,9 +324,9 @@ fn what_cannot_be_confined_refuses_the_drill_at_the_step() {
     let leaks = SHOP.replace("/${namespaces.shop}/healthz", "/healthz");
     insta::assert_snapshot!(plan_with(&leaks, Mode::Drill, &Table::of(3)).unwrap_err(), @r"
     error[P022]: step `answers` cannot be kept inside a drill: in a drill this probe would look at production and prove nothing about the recovery
-      --> shop.yaml:39:13
+      --> shop.yaml:40:13
        |
-    39 |     - name: answers
+    40 |     - name: answers
        |             ^^^^^^^ this step
        |
        = help: name the namespace in the address with `${namespaces.<name>}`, or write `drill: skip` or `drill: as-is` at this step
@@ -477,9 +353,9 @@ fn objects_that_cannot_be_restored_refuse_the_plan_by_name() {
     };
     insta::assert_snapshot!(plan_with(SHOP, Mode::Failover, &table).unwrap_err(), @"
     error[P012]: step `restore` cannot restore 1 of 1 objects
-      --> shop.yaml:33:13
+      --> shop.yaml:34:13
        |
-    33 |     - name: restore
+    34 |     - name: restore
        |             ^^^^^^^ this step
        |
        = help: Deployment shop/web: its kind is not served

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::units::count;
-use crate::effect::{Fate, FateOf, Query, RestorePreview, Seen, WorkloadSeen};
+use crate::effect::{Fate, FateOf, NameSeen, Query, RestorePreview, Seen, WorkloadSeen};
 use crate::plan::Change;
+use crate::text::Millis;
 
 /// One change: where, what, and from what to what.
 pub fn change_line(change: &Change) -> String {
@@ -33,6 +34,7 @@ fn subject(query: &Query) -> (&str, String) {
             (site, format!("objects in {}", selection.namespaces.join(", ")))
         }
         Query::Restore(effect) => (&effect.site, format!("restore of {}", effect.backup)),
+        Query::Name { server, name } => (server, name.to_string()),
         Query::Manifests { path } => ("", path.display().to_string()),
         Query::Prefix { store, prefix } => (store, format!("objects under `{prefix}`")),
     }
@@ -53,12 +55,25 @@ fn difference(then: &Seen, now: &Seen) -> String {
             format!("there were [{}], there are [{}]", then.join(", "), now.join(", "))
         }
         (Seen::Workloads(then), Seen::Workloads(now)) => format!("{} → {}", sizes(then), sizes(now)),
+        (Seen::Name(Some(then)), Seen::Name(Some(now))) => format!(
+            "{}, kept for {} → {}, kept for {}",
+            then.records,
+            kept(then),
+            now.records,
+            kept(now)
+        ),
         (Seen::Counts(then), Seen::Counts(now)) => format!("{} → {}", then.count, now.count),
         (Seen::Restore(then), Seen::Restore(now)) => restore(then, now),
         (Seen::Object(None), Seen::Object(Some(_))) => "was not there, and is now".to_owned(),
         (Seen::Object(Some(_)), Seen::Object(None)) => "was there, and is gone".to_owned(),
         _ => "is not what it was".to_owned(),
     }
+}
+
+/// How long caches may keep an answer.
+fn kept(name: &NameSeen) -> String {
+    let seconds = name.records.ttl_s().unwrap_or(name.absent_s);
+    Millis::of_seconds(seconds).to_string()
 }
 
 fn sizes(workloads: &[WorkloadSeen]) -> String {
@@ -116,5 +131,35 @@ const fn word(fate: Fate) -> &'static str {
         Fate::Refuse => "refused",
         Fate::Replace => "replaced",
         Fate::Prune => "pruned",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::effect::Records;
+
+    fn name(address: &str, ttl_s: u32) -> Seen {
+        Seen::Name(Some(NameSeen {
+            zone: "acme.example".parse().unwrap(),
+            records: Records::addresses(&[address.parse().unwrap()], ttl_s),
+            absent_s: 900,
+        }))
+    }
+
+    #[test]
+    fn a_name_that_leads_elsewhere_now_is_said_with_both_places() {
+        let change = Change {
+            query: Query::Name {
+                server: "corp".into(),
+                name: "shop.acme.example".parse().unwrap(),
+            },
+            then: name("192.0.2.10", 300),
+            now: name("203.0.113.9", 60),
+        };
+        assert_eq!(
+            change_line(&change),
+            "corp  shop.acme.example: A 192.0.2.10, kept for 5m → A 203.0.113.9, kept for 1m"
+        );
     }
 }

@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::forecast::{Outlook, data_loss, seen};
 use super::lines::{clean, hang, pad, width};
 use super::units::count;
-use crate::effect::{Effect, Fate, Permission, RestorePreview, Seen, SiteSeen, WorldError};
+use crate::effect::{Effect, Fate, Permission, Rehearsal, RestorePreview, Seen, SiteSeen, WorldError, Would};
 use crate::objects::{ObjectId, builtin};
 use crate::plan::{Part, Plan, PlannedStep};
 
@@ -56,6 +56,8 @@ pub enum About {
     Site,
     /// A store: does it answer?
     Store,
+    /// A DNS server: would it make the change?
+    Dns,
     /// What we may do at a site.
     Rights,
     /// What a restore's target has of what it needs: kinds, classes, room in quotas.
@@ -70,6 +72,7 @@ impl About {
         match self {
             Self::Site => "site",
             Self::Store => "store",
+            Self::Dns => "dns",
             Self::Rights => "rights",
             Self::Target => "target",
             Self::Data => "data",
@@ -101,6 +104,8 @@ pub struct Asked {
     pub sites: BTreeMap<String, Result<SiteSeen, WorldError>>,
     /// Every store that the plan or the journal uses.
     pub stores: BTreeMap<String, Result<(), WorldError>>,
+    /// Every domain name that the plan changes, by DNS server and name, and whether the server would do it.
+    pub names: Vec<(String, String, Result<Rehearsal, WorldError>)>,
     /// Sites and stores of which the inventory pins who they are.
     pub pinned: BTreeSet<String>,
     /// Sites in this process's own memory.
@@ -176,6 +181,7 @@ pub fn preflight(plan: &Plan, asked: &Asked, now: Timestamp) -> Vec<Check> {
     all.extend(
         stores.map(|(store, answer)| of_store(store, answer, (asked, needed.contains(store.as_str())))),
     );
+    all.extend(asked.names.iter().map(of_name));
     all.extend(of_rights(asked));
     all.extend(of_targets(plan));
     all.extend(of_data(plan, now));
@@ -261,6 +267,39 @@ fn of_store(store: &str, answer: &Result<(), WorldError>, (asked, needed): (&Ask
             format!("does not answer: {}", error.message),
         )
         .todo("lifeboat doctor says what it does"),
+    }
+}
+
+fn of_name((server, name, answer): &(String, String, Result<Rehearsal, WorldError>)) -> Check {
+    let one = |fitness, said: String| check(About::Dns, server, fitness, said);
+    match answer {
+        Ok(Rehearsal::Whole {
+            answer: Would::Accept,
+            open,
+        }) => one(
+            Fitness::Ok,
+            format!("takes the key, and {name} is as planned; {open}"),
+        ),
+        Ok(Rehearsal::Whole {
+            answer: Would::Refuse(why),
+            ..
+        }) => one(Fitness::Fail, format!("would not change {name}: {why}"))
+            .todo("have it let this key change the name, or plan again"),
+        Ok(Rehearsal::Whole {
+            answer: Would::Unknown(why),
+            ..
+        }) => one(Fitness::NotCheckable, why.clone()),
+        Ok(Rehearsal::Asked(_) | Rehearsal::Not(_)) => {
+            one(Fitness::NotCheckable, format!("{name} was not asked about"))
+        }
+        Err(error) => {
+            let bad = one(Fitness::Fail, error.message.clone());
+            error
+                .hints
+                .iter()
+                .take(1)
+                .fold(bad, |bad, hint| bad.todo(hint.as_str()))
+        }
     }
 }
 
@@ -465,113 +504,4 @@ pub fn preflight_text(checks: &[Check], columns: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::effect::{ErrorKind, Lack};
-    use crate::report::sample;
-
-    fn asked(plan: &Plan) -> Asked {
-        Asked {
-            sites: plan
-                .sites
-                .iter()
-                .map(|(site, seen)| (site.clone(), Ok(seen.clone())))
-                .collect(),
-            stores: [("vault".to_owned(), Ok(()))].into(),
-            pinned: ["west".to_owned(), "vault".to_owned()].into(),
-            rights: rights(plan).into_iter().map(|right| (right, Ok(true))).collect(),
-            ..Asked::default()
-        }
-    }
-
-    fn text(plan: &Plan, asked: &Asked) -> String {
-        preflight_text(&preflight(plan, asked, sample::now()), 80)
-    }
-
-    #[test]
-    fn everything_that_a_failover_rests_on_is_in_one_list() {
-        let plan = sample::failover();
-        insta::assert_snapshot!(text(&plan, &asked(&plan)), @r"
-        warn  site east       Kubernetes v1.37.2 at https://east.acme.example:6443,
-                              identity 77ab2c…20, which nobody pinned
-                              to do: compare, then: lifeboat sites pin east
-        ok    site west       Kubernetes v1.37.2 at https://west.acme.example:6443,
-                              identity 0f0c1d…91 as pinned
-        ok    store vault     answers, as pinned
-        ok    rights east     3 of 3 granted
-        ok    rights west     5 of 5 granted
-        ok    target restore  kinds, classes and room in quotas are there for 33
-                              objects; free nodes are not counted
-        ok    data            backup shop-2026-11-22T2300 is 12 m 7 s old, verified
-                              10 m 57 s ago; RPO 15 m
-        ");
-    }
-
-    #[test]
-    fn what_is_wrong_says_what_to_do_and_what_nobody_knows_is_said() {
-        let mut plan = sample::failover();
-        let mut asked = asked(&plan);
-        let gone = WorldError::new(ErrorKind::Unreachable, "east", "the TLS handshake timed out");
-        asked.sites.insert("east".into(), Err(gone));
-        asked.stores.insert(
-            "usb".into(),
-            Err(WorldError::new(ErrorKind::Unreachable, "usb", "no route")),
-        );
-        for (right, held) in &mut asked.rights {
-            *held = Ok(right.verb != "patch");
-        }
-        for sighting in &mut plan.sightings {
-            if let Seen::Restore(preview) = &mut sighting.seen {
-                std::sync::Arc::make_mut(preview).lacks = vec![Lack {
-                    what: "west has no StorageClass fast".into(),
-                    then: "their pods wait for ever".into(),
-                    hint: "make it, or map it with `map`".into(),
-                    ..Lack::default()
-                }];
-            }
-        }
-        plan.objectives.rpo_ms = Some(60_000);
-        insta::assert_snapshot!(text(&plan, &asked), @r"
-        warn           site east       does not answer: the TLS handshake timed out.
-                                       That is not the same as down
-                                       to do: find out whether it still serves: it
-                                              may write while nobody can see it
-        ok             site west       Kubernetes v1.37.2 at
-                                       https://west.acme.example:6443, identity
-                                       0f0c1d…91 as pinned
-        warn           store usb       does not answer: no route
-                                       to do: lifeboat doctor says what it does
-        ok             store vault     answers, as pinned
-        not checkable  rights east     3 rights needed, and the site does not answer
-        fail           rights west     1 of 5 refused: patch configmaps in shop
-                                       to do: have them granted, then look again;
-                                              `lifeboat explain <kind>` says what
-                                              each kind of step needs
-        warn           target restore  west has no StorageClass fast: their pods
-                                       wait for ever
-                                       to do: make it, or map it with `map`
-        warn           data            older than the objective: backup
-                                       shop-2026-11-22T2300 is 12 m 7 s old,
-                                       verified 10 m 57 s ago; RPO 1 m
-                                       to do: look for a newer one: lifeboat
-                                              backups; or accept the loss
-        ");
-        assert_eq!(worst(&preflight(&plan, &asked, sample::now())), Fitness::Fail);
-    }
-
-    #[test]
-    fn a_star_that_is_refused_is_no_refusal_of_what_is_meant() {
-        let mut plan = sample::failover();
-        plan.sightings.clear();
-        let mut asked = asked(&plan);
-        for (right, held) in &mut asked.rights {
-            *held = Ok(right.resource != "*");
-        }
-        let checks = preflight(&plan, &asked, sample::now());
-        let west = checks
-            .iter()
-            .find(|one| one.about == About::Rights && one.at == "west")
-            .unwrap();
-        assert_eq!(west.fitness, Fitness::NotCheckable, "{west:?}");
-    }
-}
+mod tests;

@@ -26,6 +26,7 @@ impl Answered {
     pub fn is_bad(&self) -> bool {
         match &self.said {
             Ok(Rehearsal::Asked(answers)) => answers.iter().any(|one| matches!(one.answer, Would::Refuse(_))),
+            Ok(Rehearsal::Whole { answer, .. }) => matches!(answer, Would::Refuse(_)),
             Ok(Rehearsal::Not(_)) => false,
             Err(_) => true,
         }
@@ -50,6 +51,7 @@ pub fn rehearsal(all: &[Answered], columns: usize) -> String {
             Ok(Rehearsal::Not(why)) => {
                 silent.push(format!("{} ({}: {})", clean(&one.step), one.verb, clean(why)));
             }
+            Ok(Rehearsal::Whole { answer, open }) => out.push(hang(&head, &whole(answer, open), columns)),
             Ok(Rehearsal::Asked(answers)) => {
                 out.push(hang(&head, &counts(answers), columns));
                 out.extend(reasons(answers, columns));
@@ -67,6 +69,14 @@ pub fn rehearsal(all: &[Answered], columns: usize) -> String {
     out.push(String::new());
     out.push(hang("", LIMITS, columns));
     text(&out)
+}
+
+fn whole(answer: &Would, open: &str) -> String {
+    match answer {
+        Would::Accept => format!("would be accepted; {open}"),
+        Would::Refuse(why) => format!("would be refused: {}", clean(why)),
+        Would::Unknown(why) => format!("could not be asked: {}", clean(why)),
+    }
 }
 
 /// What such answers are worth.
@@ -153,6 +163,14 @@ mod tests {
             answered("restore", "restore", Ok(Rehearsal::Asked(answers))),
             answered("web-up", "wait", Ok(Rehearsal::Not("it changes nothing".into()))),
             answered(
+                "move",
+                "dns",
+                Ok(Rehearsal::Whole {
+                    answer: Would::Accept,
+                    open: "the rest only a change shows".into(),
+                }),
+            ),
+            answered(
                 "stop",
                 "scale",
                 Err(WorldError::new(ErrorKind::Unreachable, "east", "no answer")),
@@ -167,12 +185,13 @@ mod tests {
                      count/configmaps=1
             unasked  namespace shop is not there yet: ConfigMap shop/c, ConfigMap
                      shop/d, ConfigMap shop/e and 1 more
+          move  would be accepted; the rest only a change shows
           stop  not known: east: no answer
           not rehearsed: web-up (wait: it changes nothing)
 
         Each object was judged alone and as things are now: what the plan makes before
         it was not there, and quotas counted none of the others.
         ");
-        assert!(all[0].is_bad() && !all[1].is_bad() && all[2].is_bad());
+        assert!(all[0].is_bad() && !all[1].is_bad() && !all[2].is_bad() && all[3].is_bad());
     }
 }

@@ -21,6 +21,7 @@ pub(super) fn effect(class: Class) -> Effect {
         Class::Read => Effect::Pause(Pause {
             for_ms: 1000,
             reason: "a test".into(),
+            after_change: false,
         }),
         Class::Converge => scale("west"),
         Class::Guarded => Effect::Delete(Delete {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 
-use crate::text::{Millis, Period};
+use crate::text::{DomainName, Millis, Period};
 
 use super::Runbook;
 use super::schedule::form::ScheduledForm;
@@ -295,7 +295,7 @@ enum UngracefulWord {
     Skip,
 }
 
-/// Where things are: clusters and stores.
+/// Where things are: clusters, stores and DNS servers.
 #[derive(JsonSchema)]
 #[schemars(rename_all = "camelCase")]
 pub(crate) struct SitesForm {
@@ -332,6 +332,8 @@ struct SitesSpec {
     sites: Option<BTreeMap<String, SiteForm>>,
     /// Object stores by name.
     stores: Option<BTreeMap<String, StoreForm>>,
+    /// DNS servers that take changes, by name.
+    dns: Option<BTreeMap<String, DnsForm>>,
     /// Where journals of runs are kept besides this machine.
     journal: Option<JournalForm>,
 }
@@ -433,6 +435,53 @@ struct S3Form {
     /// The shared credentials file; without it, the usual place.
     #[schemars(extend("format" = "path"))]
     credentials_file: Option<String>,
+}
+
+/// One DNS server: `rfc2136` or `embedded`.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+struct DnsForm {
+    /// A server that takes dynamic updates, as BIND and Knot do.
+    rfc2136: Option<Rfc2136Form>,
+    /// A server inside this program, for demonstrations and tests.
+    embedded: Option<EmbeddedDnsForm>,
+    /// The zones of which it is the primary server, and in which names may be changed. Others are refused.
+    #[schemars(length(min = 1))]
+    zones: Vec<DomainName>,
+    /// From the widest to the narrowest: provider, account, region. Equal beginnings fail together.
+    failure_domain: Option<Vec<String>>,
+}
+
+/// A DNS server that takes dynamic updates (RFC 2136), signed with TSIG.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "camelCase")]
+struct Rfc2136Form {
+    /// Its address, with `:port` where that is not 53. Better no name: it would be looked up in DNS.
+    server: String,
+    /// The file of its key, as `tsig-keygen` writes it and `nsupdate -k` reads it. Only its place stands here.
+    #[schemars(extend("format" = "path"))]
+    key_file: String,
+}
+
+/// A DNS server in this program's memory.
+#[derive(JsonSchema)]
+struct EmbeddedDnsForm {
+    /// What it begins with.
+    records: Option<Vec<RecordForm>>,
+}
+
+/// What a name begins with: `addresses` or `alias`.
+#[derive(JsonSchema)]
+struct RecordForm {
+    /// The name.
+    name: DomainName,
+    /// IPv4 and IPv6 addresses.
+    #[schemars(length(min = 1))]
+    addresses: Option<Vec<std::net::IpAddr>>,
+    /// The name that it is an alias of.
+    alias: Option<DomainName>,
+    /// For how long caches may keep it, in whole seconds. Default 1m.
+    ttl: Option<Millis>,
 }
 
 #[cfg(test)]

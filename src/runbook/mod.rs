@@ -13,11 +13,15 @@ mod schedule;
 mod sites;
 
 pub use continuity::{Activation, Approval, Contact, Continuity, Escalation};
+pub(crate) use load::outside_zones;
 pub use load::{Loaded, load};
 pub use pins::{PLAIN_HTTP, Pins, SYSTEM_AUTHORITIES, Said, SitePin, StorePin};
 pub use roles::{ACTIVE, STANDBY, swapped};
 pub use schedule::{Answers, BadCalendar, Calendar, DAYS, Scheduled, Window, between};
-pub use sites::{Endpoint, JournalPlaces, KubernetesSite, Release, S3Store, Sealing, Site, Sites, Store};
+pub use sites::{
+    DnsEndpoint, DnsServer, Endpoint, JournalPlaces, KubernetesSite, Release, Rfc2136, S3Store, Sealing,
+    Site, Sites, Store,
+};
 
 use std::collections::BTreeMap;
 

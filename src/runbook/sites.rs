@@ -1,4 +1,4 @@
-//! Where things are: sites, stores, and which disaster takes which of them down together.
+//! Where things are: sites, stores, DNS servers, and which disaster takes which of them down together.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::Pins;
-use crate::text::Spanned;
+use crate::effect::Records;
+use crate::text::{DomainName, Spanned};
 
 /// The inventory that a runbook's roles and stores refer to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Sites {
     pub sites: BTreeMap<String, Site>,
     /// Object stores.
     pub stores: BTreeMap<String, Store>,
+    /// DNS servers that take changes.
+    pub dns: BTreeMap<String, DnsServer>,
     /// Where journals of runs are kept besides this machine; `None`: nowhere.
     pub journal: Option<JournalPlaces>,
     /// Who they are; of its own document.
@@ -158,4 +161,35 @@ pub struct S3Store {
     pub profile: Option<String>,
     /// The shared credentials file; `None`: the usual place.
     pub credentials_file: Option<PathBuf>,
+}
+
+/// The primary server of some zones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsServer {
+    /// Its name and where it was written.
+    pub name: Spanned<String>,
+    /// How to reach it.
+    pub endpoint: DnsEndpoint,
+    /// Only names in these zones are read and changed there.
+    pub zones: Vec<DomainName>,
+    /// From the widest to the narrowest; equal beginnings fail together.
+    pub failure_domain: Vec<String>,
+}
+
+/// How to reach a DNS server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DnsEndpoint {
+    /// One that takes dynamic updates (RFC 2136).
+    Rfc2136(Rfc2136),
+    /// One in this process's memory, for demonstrations and tests. It begins with these records.
+    Embedded(BTreeMap<DomainName, Records>),
+}
+
+/// A DNS server that takes dynamic updates. The key is never a value: only where it lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rfc2136 {
+    /// `host:port`.
+    pub server: String,
+    /// The file of the key that signs requests and answers (TSIG, RFC 8945).
+    pub key_file: PathBuf,
 }

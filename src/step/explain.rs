@@ -123,8 +123,9 @@ impl<'a> Page<'a> {
         if !alternatives(schema).is_empty() {
             return "one of these".into();
         }
-        if let Some(format @ ("role" | "store" | "duration" | "text" | "path" | "namespace" | "person")) =
-            format(schema)
+        if let Some(
+            format @ ("role" | "store" | "duration" | "text" | "path" | "namespace" | "person" | "domain"),
+        ) = format(schema)
         {
             return format.to_owned();
         }

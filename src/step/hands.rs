@@ -164,12 +164,18 @@ mod tests {
 
     /// The same of another one.
     fn by_hand_at(kind: &str, nth: usize) -> String {
+        by_hand_with(kind, nth, ("", ""))
+    }
+
+    /// The same where the example says something else in one place.
+    fn by_hand_with(kind: &str, nth: usize, change: (&str, &str)) -> String {
         let kind = KINDS.iter().find(|one| one.name == kind).unwrap();
         let example = REAL
             .iter()
             .fold(kind.example.to_owned(), |text, (embedded, real)| {
                 text.replace(embedded, real)
-            });
+            })
+            .replacen(change.0, change.1, 1);
         let mut sources = Sources::default();
         let ids = [sources.add("example.yaml", example)];
         let (loaded, bound) = check(crate::runbook::load(&sources, &ids, &kind_names(KINDS)), KINDS);
@@ -195,7 +201,7 @@ mod tests {
     }
 
     /// The examples run on embedded sites; nobody reaches those by hand.
-    const REAL: [(&str, &str); 3] = [
+    const REAL: [(&str, &str); 4] = [
         (
             "embedded: { objects: [shop.yaml] }",
             "kubernetes: { context: east }",
@@ -207,6 +213,10 @@ mod tests {
         (
             "vault: { directory: vault,",
             "vault: { s3: { bucket: acme-vault, endpoint: \"https://s3.acme.example\", region: eu-west, prefix: shop/ },",
+        ),
+        (
+            "embedded:\n        records:\n          - { name: shop.acme.example, addresses: [192.0.2.10], ttl: 1m }\n",
+            "rfc2136: { server: 10.0.0.53, keyFile: corp.key }\n",
         ),
     ];
 
@@ -345,6 +355,33 @@ mod tests {
         Look until the phase is one that stays, for at most 1h. If it stays empty or `New`, no Velero runs there.
         $ kubectl --context east -n velero get backups.velero.io capture-by-hand -o jsonpath='{.status.phase} {.status.errors} {.status.failureReason}{"\n"}'
         It has worked only if it is `Completed`. What went wrong otherwise, `velero backup describe capture-by-hand --details` says.
+        "#);
+    }
+
+    #[test]
+    fn a_name_is_led_elsewhere_with_the_tools_of_every_dns_server() {
+        insta::assert_snapshot!(by_hand("dns"), @r#"
+        Write down what the name has now, with its TTL (the number), to be able to go back:
+        $ dig @10.0.0.53 -p 53 +norecurse +noall +answer shop.acme.example A shop.acme.example AAAA shop.acme.example CNAME
+        $ TTL=<the number, in seconds>
+        $ printf '%s\n' "server 10.0.0.53 53" "zone acme.example" "update delete shop.acme.example A" "update delete shop.acme.example AAAA" "update delete shop.acme.example CNAME" "update add shop.acme.example $TTL A 198.51.100.7" "send" | nsupdate -v -k corp.key
+        It is done when the server answers with it:
+        $ dig @10.0.0.53 -p 53 +norecurse +noall +answer shop.acme.example A shop.acme.example AAAA shop.acme.example CNAME
+        Caches may give the old answer for as long as the old TTL said.
+        "#);
+        let alias = (
+            "addresses: [\"${sites.standby.address}\"]",
+            "alias: front.west.example, ttl: 30s",
+        );
+        insta::assert_snapshot!(by_hand_with("dns", 0, alias), @r#"
+        Write down what the name has now, with its TTL (the number), to be able to go back:
+        $ dig @10.0.0.53 -p 53 +norecurse +noall +answer shop.acme.example A shop.acme.example AAAA shop.acme.example CNAME
+        Beside an alias nothing may stand: if this answers with TXT, MX or anything else than A, AAAA and CNAME, stop:
+        $ dig @10.0.0.53 -p 53 +tcp +norecurse +noall +answer shop.acme.example ANY
+        $ printf '%s\n' "server 10.0.0.53 53" "zone acme.example" "update delete shop.acme.example A" "update delete shop.acme.example AAAA" "update delete shop.acme.example CNAME" "update add shop.acme.example 30 CNAME front.west.example" "send" | nsupdate -v -k corp.key
+        It is done when the server answers with it:
+        $ dig @10.0.0.53 -p 53 +norecurse +noall +answer shop.acme.example A shop.acme.example AAAA shop.acme.example CNAME
+        Caches may give the old answer for as long as the old TTL said.
         "#);
     }
 

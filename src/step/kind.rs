@@ -20,7 +20,8 @@ pub trait StepKind: Send + Sync + 'static {
     const PROVES_HEALTH: bool = false;
     /// Whether it makes the standby the side that serves: it restores there for production, or sends customers
     /// there. Nothing may do so before the active side is fenced, or a person accepts that both may write. If it
-    /// names a site, only `site: standby` counts.
+    /// names a site, only `site: standby` counts; if it names none, it does not count where it uses values of sites
+    /// (`${sites.active.address}`) and none of them is the standby's.
     const TAKES_OVER: bool = false;
     /// It takes over only where this parameter is written; `None`: always.
     const TAKES_OVER_WITH: Option<&'static str> = None;

@@ -1,5 +1,6 @@
 //! What an incident would find out: doubts, of which nothing is refused, and in [`takeover`] the one that is.
 
+mod dns;
 mod takeover;
 
 use super::names::Names;
@@ -21,6 +22,7 @@ fn restores(step: &Step) -> bool {
 pub(super) fn check(names: &Names<'_>, found: &mut Diagnostics) {
     check_service(names, found);
     check_restores(names, found);
+    dns::check(names, found);
     takeover::check(names, found);
 }
 

@@ -11,6 +11,7 @@ mod check;
 mod compare;
 mod copy;
 mod delete;
+mod dns;
 mod exec;
 mod explain;
 mod fence;
@@ -56,6 +57,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<compare::Compare>(),
     Kind::of::<copy::Copy>(),
     Kind::of::<delete::Delete>(),
+    Kind::of::<dns::Dns>(),
     Kind::of::<exec::Exec>(),
     Kind::of::<fence::Fence>(),
     Kind::of::<http::Http>(),

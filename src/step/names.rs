@@ -225,6 +225,7 @@ impl Hooks for InStep<'_> {
         match format {
             "role" => return self.site_of_role(text, span, found),
             "store" => self.check_store(text, span, found),
+            "dns-server" => self.check_dns(text, span, found),
             "namespace" if !is_name(text) => found.push(bad_name(text, span)),
             "person" => self.check_person(text, span, found),
             "proof" => self.check_proof(text, span, found),
@@ -272,6 +273,19 @@ impl InStep<'_> {
             let diagnostic = Diagnostic::error(codes::UNKNOWN_STORE, message, span, "not in the inventory");
             found.push(match known.as_slice() {
                 [] => diagnostic.help("the inventory has no `stores`"),
+                _ => diagnostic.meant(text, &known),
+            });
+        }
+    }
+
+    fn check_dns(&self, text: &str, span: Span, found: &mut Diagnostics) {
+        let servers = &self.names.sites.dns;
+        if !servers.contains_key(text) {
+            let message = format!("there is no DNS server {}", quote(text));
+            let known: Vec<&str> = servers.keys().map(String::as_str).collect();
+            let diagnostic = Diagnostic::error(codes::UNKNOWN_DNS, message, span, "not in the inventory");
+            found.push(match known.as_slice() {
+                [] => diagnostic.help("the inventory has no `dns`"),
                 _ => diagnostic.meant(text, &known),
             });
         }

@@ -17,6 +17,11 @@ pub(super) struct Role(pub(super) String);
 #[schemars(extend("format" = "store"))]
 pub(super) struct StoreName(pub(super) String);
 
+/// A DNS server of the site inventory.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(extend("format" = "dns-server"))]
+pub(super) struct DnsName(pub(super) String);
+
 /// The name of a namespace: a DNS label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[schemars(extend("format" = "namespace"))]

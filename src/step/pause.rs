@@ -31,6 +31,7 @@ impl StepKind for Pause {
         vec![Effect::Pause(effect::Pause {
             for_ms: 2_000,
             reason: "caches to warm".to_owned(),
+            after_change: false,
         })]
     }
 
@@ -38,6 +39,7 @@ impl StepKind for Pause {
         let effect = effect::Pause {
             for_ms: params.r#for.0,
             reason: params.reason.clone(),
+            after_change: false,
         };
         Ok(Script {
             effects: vec![Effect::Pause(effect)],

@@ -57,7 +57,11 @@ codes! {
     IDLE_SCHEDULE = "L043": "The schedule begins a mode in which no step takes part: it would succeed each time and do nothing.";
     SCHEDULE_INPUT = "L044": "A run of a schedule is given no inputs, so each needs a default.";
     BAD_WINDOW = "L045": "A blocked window needs days or times that can be read, and an end that is not before its beginning.";
+    BAD_DOMAIN = "L048": "A domain name is written like shop.acme.example: labels of a-z, 0-9, - and _ with dots between them; letters outside of ASCII as DNS has them, xn--….";
+    UNKNOWN_DNS = "L049": "A step names a DNS server that the inventory does not have.";
     NOT_FENCED = "L050": "A step restores for production on the standby, or sends customers there, and in that recovery nothing before it stops the active side and holds it stopped, and nobody accepts that both sides may write. What two sides write cannot be put together again.";
+    OUTSIDE_ZONE = "L051": "A step changes a domain name that is in none of the zones which the inventory names for that DNS server. Only those may be changed there.";
+    BAD_ADDRESS = "L052": "An address is an IPv4 or an IPv6 one, and a server is one of those or a host name, with a port after `:` where it is not the usual one.";
     NO_OWNER = "L101": "The runbook has no owner: nobody knows whom to call.";
     NO_RTO = "L102": "The runbook has no recovery time objective: no run can meet or miss it.";
     NO_RPO = "L103": "The runbook has no recovery point objective: nobody has said how much data may be lost.";
@@ -69,6 +73,8 @@ codes! {
     RARE_DRILL = "L109": "Drills come further apart than a proof is good for: between them the service is not ready, however well they go.";
     ALWAYS_BLOCKED = "L110": "Every due time of the schedule lies in a blocked window: nothing is ever begun.";
     STILL_HELD = "L111": "A failover fences the active side, and a failback leads back there: as long as nothing lets it go, its API server refuses every pod of what is restored.";
+    SAME_WAY_BACK = "L114": "A failback would lead a domain name to where a failover has led it: its addresses are written out, so they do not change sides with the roles.";
+    DNS_WITH_SITE = "L115": "A domain name that is to lead customers away from the active side is changed at a DNS server in that side's failure domain: the disaster that takes the side takes the way to leave it.";
 }
 
 #[cfg(test)]

@@ -15,6 +15,13 @@ use serde::{Deserialize, Serialize};
 #[schemars(with = "String", extend("format" = "duration"))]
 pub struct Millis(pub u64);
 
+impl Millis {
+    /// Of whole seconds, in which DNS counts.
+    pub const fn of_seconds(seconds: u32) -> Self {
+        Self(seconds as u64 * 1000)
+    }
+}
+
 impl std::str::FromStr for Millis {
     type Err = String;
 

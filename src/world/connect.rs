@@ -16,12 +16,13 @@ use futures::stream::BoxStream;
 use serde_json::Value;
 
 use super::port::{
-    Account, Acting, Answer, Applied, Cluster, Command, Executed, Hidden, Listed, Listing, Locked, PutMode,
-    Right, Store, Stored, Trial, Web,
+    Account, Acting, Answer, Applied, Cluster, Command, Executed, Hidden, Listed, Listing, Locked, Names,
+    PutMode, Right, Store, Stored, Trial, Web,
 };
-use crate::effect::{SiteSeen, WorldError};
+use crate::effect::{NameSeen, Records, SiteSeen, WorldError};
 use crate::objects::ApiKind;
-use crate::runbook::{S3Store, Sealing};
+use crate::runbook::{Rfc2136, S3Store, Sealing};
+use crate::text::DomainName;
 
 /// The API server of `site`, by a context of a kubeconfig (`None`: what `KUBECONFIG` says, else
 /// `~/.kube/config`).
@@ -85,6 +86,24 @@ pub fn sealed_or_reason(name: &str, inner: Arc<dyn Store>, sealing: &Sealing) ->
     }
 }
 
+/// The DNS server called `name`, for these zones of it.
+///
+/// # Errors
+///
+/// `Internal`: this lifeboat was built without DNS.
+#[cfg(feature = "dns")]
+pub fn names(name: &str, at: &Rfc2136, zones: &[DomainName]) -> Result<Arc<dyn Names>, WorldError> {
+    Ok(Arc::new(super::dns::Primary::new(name, at, zones)))
+}
+
+/// As [`names`]; a failure becomes a port that tells it to whoever asks.
+pub fn names_or_reason(name: &str, at: &Rfc2136, zones: &[DomainName]) -> Arc<dyn Names> {
+    match names(name, at, zones) {
+        Ok(names) => names,
+        Err(reason) => Arc::new(Unconnected(reason)),
+    }
+}
+
 /// The network of this machine.
 ///
 /// # Errors
@@ -120,19 +139,31 @@ pub fn sealed(name: &str, _: Arc<dyn Store>, _: &Sealing) -> Result<Arc<dyn Stor
 }
 
 /// As with the feature, except that it always fails.
+#[cfg(not(feature = "dns"))]
+pub fn names(name: &str, _: &Rfc2136, _: &[DomainName]) -> Result<Arc<dyn Names>, WorldError> {
+    Err(built_without(name, "dns", "DNS"))
+}
+
+/// As with the feature, except that it always fails.
 #[cfg(not(feature = "http"))]
 pub fn web() -> Result<Arc<dyn Web>, WorldError> {
     Err(built_without("network", "http", "HTTP"))
 }
 
-#[cfg(not(all(feature = "kube", feature = "s3", feature = "http", feature = "seal")))]
+#[cfg(not(all(
+    feature = "kube",
+    feature = "s3",
+    feature = "http",
+    feature = "dns",
+    feature = "seal"
+)))]
 fn built_without(target: &str, feature: &str, what: &str) -> WorldError {
     let message = format!("this lifeboat was built without {what}");
     WorldError::new(crate::effect::ErrorKind::Internal, target, message)
         .hint(format!("build it with `cargo build --features {feature}`"))
 }
 
-/// A cluster or store to which there is no way, and why.
+/// A cluster, store or DNS server to which there is no way, and why.
 #[derive(Clone)]
 struct Unconnected(WorldError);
 
@@ -262,6 +293,20 @@ impl Store for Unconnected {
     }
 }
 
+impl Names for Unconnected {
+    fn look<'a>(&'a self, _: &'a DomainName) -> Answer<'a, Option<NameSeen>> {
+        self.reason()
+    }
+
+    fn check<'a>(&'a self, _: &'a DomainName, _: &'a Records, _: &'a Records) -> Answer<'a, ()> {
+        self.reason()
+    }
+
+    fn swap<'a>(&'a self, _: &'a DomainName, _: &'a Records, _: &'a Records) -> Answer<'a, ()> {
+        self.reason()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -288,6 +333,18 @@ mod tests {
             .unwrap();
         assert_eq!(error.kind, ErrorKind::Internal);
         insta::assert_snapshot!(error, @"east: this lifeboat was built without Kubernetes");
+    }
+
+    #[cfg(not(feature = "dns"))]
+    #[tokio::test]
+    async fn a_lifeboat_without_dns_says_so() {
+        let at = Rfc2136 {
+            server: "10.0.0.53:53".to_owned(),
+            key_file: NOWHERE.into(),
+        };
+        let corp = names_or_reason("corp", &at, &[]);
+        let error = corp.look(&"a.example".parse().unwrap()).await.unwrap_err();
+        insta::assert_snapshot!(error, @"corp: this lifeboat was built without DNS");
     }
 
     #[cfg(not(feature = "http"))]

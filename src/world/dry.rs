@@ -1,14 +1,15 @@
-//! A cluster that looks and asks, and changes nothing: what a rehearsal is given instead of a real one.
+//! A cluster and a DNS server that look and ask, and change nothing: what a rehearsal is given instead of real ones.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::port::{
-    Account, Acting, Answer, Applied, Cluster, Command, Executed, Listed, Listing, Right, Trial,
+    Account, Acting, Answer, Applied, Cluster, Command, Executed, Listed, Listing, Names, Right, Trial,
 };
-use crate::effect::{ErrorKind, SiteSeen, WorldError};
+use crate::effect::{ErrorKind, NameSeen, Records, SiteSeen, WorldError};
 use crate::objects::ApiKind;
+use crate::text::DomainName;
 
 /// Passes on what changes nothing; everything else is an error of ours, and is not sent.
 pub(super) struct Dry(pub(super) Arc<dyn Cluster>);
@@ -100,5 +101,22 @@ impl Cluster for Dry {
 
     fn may<'a>(&'a self, right: &'a Right<'a>) -> Answer<'a, bool> {
         self.0.may(right)
+    }
+}
+
+/// Passes on what changes nothing.
+pub(super) struct DryNames(pub(super) Arc<dyn Names>);
+
+impl Names for DryNames {
+    fn look<'a>(&'a self, name: &'a DomainName) -> Answer<'a, Option<NameSeen>> {
+        self.0.look(name)
+    }
+
+    fn check<'a>(&'a self, name: &'a DomainName, from: &'a Records, to: &'a Records) -> Answer<'a, ()> {
+        self.0.check(name, from, to)
+    }
+
+    fn swap<'a>(&'a self, _: &'a DomainName, _: &'a Records, _: &'a Records) -> Answer<'a, ()> {
+        never("change a domain name")
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`port`] is what a cluster, a store and the network must be able to do. [`World`] performs effects
 //! with these ports, the same way for real and for embedded ones, so that what the simulator proves
-//! is the code that runs in an incident. `kube`, `s3` and `http` are the real ports, each behind a
+//! is the code that runs in an incident. `kube`, `s3`, `http` and `dns` are the real ports, each behind a
 //! feature, and [`connect`] makes them; [`directory`] is a store in a folder; [`sim`] is a cluster in
 //! memory; [`fence`] has API servers refuse older epochs; `sealed` encrypts what any store holds; `chaos` breaks
 //! requests on purpose.
@@ -12,6 +12,8 @@ mod actor;
 pub mod chaos;
 pub mod connect;
 pub mod directory;
+#[cfg(feature = "dns")]
+pub mod dns;
 pub mod doctor;
 mod dry;
 pub mod fence;
@@ -21,7 +23,7 @@ pub mod http;
 #[cfg(feature = "kube")]
 pub mod kube;
 #[cfg(test)]
-#[cfg(any(feature = "kube", feature = "s3", feature = "http"))]
+#[cfg(any(feature = "kube", feature = "s3", feature = "http", feature = "dns"))]
 mod lab;
 mod manifests;
 pub mod pinned;

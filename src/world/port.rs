@@ -10,8 +10,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::doctor::Bench;
-use crate::effect::{ErrorKind, Firmness, Method, SiteSeen, WorldError};
+use crate::effect::{ErrorKind, Firmness, Method, NameSeen, Records, SiteSeen, WorldError};
 use crate::objects::{ApiKind, LabelSelector};
+use crate::text::DomainName;
 
 /// The result of a port's method.
 pub type Answer<'a, T> = BoxFuture<'a, Result<T, WorldError>>;
@@ -432,6 +433,21 @@ pub struct Stored {
     pub size: u64,
     /// As the store says, where it says.
     pub modified: Option<Timestamp>,
+}
+
+/// One DNS server that is the primary of some zones and takes changes.
+pub trait Names: Send + Sync {
+    /// What a name has now, from the server itself and no cache; `None`: it is in none of its zones.
+    fn look<'a>(&'a self, name: &'a DomainName) -> Answer<'a, Option<NameSeen>>;
+
+    /// Whether a name has exactly the records `from`, nothing that `to` cannot stand beside, and whoever asks is let in;
+    /// nothing is changed. What is otherwise is a `Conflict`. That this very name may be changed by whoever asks, only
+    /// [`Names::swap`] shows.
+    fn check<'a>(&'a self, name: &'a DomainName, from: &'a Records, to: &'a Records) -> Answer<'a, ()>;
+
+    /// Gives a name other records, all at once, under the conditions of [`Names::check`]: else it is a `Conflict` and
+    /// nothing is changed.
+    fn swap<'a>(&'a self, name: &'a DomainName, from: &'a Records, to: &'a Records) -> Answer<'a, ()>;
 }
 
 /// The network as a customer sees it.

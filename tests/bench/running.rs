@@ -89,6 +89,7 @@ fn step(at: u32, needs: Vec<u32>) -> PlannedStep {
     let effect = Pause {
         for_ms: 1,
         reason: "nothing".to_owned(),
+        after_change: false,
     };
     PlannedStep {
         name: format!("s{at}"),

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -17,7 +18,15 @@ func runBuild(repo string, without leftOut) error {
 		return err
 	}
 	wanted := func(p program) bool { return !without[p.name] }
-	_, err = provide(context.Background(), repo, wanted, func(line string) { fmt.Println(line) })
+	say := func(line string) { fmt.Println(line) }
+	if _, err = provide(context.Background(), repo, wanted, say); err != nil {
+		return err
+	}
+	_, err = provideBundle(context.Background(), bind, say)
+	if errors.Is(err, errNoPackages) {
+		say(fmt.Sprintf("A lab on this machine has no name server: %v.", err))
+		return nil
+	}
 	return err
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/base64"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -33,13 +35,15 @@ func credentials(stores []*store) []byte {
 const storePrefix = "shop/"
 
 // sitesYAML is the inventory for the tool. Its paths are relative to its own folder.
-func sitesYAML(sites []*site, stores []*store) []byte {
+func sitesYAML(sites []*site, stores []*store, names *nameServer) []byte {
 	var b strings.Builder
 	b.WriteString("apiVersion: lifeboat.dev/v1alpha1\nkind: Sites\nmetadata: { name: lab }\nspec:\n  sites:\n")
+	// Where customers would go; the name server's zones lead to the first one.
+	addresses := map[string]string{"east": "192.0.2.10", "west": "198.51.100.7"}
 	machines := map[string]string{"east": "machine-a, east", "west": "machine-b, west", "vault": "machine-b, west", "second": "machine-c, south"}
 	for _, s := range sites {
 		fmt.Fprintf(&b, "    %s:\n      kubernetes: { kubeconfig: kubeconfig, context: %s }\n", s.name, s.name)
-		fmt.Fprintf(&b, "      failureDomain: [lab, %s]\n      values: { front: %q }\n", machines[s.name], s.front)
+		fmt.Fprintf(&b, "      failureDomain: [lab, %s]\n      values: { front: %q, address: %s }\n", machines[s.name], s.front, addresses[s.name])
 	}
 	b.WriteString("  stores:\n")
 	for _, s := range stores {
@@ -48,6 +52,10 @@ func sitesYAML(sites []*site, stores []*store) []byte {
 		fmt.Fprintf(&b, "      failureDomain: [lab, %s]\n", machines[s.name])
 	}
 	b.WriteString("    local:\n      directory: vault-directory\n")
+	if names != nil {
+		fmt.Fprintf(&b, "  dns:\n    names:\n      rfc2136: { server: %q, keyFile: %s.key }\n      zones: [%s]\n      failureDomain: [lab, machine-d, names]\n",
+			loopback(names.port), namesKey, strings.Join(sortedKeys(zones), ", "))
+	}
 	return []byte(b.String())
 }
 
@@ -65,6 +73,8 @@ type description struct {
 	Seconds    map[string]float64   `json:"seconds"` // how long each part took to start
 	Sites      map[string]siteFacts `json:"sites"`
 	Stores     map[string]facts     `json:"stores"`
+	Names      *namesFacts          `json:"names,omitempty"`
+	NoNames    string               `json:"noNames,omitempty"` // why there is no name server
 }
 
 type siteFacts struct {
@@ -100,7 +110,7 @@ type process struct {
 	Log string `json:"log"`
 }
 
-func describe(at layout, c *children, sites []*site, stores []*store) description {
+func describe(at layout, c *children, sites []*site, stores []*store, names *nameServer) description {
 	d := description{
 		Dir: at.dir, Supervisor: c.record.now.Supervisor, Log: at.path(logFile),
 		Kubeconfig: at.path("kubeconfig"), Credential: at.path("credentials"), SitesFile: at.path("sites.yaml"),
@@ -129,5 +139,10 @@ func describe(at layout, c *children, sites []*site, stores []*store) descriptio
 			AccessLog: s.log, Processes: of(s.name),
 		}
 	}
+	if names != nil {
+		d.Names = names.facts(at, of(namesOwner))
+	}
 	return d
 }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

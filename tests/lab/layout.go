@@ -26,10 +26,10 @@ const (
 const dying = 2 * time.Second
 
 // What a user or a test connects with: gone as soon as the lab is.
-var doors = []string{labFile, "kubeconfig", "credentials", "sites.yaml"}
+var doors = []string{labFile, "kubeconfig", "credentials", "sites.yaml", namesKey + ".key", strangeKey + ".key"}
 
 // What a lab leaves behind: cleared by the next one.
-var rooms = []string{"east", "west", "vault", "second", "vault-directory"}
+var rooms = []string{"east", "west", "vault", "second", "vault-directory", namesOwner}
 
 func openLayout(dir string) (layout, error) {
 	abs, err := filepath.Abs(dir)

@@ -1,5 +1,5 @@
-// The lab: two real Kubernetes control planes with simulated nodes, and two real S3
-// servers, on loopback, for tests and for trying the tool by hand. See README.md.
+// The lab: two real Kubernetes control planes with simulated nodes, two real S3 servers
+// and a real DNS server, on loopback, for tests and for trying the tool by hand. See README.md.
 package main
 
 import (
@@ -314,6 +314,7 @@ type upOptions struct {
 	untilStdinCloses bool
 	noSeed           bool
 	forget           time.Duration // how long the API servers remember old states; 0: as they like
+	noNames          string        // why there is no name server; found out, not asked for
 	detached         bool
 }
 

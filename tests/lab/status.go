@@ -55,12 +55,19 @@ func runStatus(at layout) error {
 			names = append(names, owner+"/"+name)
 		}
 	}
+	if d.Names != nil {
+		for name := range d.Names.Processes {
+			names = append(names, namesOwner+"/"+name)
+		}
+	}
 	slices.Sort(names)
 	row("supervisor", d.Supervisor)
 	for _, name := range names {
 		owner, program, _ := strings.Cut(name, "/")
 		if s, ok := d.Sites[owner]; ok {
 			row(name, s.Processes[program].identity)
+		} else if owner == namesOwner {
+			row(name, d.Names.Processes[program].identity)
 		} else {
 			row(name, d.Stores[owner].Processes[program].identity)
 		}
@@ -77,6 +84,11 @@ func runStatus(at layout) error {
 	}
 	for name, s := range d.Stores {
 		fmt.Printf("%-7s %s  bucket %s\n", name, s.Endpoint, s.Bucket)
+	}
+	if d.Names != nil {
+		fmt.Printf("%-7s %s  zones %s\n", namesOwner, d.Names.Address, strings.Join(d.Names.Zones, ", "))
+	} else {
+		fmt.Printf("%-7s none: %s\n", namesOwner, d.NoNames)
 	}
 	if dead > 0 {
 		return fmt.Errorf("%d processes of the lab have ended", dead)

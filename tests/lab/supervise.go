@@ -38,6 +38,13 @@ func runForeground(at layout, o upOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	names, err := provideBundle(ctx, bind, say)
+	if errors.Is(err, errNoPackages) {
+		say(fmt.Sprintf("The lab has no name server: %v.", err))
+		o.noNames = err.Error()
+	} else if err != nil {
+		return err
+	}
 	if err := enoughRoom(at.dir); err != nil {
 		return err
 	}
@@ -55,7 +62,7 @@ func runForeground(at layout, o upOptions) (err error) {
 		c.stop()
 		err = errors.Join(err, at.removeData(), at.remove([]string{processesFile}))
 	}()
-	if err := startLab(ctx, c, paths, repo, o); err != nil {
+	if err := startLab(ctx, c, paths, names, repo, o); err != nil {
 		if ctx.Err() != nil {
 			return fmt.Errorf("stopped before the lab was ready")
 		}
@@ -69,8 +76,8 @@ func runForeground(at layout, o upOptions) (err error) {
 	return nil
 }
 
-// startLab brings up sites and stores, all at once, then writes the files that lead there.
-func startLab(ctx context.Context, c *children, paths map[string]string, repo string, o upOptions) error {
+// startLab brings up sites, stores and the name server, all at once, then writes the files that lead there.
+func startLab(ctx context.Context, c *children, paths map[string]string, found bundle, repo string, o upOptions) error {
 	began := time.Now()
 	sites := []*site{newSite("east", 10), newSite("west", 20)}
 	stores := []*store{newStore("vault", versitygw)}
@@ -87,6 +94,11 @@ func startLab(ctx context.Context, c *children, paths map[string]string, repo st
 	}
 	for _, s := range stores {
 		parts[s.name] = func(ctx context.Context) error { return s.start(ctx, c, paths) }
+	}
+	var names *nameServer
+	if o.noNames == "" {
+		names = newNameServer(found)
+		parts[namesOwner] = func(ctx context.Context) error { return names.start(ctx, c) }
 	}
 	seconds, err := together(ctx, parts, c.say)
 	if err != nil {
@@ -109,7 +121,7 @@ func startLab(ctx context.Context, c *children, paths map[string]string, repo st
 		seconds["seed"] = since(start)
 	}
 	for name, text := range map[string][]byte{
-		"kubeconfig": kubeconfig(toolUser, sites...), "credentials": credentials(stores), "sites.yaml": sitesYAML(sites, stores),
+		"kubeconfig": kubeconfig(toolUser, sites...), "credentials": credentials(stores), "sites.yaml": sitesYAML(sites, stores, names),
 	} {
 		if err := c.at.write(name, text); err != nil {
 			return err
@@ -121,7 +133,8 @@ func startLab(ctx context.Context, c *children, paths map[string]string, repo st
 		return err
 	}
 	go func() { <-ctx.Done(); listener.Close() }()
-	d := describe(c.at, c, sites, stores)
+	d := describe(c.at, c, sites, stores, names)
+	d.NoNames = o.noNames
 	d.Control = door
 	seconds["total"] = since(began)
 	d.Seconds, d.Seeded = seconds, !o.noSeed

@@ -118,9 +118,9 @@ fn a_namespace_that_is_not_there_cannot_be_held() {
     );
     insta::assert_snapshot!(plan_with(&steps, Mode::Failover, &Table::of(3)).unwrap_err(), @r"
     error[P011]: step `stop-active` cannot be planned: there is no namespace shp on east
-      --> shop.yaml:21:13
+      --> shop.yaml:22:13
        |
-    21 |     - name: stop-active
+    22 |     - name: stop-active
        |             ^^^^^^^^^^^ this step
        |
        = help: compare the name with what is there; one that is not there cannot be held

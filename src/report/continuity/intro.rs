@@ -4,7 +4,8 @@ use super::Desk;
 use crate::report::document::{Block, Marked, Section, Table};
 use crate::report::draw::Tone;
 use crate::report::units::{count, duration, moment};
-use crate::runbook::{ACTIVE, Endpoint, KubernetesSite, Mode, STANDBY};
+use crate::runbook::{ACTIVE, DnsEndpoint, DnsServer, Endpoint, KubernetesSite, Mode, STANDBY};
+use crate::text::DomainName;
 
 /// 1.
 pub(super) fn introduction(desk: &mut Desk<'_>) -> Section {
@@ -82,14 +83,12 @@ pub(super) fn concept(desk: &mut Desk<'_>) -> Section {
 
 /// Sites and stores, and which disaster takes which of them.
 pub(super) fn places(desk: &mut Desk<'_>) -> Vec<Block> {
-    let mut blocks = vec![
-        Block::Table(sites(desk)),
-        Block::Table(stores(desk)),
-        Block::Source(format!(
-            "From the runbook and its inventory, read {}. No site was asked.",
-            moment(desk.paper.now, desk.paper.zone)
-        )),
-    ];
+    let mut blocks = vec![Block::Table(sites(desk)), Block::Table(stores(desk))];
+    blocks.extend(dns(desk).map(Block::Table));
+    blocks.push(Block::Source(format!(
+        "From the runbook and its inventory, read {}. No site was asked.",
+        moment(desk.paper.now, desk.paper.zone)
+    )));
     blocks.extend(embedded(desk));
     blocks.extend(together(desk));
     blocks
@@ -160,6 +159,36 @@ fn stores(desk: &Desk<'_>) -> Table {
     }
 }
 
+/// DNS servers, where there are any.
+fn dns(desk: &Desk<'_>) -> Option<Table> {
+    let row = |(name, server): (&String, &DnsServer)| {
+        let (place, key) = match &server.endpoint {
+            DnsEndpoint::Rfc2136(at) => (at.server.clone(), at.key_file.display().to_string()),
+            DnsEndpoint::Embedded(_) => ("embedded: in lifeboat's own memory".to_owned(), String::new()),
+        };
+        let zones: Vec<&str> = server.zones.iter().map(DomainName::as_str).collect();
+        vec![
+            Marked::plain(name.clone()),
+            Marked::plain(place),
+            Marked::plain(zones.join(", ")),
+            Marked::plain(key),
+            domain(&server.failure_domain),
+        ]
+    };
+    let rows: Vec<Vec<Marked>> = desk.paper.sites.dns.iter().map(row).collect();
+    (!rows.is_empty()).then_some(Table {
+        caption: "DNS servers, where names are led elsewhere",
+        head: &[
+            "Server",
+            "Place",
+            "Zones",
+            "File of the key",
+            "Fails together with",
+        ],
+        rows,
+    })
+}
+
 /// Nobody reaches an embedded site by hand.
 fn embedded(desk: &mut Desk<'_>) -> Option<Block> {
     let sites = &desk.paper.sites.sites;
@@ -209,6 +238,12 @@ fn together(desk: &mut Desk<'_>) -> Vec<Block> {
     }
     for store in paper.sites.stores.values() {
         look(format!("Store {}", store.name.value), &store.failure_domain);
+    }
+    for server in paper.sites.dns.values() {
+        look(
+            format!("DNS server {}", server.name.value),
+            &server.failure_domain,
+        );
     }
     risks
         .into_iter()

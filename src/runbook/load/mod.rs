@@ -10,6 +10,7 @@
 //! mistake is reported twice, and none hides another.
 
 mod continuity;
+mod dns;
 mod graph;
 mod journal;
 mod pins;
@@ -18,6 +19,8 @@ mod schedule;
 mod service;
 mod sites;
 mod steps;
+
+pub(crate) use dns::outside as outside_zones;
 
 use std::path::{Component, Path, PathBuf};
 

@@ -1,4 +1,4 @@
-//! The inventory of sites and stores.
+//! The inventory of sites, stores and DNS servers.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -35,6 +35,11 @@ pub(super) fn read(node: &Node, folder: &Path, found: &mut Diagnostics) -> Sites
             .stores
             .extend(store(key, node, folder, found).map(|store| (key.value.clone(), store)));
     }
+    for (key, node) in named(spec, "dns", found) {
+        check_one_of(key, node, &["rfc2136", "embedded"], found);
+        let server = super::dns::read(key, node, folder, found);
+        sites.dns.extend(server.map(|server| (key.value.clone(), server)));
+    }
     if let Some(node) = spec.get("journal") {
         sites.journal = Some(super::journal::read(node, &sites, found));
     }
@@ -42,7 +47,7 @@ pub(super) fn read(node: &Node, folder: &Path, found: &mut Diagnostics) -> Sites
 }
 
 /// Reports a map that has none or several of these keys. What is no map was reported.
-fn check_one_of(key: &Key, node: &Node, names: &[&str], found: &mut Diagnostics) {
+pub(super) fn check_one_of(key: &Key, node: &Node, names: &[&str], found: &mut Diagnostics) {
     let present = |name: &&str| node.get(name).is_some();
     let map = matches!(node.value, crate::text::NodeValue::Mapping(_));
     let mistyped = node.entries().iter().any(|(key, _)| {

@@ -58,14 +58,23 @@ fn role(step: &Step) -> Option<&str> {
     step.params.get("site").and_then(crate::text::Node::as_str)
 }
 
-fn takes_over(names: &Names<'_>, step: &Step) -> bool {
+/// By the site that it names; where it names none, by the sites whose values it uses: what uses none may lead anywhere.
+pub(super) fn takes_over(names: &Names<'_>, step: &Step) -> bool {
     let Some(kind) = names.kinds.get(step.kind.value.as_str()) else {
         return false;
     };
     let does = kind
         .takes_over_with
         .is_none_or(|key| step.params.get(key).is_some());
-    kind.takes_over && does && role(step).is_none_or(|role| role == STANDBY)
+    kind.takes_over && does && leads_to_standby(names, step)
+}
+
+fn leads_to_standby(names: &Names<'_>, step: &Step) -> bool {
+    if let Some(role) = role(step) {
+        return role == STANDBY;
+    }
+    let roles = super::dns::leads_to(names, step);
+    roles.is_empty() || roles.contains(STANDBY)
 }
 
 /// Whether nothing after this step begins unless the active side has stopped or a person answers for it.

@@ -2,7 +2,9 @@
 
 use serde_json::Value as Json;
 
-use super::super::{Diagnostic, Diagnostics, Millis, Node, NodeValue, Span, codes, is_name, quote};
+use super::super::{
+    Diagnostic, Diagnostics, DomainName, Millis, Node, NodeValue, Span, codes, is_name, quote,
+};
 use super::{Conform, choice, keyword};
 
 impl Conform<'_> {
@@ -33,6 +35,8 @@ impl Conform<'_> {
         match format? {
             "duration" => check_duration(text, span, found),
             "name" => check_name(text, span, found),
+            "domain" => check_domain(text, span, found),
+            "ip" => check_ip(text, span, found),
             format => return self.hooks.scalar(format, text, span, found),
         }
         None
@@ -74,6 +78,25 @@ fn check_duration(text: &str, span: Span, found: &mut Diagnostics) {
 fn check_name(text: &str, span: Span, found: &mut Diagnostics) {
     if !is_name(text) {
         found.push(bad_name(text, span));
+    }
+}
+
+fn check_domain(text: &str, span: Span, found: &mut Diagnostics) {
+    if let Err(why) = text.parse::<DomainName>() {
+        found.push(Diagnostic::error(
+            codes::BAD_DOMAIN,
+            why,
+            span,
+            "not a domain name",
+        ));
+    }
+}
+
+fn check_ip(text: &str, span: Span, found: &mut Diagnostics) {
+    if text.parse::<std::net::IpAddr>().is_err() {
+        let message = format!("{} is not an IP address", quote(text));
+        let label = "neither IPv4 nor IPv6";
+        found.push(Diagnostic::error(codes::BAD_ADDRESS, message, span, label));
     }
 }
 

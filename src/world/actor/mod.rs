@@ -21,6 +21,7 @@ mod command;
 mod compare;
 mod copy;
 mod delete;
+mod dns;
 mod hold;
 mod intent;
 mod job;
@@ -58,7 +59,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::manifests;
-use super::port::{Cluster, Store, Web};
+use super::port::{Cluster, Names, Store, Web};
 use crate::effect::{
     Actor, Attempt, Effect, ErrorKind, Observer, Query, Receipt, Resolution, Seen, WorldError,
 };
@@ -73,6 +74,8 @@ pub struct World {
     pub clusters: BTreeMap<String, Arc<dyn Cluster>>,
     /// Store → store.
     pub stores: BTreeMap<String, Arc<dyn Store>>,
+    /// DNS server → DNS server.
+    pub names: BTreeMap<String, Arc<dyn Names>>,
     /// The network.
     pub web: Arc<dyn Web>,
     /// The wall clock: it names backups and stamps their moment.
@@ -105,6 +108,7 @@ impl Observer for World {
                 Query::Inventory { site, selection } => self.see_inventory(site, selection).await,
                 Query::Chosen { site, selection } => self.see_chosen(site, selection).await,
                 Query::Restore(effect) => self.see_restore(effect).await,
+                Query::Name { server, name } => self.see_name(server, name).await,
                 Query::Manifests { path } => manifests(path).map(Seen::Manifests),
                 Query::Prefix { store, prefix } => self.see_prefix(store, prefix).await,
             }
@@ -142,6 +146,7 @@ impl Actor for World {
                 Effect::RunJob(effect) => self.run_job(effect, attempt).await,
                 Effect::Scale(effect) => self.scale(effect, attempt).await,
                 Effect::ShiftTraffic(effect) => self.shift_traffic(effect, attempt).await,
+                Effect::SwapRecords(effect) => self.swap_records(effect, attempt).await,
             }
         })
     }
@@ -159,6 +164,7 @@ impl Actor for World {
                 Effect::DriveVelero(effect) => self.resolve_velero(effect, attempt).await,
                 Effect::OpenSandbox(effect) => self.resolve_sandbox(effect, attempt).await,
                 Effect::RunJob(effect) => self.resolve_job(effect, attempt).await,
+                Effect::SwapRecords(effect) => self.resolve_swap(effect).await,
                 Effect::Ask(_) => Ok(Resolution::CannotTell("people answer through the journal".into())),
                 Effect::RunCommand(_) => Ok(Resolution::CannotTell(
                     "a command leaves nothing that says whether it ran".into(),

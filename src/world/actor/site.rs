@@ -35,7 +35,7 @@ impl World {
     }
 }
 
-fn missing(name: &str, what: &str) -> WorldError {
+pub(super) fn missing(name: &str, what: &str) -> WorldError {
     WorldError::new(
         ErrorKind::WrongTarget,
         name,

@@ -2,7 +2,7 @@
 //!
 //! ## Why
 //!
-//! - **It holds no cluster that changes**: every one is wrapped so that only reading and asking pass.
+//! - **It holds nothing that changes**: every cluster and DNS server is wrapped so that only reading and asking pass.
 //! - **A server judges each object as things are now.** What is made before it by the same restore is not
 //!   there, and what is made beside it is not counted: an accepted object may still be refused later, and
 //!   a refused one taken. Both are said with the answers.
@@ -14,20 +14,23 @@ use super::World;
 use super::marks::{number, text, uid};
 use crate::effect::{
     Apply, Delete, Effect, ErrorKind, Permission, Rehearsal, Rehearsed, Rehearser, Scale, ShiftTraffic,
-    WorldError, Would,
+    SwapRecords, WorldError, Would,
 };
 use crate::objects::ObjectId;
-use crate::world::dry::Dry;
+use crate::world::dry::{Dry, DryNames};
 use crate::world::port::{Right, Trial};
 
 /// A world that is only asked.
 pub struct Understudy(World);
 
 impl Understudy {
-    /// Of a world, whose clusters can then not be changed.
+    /// Of a world, whose clusters and DNS servers can then not be changed.
     pub fn of(mut world: World) -> Self {
         for cluster in world.clusters.values_mut() {
             *cluster = std::sync::Arc::new(Dry(cluster.clone()));
+        }
+        for names in world.names.values_mut() {
+            *names = std::sync::Arc::new(DryNames(names.clone()));
         }
         Self(world)
     }
@@ -43,6 +46,7 @@ impl Rehearser for Understudy {
                 Effect::Delete(effect) => self.delete(effect).await,
                 Effect::ShiftTraffic(effect) => self.shift(effect).await,
                 Effect::ReturnTraffic(_) => Ok(Rehearsal::Not("going back is not asked about".into())),
+                Effect::SwapRecords(effect) => self.swap(effect).await,
                 Effect::DriveVelero(_) => Ok(Rehearsal::Not(
                     "Velero judges what it is asked only when it takes it up".into(),
                 )),
@@ -125,6 +129,18 @@ impl Understudy {
         };
         let asked = site.cluster.check_change(&kind, trial).await;
         one(id.clone(), "patch scale of", asked)
+    }
+
+    async fn swap(&self, effect: &SwapRecords) -> Result<Rehearsal, WorldError> {
+        let answer = match self.0.would_swap(effect).await {
+            // Perhaps an earlier step of the same plan makes what this one begins with.
+            Err(error) if error.kind == ErrorKind::Conflict => Would::Unknown(error.message),
+            asked => would(asked)?,
+        };
+        Ok(Rehearsal::Whole {
+            answer,
+            open: super::dns::OPEN.into(),
+        })
     }
 
     async fn delete(&self, effect: &Delete) -> Result<Rehearsal, WorldError> {

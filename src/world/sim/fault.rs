@@ -26,12 +26,12 @@ pub struct FaultPlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fault {
-    /// The site or store.
+    /// The site, store or DNS server.
     pub place: String,
     /// `identity`, `discover`, `list`, `get`, `check`, `create`, `apply`, `patch`, `delete`, `exec`, `put`;
-    /// `call`: a request to its network that may change something; `*`: any.
+    /// `call`: a request to its network that may change something; of a DNS server `look`, `check`, `swap`; `*`: any.
     pub verb: String,
-    /// Only this kind (`Deployment`), or in a store only keys that hold this text.
+    /// Only this kind (`Deployment`), or only keys of a store or names of a DNS server that hold this text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub what: Option<String>,
     /// The first request that fails, counted from 1 among those that fit.

@@ -13,6 +13,7 @@ mod controllers;
 mod discovery;
 mod fault;
 mod merge;
+mod names;
 mod namespaces;
 mod paging;
 mod policies;
@@ -30,6 +31,7 @@ pub use bench::Flaw;
 pub use clock::SimClock;
 pub use cluster::{AuditEntry, SimCluster};
 pub use fault::{Fault, FaultError, FaultPlan, StuckPod};
+pub use names::SimNames;
 pub use programs::{Program, Programs};
 pub use shop::shop;
 pub use store::SimStore;
@@ -43,8 +45,10 @@ use jiff::Timestamp;
 use self::fault::Faults;
 use self::velero::Bucket;
 use super::World;
-use super::port::{Cluster, Store};
-use crate::runbook::{KubernetesSite, Sites};
+use super::port::{Cluster, Names, Store};
+use crate::effect::Records;
+use crate::runbook::{DnsEndpoint, KubernetesSite, Sites};
+use crate::text::DomainName;
 
 /// The field manager that the port's contract names.
 const MANAGER: &str = "lifeboat";
@@ -100,11 +104,12 @@ impl Pace {
     }
 }
 
-/// Embedded clusters and stores with one clock and one script of faults.
+/// Embedded clusters, stores and DNS servers with one clock and one script of faults.
 #[derive(Clone, Debug)]
 pub struct Embedded {
     clusters: BTreeMap<String, SimCluster>,
     stores: BTreeMap<String, SimStore>,
+    names: BTreeMap<String, SimNames>,
     clock: SimClock,
     pace: Pace,
     faults: Faults,
@@ -118,6 +123,7 @@ impl Embedded {
         Self {
             clusters: BTreeMap::new(),
             stores: BTreeMap::new(),
+            names: BTreeMap::new(),
             clock: SimClock::starting_at(start),
             pace: Pace::default(),
             faults: Faults::default(),
@@ -126,17 +132,24 @@ impl Embedded {
         }
     }
 
-    /// The embedded clusters of an inventory, and all of its stores in memory.
+    /// The embedded clusters and DNS servers of an inventory, and all of its stores in memory.
     pub fn of(sites: &Sites, start: Timestamp) -> Self {
         let embedded = sites
             .sites
             .iter()
             .filter(|(_, site)| matches!(site.kubernetes, KubernetesSite::Embedded { .. }));
         let world = embedded.fold(Self::starting_at(start), |world, (name, _)| world.with_site(name));
-        sites
+        let world = sites
             .stores
             .keys()
-            .fold(world, |world, name| world.with_store(name))
+            .fold(world, |world, name| world.with_store(name));
+        sites
+            .dns
+            .iter()
+            .fold(world, |world, (name, server)| match &server.endpoint {
+                DnsEndpoint::Embedded(records) => world.with_names(name, &server.zones, records.clone()),
+                DnsEndpoint::Rfc2136(_) => world,
+            })
     }
 
     /// Adds an empty cluster.
@@ -156,6 +169,19 @@ impl Embedded {
         self
     }
 
+    /// Adds a DNS server, the primary of some zones.
+    #[must_use]
+    pub fn with_names(
+        mut self,
+        name: &str,
+        zones: &[DomainName],
+        records: BTreeMap<DomainName, Records>,
+    ) -> Self {
+        let server = SimNames::new(name, zones, records, self.pace, self.faults.clone());
+        self.names.insert(name.to_owned(), server);
+        self
+    }
+
     /// An equal world that goes its own way from here: what happens in one is not seen in the other. It has
     /// no faults and its stores have no flaws.
     #[must_use]
@@ -164,11 +190,15 @@ impl Embedded {
         let bucket = self.bucket.fork();
         let clusters = self.clusters.iter();
         let stores = self.stores.iter();
+        let names = self.names.iter();
         Self {
             clusters: clusters
                 .map(|(name, one)| (name.clone(), one.fork(faults.clone(), bucket.clone())))
                 .collect(),
             stores: stores
+                .map(|(name, one)| (name.clone(), one.fork(faults.clone())))
+                .collect(),
+            names: names
                 .map(|(name, one)| (name.clone(), one.fork(faults.clone())))
                 .collect(),
             clock: self.clock,
@@ -192,6 +222,11 @@ impl Embedded {
     /// A store.
     pub fn store(&self, name: &str) -> Option<&SimStore> {
         self.stores.get(name)
+    }
+
+    /// A DNS server.
+    pub fn names(&self, name: &str) -> Option<&SimNames> {
+        self.names.get(name)
     }
 
     /// Its network.
@@ -221,6 +256,7 @@ impl Embedded {
         World {
             clusters: shared(&self.clusters, |cluster| Arc::new(cluster) as Arc<dyn Cluster>),
             stores: shared(&self.stores, |store| Arc::new(store) as Arc<dyn Store>),
+            names: shared(&self.names, |names| Arc::new(names) as Arc<dyn Names>),
             web: Arc::new(self.web()),
             now: Arc::new(move || clock.now()),
         }

@@ -290,6 +290,7 @@ impl Desk {
         let world = World {
             clusters: BTreeMap::from([("west".to_owned(), west)]),
             stores: BTreeMap::from([("local".to_owned(), store)]),
+            names: BTreeMap::new(),
             web: connect::web().unwrap(),
             now: Arc::new(jiff::Timestamp::now),
         };

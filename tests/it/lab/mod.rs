@@ -18,6 +18,8 @@ mod killed;
 mod locked;
 mod mirrors;
 mod modes;
+#[cfg(feature = "dns")]
+mod names;
 mod pins;
 mod playbooks;
 #[cfg(unix)]

@@ -153,7 +153,8 @@ async fn look(world: &Embedded, base: &Base) -> Remains {
     calm_down().await;
     let sites: Vec<String> = base.plan.sites.keys().cloned().collect();
     let stores: Vec<String> = base.plan.stores().map(str::to_owned).collect();
-    remains(world, &sites, &stores).await
+    let dns: Vec<String> = base.plan.swaps().map(|swap| swap.server.clone()).collect();
+    remains(world, &sites, &stores, &dns).await
 }
 
 /// All runbooks in all their modes, each on virtual time of its own.

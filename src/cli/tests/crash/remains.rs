@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::world::port::Cluster as _;
 use crate::world::sim::Embedded;
 
-/// Objects by site, kind, namespace and name; and how many whole backups each store holds.
+/// Objects by site, kind, namespace and name; how many whole backups each store holds; and where names lead.
 pub(super) type Remains = BTreeMap<String, Value>;
 
 /// Objects that controllers make under names of their own.
@@ -23,7 +23,12 @@ const OF_THE_SERVER: [&str; 6] = [
     "ownerReferences",
 ];
 
-pub(super) async fn remains(world: &Embedded, sites: &[String], stores: &[String]) -> Remains {
+pub(super) async fn remains(
+    world: &Embedded,
+    sites: &[String],
+    stores: &[String],
+    dns: &[String],
+) -> Remains {
     let mut all = Remains::new();
     for site in sites {
         let cluster = world.cluster(site).unwrap();
@@ -44,6 +49,11 @@ pub(super) async fn remains(world: &Embedded, sites: &[String], stores: &[String
         let whole = keys.iter().filter(|key| key.ends_with("/manifest.json")).count();
         let proved = keys.iter().filter(|key| key.ends_with("/verified.json")).count();
         all.insert(format!("{store} backups"), serde_json::json!([whole, proved]));
+    }
+    for server in dns {
+        for (name, records) in world.names(server).unwrap().all() {
+            all.insert(format!("{server} {name}"), serde_json::json!(records));
+        }
     }
     all
 }

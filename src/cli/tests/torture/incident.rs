@@ -375,6 +375,7 @@ impl Incident {
             world: World {
                 clusters: SITES.map(cluster).into(),
                 stores: BTreeMap::new(),
+                names: BTreeMap::new(),
                 web: Arc::new(self.world.web()),
                 now: Arc::new(move || clock.now()),
             },

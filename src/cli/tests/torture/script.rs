@@ -135,6 +135,7 @@ fn others(run: &str) -> Vec<PlannedStep> {
     let rest = Pause {
         for_ms: 20_000,
         reason: "caches".to_owned(),
+        after_change: false,
     };
     vec![
         step("mark", vec![apply(format!("mark-{run}"))]),

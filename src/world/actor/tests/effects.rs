@@ -326,6 +326,7 @@ async fn a_pause_lets_exactly_its_time_pass() {
             Effect::Pause(Pause {
                 for_ms: 90_000,
                 reason: "caches".into(),
+                after_change: false,
             }),
         )
         .await;

@@ -232,6 +232,7 @@ async fn rehearsed(stage: &Stage, effect: impl Into<Effect>) -> Vec<(String, Wou
             .into_iter()
             .map(|one| (format!("{} {}", one.request, one.id), one.answer))
             .collect(),
+        Rehearsal::Whole { .. } => panic!("not object by object"),
         Rehearsal::Not(why) => panic!("{why}"),
     }
 }

@@ -179,6 +179,7 @@ fn only_asked(sent: &[Value]) -> usize {
 async fn ask(world: &World, effect: Effect) -> Vec<Rehearsed> {
     match Understudy::of(world.clone()).rehearse(&effect).await.unwrap() {
         Rehearsal::Asked(answers) => answers,
+        Rehearsal::Whole { .. } => panic!("not object by object"),
         Rehearsal::Not(why) => panic!("{why}"),
     }
 }

@@ -20,6 +20,7 @@ mod live;
 #[cfg(feature = "kube")]
 mod live_partly;
 mod locks;
+mod names;
 mod outside;
 mod outside_changed;
 mod partly;
@@ -35,15 +36,17 @@ mod traffic;
 mod traffic_back;
 mod velero;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::World;
 use crate::effect::{
-    Actor as _, Attempt, Effect, ErrorKind, Observer as _, Query, Receipt, Resolution, Sandbox, Seen,
-    WorldError,
+    Actor as _, Attempt, Effect, ErrorKind, Observer as _, Query, Receipt, Records, Resolution, Sandbox,
+    Seen, WorldError,
 };
 use crate::objects::{ApiKind, ObjectId, builtin};
+use crate::text::DomainName;
 use crate::world::sim::{Embedded, Fault, FaultError, FaultPlan, SimCluster, SimStore, shop};
 
 /// Two sites, two stores, the shop on `east`, and what the actor said meanwhile.
@@ -60,7 +63,8 @@ impl Stage {
             .with_site("east")
             .with_site("west")
             .with_store("vault")
-            .with_store("attic");
+            .with_store("attic")
+            .with_names("corp", &["acme.example".parse().expect("a zone")], records());
         let world = embedded.world();
         let stage = Self {
             embedded,
@@ -127,6 +131,13 @@ impl Stage {
             ..FaultPlan::default()
         });
     }
+}
+
+/// Where the shop's customers go.
+fn records() -> BTreeMap<DomainName, Records> {
+    let address = "192.0.2.10".parse().expect("an address");
+    let name = "shop.acme.example".parse().expect("a name");
+    BTreeMap::from([(name, Records::addresses(&[address], 300))])
 }
 
 fn fault(place: &str, verb: &str, what: &str, nth: u32, error: FaultError) -> Fault {
