@@ -26,6 +26,7 @@ mod render;
 mod shell;
 mod source;
 mod template;
+mod url;
 pub mod yaml;
 
 pub use bind::{Resolve, Resolved, bind};
@@ -45,3 +46,4 @@ pub use node::{Key, Node, NodeValue};
 pub use shell::shell_word;
 pub use source::{Position, Source, SourceId, Sources, Span, Spanned};
 pub use template::{Piece, Reference, Template, TemplatePiece, Text};
+pub use url::is_private;
