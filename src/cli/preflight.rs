@@ -70,6 +70,12 @@ pub(super) async fn look(plan: &Plan, world: &Connected, sites: &Sites) -> Befor
         (swap.server.clone(), swap.name.to_string(), answer)
     }))
     .await;
+    let told: BTreeMap<&str, &Effect> = plan.notices().collect();
+    let told = told.into_iter().map(|(name, effect)| async {
+        let answer = world.rehearser.rehearse(effect).await;
+        (name.to_owned(), answer)
+    });
+    asked.receivers = join_all(told).await.into_iter().collect();
     rights(&mut asked, plan, world).await;
     let words = standing.into_iter().map(|(site, one)| (site, one.to_string()));
     Before {

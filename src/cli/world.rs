@@ -6,10 +6,13 @@ use std::sync::Arc;
 use super::CommandError;
 use crate::effect::{Actor, Observer, Rehearser};
 use crate::run::{Fleet, Shelf};
-use crate::runbook::{DnsEndpoint, Endpoint, KubernetesSite, Pins, Sites, Store as StoreEntry};
+use crate::runbook::{
+    DnsEndpoint, Endpoint, KubernetesSite, Pins, ReceiverEndpoint, Sites, Store as StoreEntry,
+};
 use crate::world::directory::DirectoryStore;
 use crate::world::fence::{FencedWorld, Fences};
 use crate::world::library::Library;
+use crate::world::notify::Hook;
 use crate::world::port::{Cluster, Store, Web};
 use crate::world::sim::Embedded;
 use crate::world::{Keeper, StoreShelf, Understudy, World, connect, manifests, pinned};
@@ -134,6 +137,11 @@ async fn reach(sites: &Sites) -> Result<(World, Vec<String>), CommandError> {
         }
     }
     world.web = web(&inside);
+    for (name, receiver) in &sites.notify {
+        if let Some(hook) = Hook::of(name, receiver, world.web.clone()) {
+            world.receivers.insert(name.clone(), Arc::new(hook));
+        }
+    }
     Ok((world, embedded))
 }
 
@@ -222,11 +230,15 @@ pub(super) fn simulated(sites: &Sites) -> Result<Embedded, CommandError> {
         .map(|(name, _)| name)
         .collect();
     if let Some(name) = real.first() {
-        return Err(real_one("site", name, "objects: [files]"));
+        return Err(real_one("site", name, " objects: [files] "));
     }
     let mut dns = sites.dns.iter();
     if let Some((name, _)) = dns.find(|(_, server)| matches!(server.endpoint, DnsEndpoint::Rfc2136(_))) {
-        return Err(real_one("DNS server", name, "records: [records]"));
+        return Err(real_one("DNS server", name, " records: [records] "));
+    }
+    let mut receivers = sites.notify.iter();
+    if let Some((name, _)) = receivers.find(|(_, one)| one.endpoint != ReceiverEndpoint::Embedded) {
+        return Err(real_one("receiver", name, ""));
     }
     let inside = Embedded::of(sites, super::now());
     seed(&inside, sites)?;
@@ -238,7 +250,7 @@ fn real_one(what: &str, name: &str, with: &str) -> CommandError {
         "{what} {name} is real, and a simulation touches nothing real"
     ));
     error.hint(format!(
-        "write `embedded: {{ {with} }}` for it in another inventory, and give that with --sites"
+        "write `embedded: {{{with}}}` for it in another inventory, and give that with --sites"
     ))
 }
 

@@ -246,6 +246,12 @@ pub trait Meaning {
         Vec::new()
     }
 
+    /// Whether it is performed although a part never became known, which is then shown as it was written. For what
+    /// must not fail.
+    fn bears_gaps(&self) -> bool {
+        false
+    }
+
     /// Rewrites the effect so that it stays inside the walls, or says why it cannot.
     fn confine(&mut self, sandbox: &Sandbox) -> Confinement;
 }

@@ -34,6 +34,7 @@ mod seen;
 mod selection;
 mod shown;
 mod sql;
+mod tell;
 mod traffic;
 mod velero;
 mod wait;
@@ -69,6 +70,7 @@ pub use seen::{
 pub use selection::{ClusterScoped, Mismatch, Selection};
 pub use shown::Shown;
 pub use sql::{CheckSql, SqlExpect};
+pub use tell::{InDrill, Manner, Tell};
 pub use traffic::{Guard, ReturnTraffic, ShiftTraffic};
 pub use velero::{DriveVelero, VeleroWork};
 pub use wait::{Await, Condition};
@@ -127,6 +129,8 @@ pub enum Effect {
     ShiftTraffic(ShiftTraffic),
     /// Let a domain name lead elsewhere.
     SwapRecords(SwapRecords),
+    /// Tell people or machines what has happened.
+    Tell(Tell),
 }
 
 impl Effect {
@@ -156,6 +160,7 @@ impl Effect {
             Self::Scale(effect) => effect,
             Self::ShiftTraffic(effect) => effect,
             Self::SwapRecords(effect) => effect,
+            Self::Tell(effect) => effect,
         }
     }
 
@@ -185,6 +190,7 @@ impl Effect {
             Self::Scale(effect) => effect,
             Self::ShiftTraffic(effect) => effect,
             Self::SwapRecords(effect) => effect,
+            Self::Tell(effect) => effect,
         }
     }
 }

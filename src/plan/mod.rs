@@ -94,6 +94,16 @@ impl Plan {
             .filter(move |swap| met.insert((&swap.server, &swap.name)))
     }
 
+    /// What is told, with whom it is told to; with repetitions.
+    pub fn notices(&self) -> impl Iterator<Item = (&str, &Effect)> {
+        let done = self.steps.iter().filter(|step| step.part == Part::Done);
+        done.flat_map(|step| &step.effects)
+            .filter_map(|effect| match effect {
+                Effect::Tell(tell) => Some((tell.receiver.as_str(), effect)),
+                _ => None,
+            })
+    }
+
     /// Backups that steps of this plan restore from, as they were seen.
     pub fn backups(&self) -> impl Iterator<Item = &BackupSeen> {
         let seen = self.sightings.iter().map(|sighting| &sighting.seen);
@@ -199,7 +209,8 @@ impl PlannedStep {
             | Effect::RunJob(_)
             | Effect::Scale(_)
             | Effect::ShiftTraffic(_)
-            | Effect::SwapRecords(_) => Vec::new(),
+            | Effect::SwapRecords(_)
+            | Effect::Tell(_) => Vec::new(),
         })
     }
 

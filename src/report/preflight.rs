@@ -58,6 +58,8 @@ pub enum About {
     Store,
     /// A DNS server: would it make the change?
     Dns,
+    /// Somebody who is told what happens: could they be?
+    Receiver,
     /// What we may do at a site.
     Rights,
     /// What a restore's target has of what it needs: kinds, classes, room in quotas.
@@ -73,6 +75,7 @@ impl About {
             Self::Site => "site",
             Self::Store => "store",
             Self::Dns => "dns",
+            Self::Receiver => "notify",
             Self::Rights => "rights",
             Self::Target => "target",
             Self::Data => "data",
@@ -106,6 +109,8 @@ pub struct Asked {
     pub stores: BTreeMap<String, Result<(), WorldError>>,
     /// Every domain name that the plan changes, by DNS server and name, and whether the server would do it.
     pub names: Vec<(String, String, Result<Rehearsal, WorldError>)>,
+    /// Everybody whom the plan tells something, and whether they could be told.
+    pub receivers: BTreeMap<String, Result<Rehearsal, WorldError>>,
     /// Sites and stores of which the inventory pins who they are.
     pub pinned: BTreeSet<String>,
     /// Sites in this process's own memory.
@@ -182,6 +187,12 @@ pub fn preflight(plan: &Plan, asked: &Asked, now: Timestamp) -> Vec<Check> {
         stores.map(|(store, answer)| of_store(store, answer, (asked, needed.contains(store.as_str())))),
     );
     all.extend(asked.names.iter().map(of_name));
+    all.extend(
+        asked
+            .receivers
+            .iter()
+            .map(|(name, answer)| of_receiver(name, answer)),
+    );
     all.extend(of_rights(asked));
     all.extend(of_targets(plan));
     all.extend(of_data(plan, now));
@@ -300,6 +311,23 @@ fn of_name((server, name, answer): &(String, String, Result<Rehearsal, WorldErro
                 .take(1)
                 .fold(bad, |bad, hint| bad.todo(hint.as_str()))
         }
+    }
+}
+
+/// Never worse than `warn`: a recovery goes on without telling anybody.
+fn of_receiver(name: &str, answer: &Result<Rehearsal, WorldError>) -> Check {
+    let one = |fitness, said: &str| check(About::Receiver, name, fitness, said);
+    let bad = |why: &str| {
+        one(Fitness::Warn, why).todo("mend its address or key, or go on: it would be told nothing")
+    };
+    match answer {
+        Ok(Rehearsal::Whole { answer, open }) => match answer {
+            Would::Accept => one(Fitness::Ok, open),
+            Would::Refuse(why) => bad(why),
+            Would::Unknown(why) => one(Fitness::NotCheckable, why),
+        },
+        Ok(Rehearsal::Asked(_) | Rehearsal::Not(_)) => one(Fitness::NotCheckable, "it was not asked"),
+        Err(error) => bad(&error.message),
     }
 }
 

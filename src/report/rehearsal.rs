@@ -73,7 +73,7 @@ pub fn rehearsal(all: &[Answered], columns: usize) -> String {
 
 fn whole(answer: &Would, open: &str) -> String {
     match answer {
-        Would::Accept => format!("would be accepted; {open}"),
+        Would::Accept => format!("would be accepted; {}", clean(open)),
         Would::Refuse(why) => format!("would be refused: {}", clean(why)),
         Would::Unknown(why) => format!("could not be asked: {}", clean(why)),
     }
@@ -171,6 +171,14 @@ mod tests {
                 }),
             ),
             answered(
+                "say",
+                "notify",
+                Ok(Rehearsal::Whole {
+                    answer: Would::Accept,
+                    open: "the rest only telling shows".into(),
+                }),
+            ),
+            answered(
                 "stop",
                 "scale",
                 Err(WorldError::new(ErrorKind::Unreachable, "east", "no answer")),
@@ -186,12 +194,15 @@ mod tests {
             unasked  namespace shop is not there yet: ConfigMap shop/c, ConfigMap
                      shop/d, ConfigMap shop/e and 1 more
           move  would be accepted; the rest only a change shows
+          say  would be accepted; the rest only telling shows
           stop  not known: east: no answer
           not rehearsed: web-up (wait: it changes nothing)
 
         Each object was judged alone and as things are now: what the plan makes before
         it was not there, and quotas counted none of the others.
         ");
-        assert!(all[0].is_bad() && !all[1].is_bad() && !all[2].is_bad() && all[3].is_bad());
+        assert!(
+            all[0].is_bad() && !all[1].is_bad() && !all[2].is_bad() && !all[3].is_bad() && all[4].is_bad()
+        );
     }
 }

@@ -4,12 +4,15 @@
 
 #![expect(dead_code, reason = "only the schemas of these types are used")]
 
+mod notify;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 
 use crate::text::{DomainName, Millis, Period};
 
+use self::notify::ReceiverForm;
 use super::Runbook;
 use super::schedule::form::ScheduledForm;
 
@@ -334,6 +337,8 @@ struct SitesSpec {
     stores: Option<BTreeMap<String, StoreForm>>,
     /// DNS servers that take changes, by name.
     dns: Option<BTreeMap<String, DnsForm>>,
+    /// Who can be told what happens, by name.
+    notify: Option<BTreeMap<String, ReceiverForm>>,
     /// Where journals of runs are kept besides this machine.
     journal: Option<JournalForm>,
 }

@@ -19,8 +19,8 @@ pub use pins::{PLAIN_HTTP, Pins, SYSTEM_AUTHORITIES, Said, SitePin, StorePin};
 pub use roles::{ACTIVE, STANDBY, swapped};
 pub use schedule::{Answers, BadCalendar, Calendar, DAYS, Scheduled, Window, between};
 pub use sites::{
-    DnsEndpoint, DnsServer, Endpoint, JournalPlaces, KubernetesSite, Release, Rfc2136, S3Store, Sealing,
-    Site, Sites, Store,
+    Address, DnsEndpoint, DnsServer, Endpoint, JournalPlaces, KubernetesSite, Receiver, ReceiverEndpoint,
+    Release, Rfc2136, S3Store, Sealing, Secret, Site, Sites, Store,
 };
 
 use std::collections::BTreeMap;

@@ -1,4 +1,5 @@
-//! Where things are: sites, stores, DNS servers, and which disaster takes which of them down together.
+//! Where things are: sites, stores, DNS servers, and which disaster takes which of them down together; and who can be
+//! told.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,6 +21,8 @@ pub struct Sites {
     pub stores: BTreeMap<String, Store>,
     /// DNS servers that take changes.
     pub dns: BTreeMap<String, DnsServer>,
+    /// Who can be told what happens.
+    pub notify: BTreeMap<String, Receiver>,
     /// Where journals of runs are kept besides this machine; `None`: nowhere.
     pub journal: Option<JournalPlaces>,
     /// Who they are; of its own document.
@@ -192,4 +195,50 @@ pub struct Rfc2136 {
     pub server: String,
     /// The file of the key that signs requests and answers (TSIG, RFC 8945).
     pub key_file: PathBuf,
+}
+
+/// Somebody who can be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receiver {
+    /// Its name and where it was written.
+    pub name: Spanned<String>,
+    /// How to reach them.
+    pub endpoint: ReceiverEndpoint,
+}
+
+/// How to reach a receiver. Secrets are never values: only where they lie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReceiverEndpoint {
+    /// An address that takes signed messages (Standard Webhooks).
+    Webhook {
+        /// Where it is.
+        url: Address,
+        /// The key that signs.
+        key: Secret,
+    },
+    /// An incoming webhook of Slack.
+    Slack {
+        /// Its address, which is the secret.
+        url: Secret,
+    },
+    /// Nobody: for demonstrations and tests.
+    Embedded,
+}
+
+/// An address, or where it lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// It may be known.
+    Known(String),
+    /// It is a secret.
+    Secret(Secret),
+}
+
+/// Where a secret lies, on the machine that needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// In this file.
+    File(PathBuf),
+    /// In this environment variable.
+    Env(String),
 }

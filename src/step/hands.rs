@@ -201,7 +201,12 @@ mod tests {
     }
 
     /// The examples run on embedded sites; nobody reaches those by hand.
-    const REAL: [(&str, &str); 4] = [
+    const REAL: [(&str, &str); 6] = [
+        (
+            "on-call: { embedded: {} }",
+            "on-call: { webhook: { url: \"https://hooks.acme.example/lifeboat\", keyFile: /run/secrets/hooks } }",
+        ),
+        ("board: { embedded: {} }", "board: { slack: { urlEnv: BOARD } }"),
         (
             "embedded: { objects: [shop.yaml] }",
             "kubernetes: { context: east }",
@@ -338,6 +343,23 @@ mod tests {
         A good answer has status 200 and a body that holds “ok”, 2 times in a row.
         After a bad answer put back what you have written down, and find out why.
         ");
+    }
+
+    #[test]
+    fn people_and_machines_are_told_by_hand_as_well() {
+        insta::assert_snapshot!(by_hand("notify"), @r#"
+        Tell on-call: “The shop is being moved to west.”
+        Only a signed message is taken. The key stands in the list of processes for a moment: use a machine of your own.
+        $ BODY='{"type":"lifeboat.notice","data":{"text":"The shop is being moved to west."}}'
+        $ AT=$(date +%s); ID=by-hand-$AT
+        $ KEY=$(printf %s "$(cat /run/secrets/hooks)" | sed 's/^whsec_//' | base64 -d | od -A n -v -t x1 | tr -d ' \n')
+        $ SIGNATURE=$(printf %s "$ID.$AT.$BODY" | openssl dgst -sha256 -mac HMAC -macopt hexkey:"$KEY" -binary | base64)
+        $ curl -sS --max-time 10 -w '\n%{http_code}\n' -H 'Content-Type: application/json' -H "webhook-id: $ID" -H "webhook-timestamp: $AT" -H "webhook-signature: v1,$SIGNATURE" --data-raw "$BODY" https://hooks.acme.example/lifeboat
+        "#);
+        insta::assert_snapshot!(by_hand_at("notify", 1), @r#"
+        Tell board: “The shop is back, on west, from backup <backup of step restore>.”
+        $ printf 'url = "%s"' "$BOARD" | curl -sS --max-time 10 -w '\n%{http_code}\n' -H 'Content-Type: application/json' --data-raw '{"text":"The shop is back, on west, from backup &lt;backup of step restore&gt;."}' -K -
+        "#);
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod kind;
 mod lint;
 mod manual;
 mod names;
+mod notify;
 mod params;
 mod pause;
 mod probe;
@@ -63,6 +64,7 @@ pub const KINDS: &[Kind] = &[
     Kind::of::<http::Http>(),
     Kind::of::<job::Job>(),
     Kind::of::<manual::Manual>(),
+    Kind::of::<notify::Notify>(),
     Kind::of::<pause::Pause>(),
     Kind::of::<probe::Probe>(),
     Kind::of::<restore::Restore>(),

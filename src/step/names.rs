@@ -226,6 +226,7 @@ impl Hooks for InStep<'_> {
             "role" => return self.site_of_role(text, span, found),
             "store" => self.check_store(text, span, found),
             "dns-server" => self.check_dns(text, span, found),
+            "receiver" => self.check_receiver(text, span, found),
             "namespace" if !is_name(text) => found.push(bad_name(text, span)),
             "person" => self.check_person(text, span, found),
             "proof" => self.check_proof(text, span, found),
@@ -286,6 +287,20 @@ impl InStep<'_> {
             let diagnostic = Diagnostic::error(codes::UNKNOWN_DNS, message, span, "not in the inventory");
             found.push(match known.as_slice() {
                 [] => diagnostic.help("the inventory has no `dns`"),
+                _ => diagnostic.meant(text, &known),
+            });
+        }
+    }
+
+    fn check_receiver(&self, text: &str, span: Span, found: &mut Diagnostics) {
+        let receivers = &self.names.sites.notify;
+        if !receivers.contains_key(text) {
+            let message = format!("there is no receiver {}", quote(text));
+            let known: Vec<&str> = receivers.keys().map(String::as_str).collect();
+            let diagnostic =
+                Diagnostic::error(codes::UNKNOWN_RECEIVER, message, span, "not in the inventory");
+            found.push(match known.as_slice() {
+                [] => diagnostic.help("the inventory has no `notify`"),
                 _ => diagnostic.meant(text, &known),
             });
         }

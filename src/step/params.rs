@@ -22,6 +22,11 @@ pub(super) struct StoreName(pub(super) String);
 #[schemars(extend("format" = "dns-server"))]
 pub(super) struct DnsName(pub(super) String);
 
+/// A receiver of the site inventory.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(extend("format" = "receiver"))]
+pub(super) struct ReceiverName(pub(super) String);
+
 /// The name of a namespace: a DNS label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, JsonSchema)]
 #[schemars(extend("format" = "namespace"))]

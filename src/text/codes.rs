@@ -62,6 +62,9 @@ codes! {
     NOT_FENCED = "L050": "A step restores for production on the standby, or sends customers there, and in that recovery nothing before it stops the active side and holds it stopped, and nobody accepts that both sides may write. What two sides write cannot be put together again.";
     OUTSIDE_ZONE = "L051": "A step changes a domain name that is in none of the zones which the inventory names for that DNS server. Only those may be changed there.";
     BAD_ADDRESS = "L052": "An address is an IPv4 or an IPv6 one, and a server is one of those or a host name, with a port after `:` where it is not the usual one.";
+    UNKNOWN_RECEIVER = "L053": "A step tells a receiver that the inventory does not have.";
+    OPEN_ADDRESS = "L054": "The address of a receiver is https, or of this machine. Otherwise everybody on the way could read along.";
+    SHOWN_SECRET = "L055": "An address that holds a secret does not stand in an inventory, but in a file or an environment variable that the inventory names.";
     NO_OWNER = "L101": "The runbook has no owner: nobody knows whom to call.";
     NO_RTO = "L102": "The runbook has no recovery time objective: no run can meet or miss it.";
     NO_RPO = "L103": "The runbook has no recovery point objective: nobody has said how much data may be lost.";

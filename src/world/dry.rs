@@ -1,11 +1,13 @@
-//! A cluster and a DNS server that look and ask, and change nothing: what a rehearsal is given instead of real ones.
+//! A cluster, a DNS server and a receiver that look and ask, and change and tell nothing: what a rehearsal is given instead
+//! of real ones.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
 use super::port::{
-    Account, Acting, Answer, Applied, Cluster, Command, Executed, Listed, Listing, Names, Right, Trial,
+    Account, Acting, Answer, Applied, Cluster, Command, Executed, Listed, Listing, Names, Notice, Receiver,
+    Right, Trial,
 };
 use crate::effect::{ErrorKind, NameSeen, Records, SiteSeen, WorldError};
 use crate::objects::ApiKind;
@@ -118,5 +120,22 @@ impl Names for DryNames {
 
     fn swap<'a>(&'a self, _: &'a DomainName, _: &'a Records, _: &'a Records) -> Answer<'a, ()> {
         never("change a domain name")
+    }
+}
+
+/// Passes on what tells nobody anything.
+pub(super) struct DryReceiver(pub(super) Arc<dyn Receiver>);
+
+impl Receiver for DryReceiver {
+    fn tell<'a>(&'a self, _: &'a Notice) -> Answer<'a, ()> {
+        never("tell somebody")
+    }
+
+    fn knows_repeats(&self) -> bool {
+        self.0.knows_repeats()
+    }
+
+    fn check(&self) -> Answer<'_, String> {
+        self.0.check()
     }
 }

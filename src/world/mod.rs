@@ -4,8 +4,8 @@
 //! with these ports, the same way for real and for embedded ones, so that what the simulator proves
 //! is the code that runs in an incident. `kube`, `s3`, `http` and `dns` are the real ports, each behind a
 //! feature, and [`connect`] makes them; [`directory`] is a store in a folder; [`sim`] is a cluster in
-//! memory; [`fence`] has API servers refuse older epochs; `sealed` encrypts what any store holds; `chaos` breaks
-//! requests on purpose.
+//! memory; [`fence`] has API servers refuse older epochs; `sealed` encrypts what any store holds; [`notify`] tells
+//! people and machines over the network that it is given; `chaos` breaks requests on purpose.
 
 mod actor;
 #[cfg(feature = "http")]
@@ -26,12 +26,14 @@ pub mod kube;
 #[cfg(any(feature = "kube", feature = "s3", feature = "http", feature = "dns"))]
 mod lab;
 mod manifests;
+pub mod notify;
 pub mod pinned;
 pub mod port;
 #[cfg(feature = "s3")]
 pub mod s3;
 #[cfg(feature = "seal")]
 pub mod sealed;
+mod secret;
 mod shelf;
 pub mod sim;
 mod tally;

@@ -464,6 +464,36 @@ pub trait Web: Send + Sync {
     fn connect<'a>(&'a self, address: &'a str) -> Answer<'a, ()>;
 }
 
+/// Somebody who can be told what happens.
+pub trait Receiver: Send + Sync {
+    /// Tells once. An answer that does not come is a `LostReply` unless surely nothing was sent.
+    fn tell<'a>(&'a self, notice: &'a Notice) -> Answer<'a, ()>;
+
+    /// Whether they know a repeat by its [`Notice::id`], so that they may be told again after a lost reply.
+    fn knows_repeats(&self) -> bool;
+
+    /// Whether they could be told, as far as that can be tried without telling anybody; what was found, as a fragment
+    /// for people that holds no secret.
+    fn check(&self) -> Answer<'_, String>;
+}
+
+/// What is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// Same for every attempt: by it a repeat is known.
+    pub id: String,
+    /// When it was to be told.
+    pub at: Timestamp,
+    /// The run.
+    pub run: String,
+    /// The step.
+    pub step: String,
+    /// What is said, without a secret.
+    pub text: String,
+    /// It is said in a drill; the text says so too.
+    pub drill: bool,
+}
+
 /// Enough for a health page; more would be a way to fill memory.
 pub const BODY_MAX: usize = 64 * 1024;
 

@@ -146,3 +146,34 @@ fn a_dns_server_is_asked_whether_it_would_and_what_that_does_not_show_is_said() 
                              to do: look at the way there
     ");
 }
+
+#[test]
+fn who_cannot_be_told_is_worth_a_thought_and_holds_nothing_up() {
+    let plan = sample::failover();
+    let mut asked = Asked::default();
+    let whole = |answer, open: &str| {
+        Ok(Rehearsal::Whole {
+            answer,
+            open: open.into(),
+        })
+    };
+    let well =
+        "hooks.example:443 answers, and what it needs is here; whether it is taken, only telling shows";
+    let gone = "cannot read the key in /run/secrets/hooks: No such file or directory (os error 2)";
+    asked.receivers = [
+        ("board".to_owned(), whole(Would::Accept, well)),
+        ("on-call".to_owned(), whole(Would::Refuse(gone.into()), "")),
+    ]
+    .into();
+    let mut checks = preflight(&plan, &asked, sample::now());
+    checks.retain(|one| one.about == About::Receiver);
+    insta::assert_snapshot!(preflight_text(&checks, 80), @"
+    ok    notify board    hooks.example:443 answers, and what it needs is here;
+                          whether it is taken, only telling shows
+    warn  notify on-call  cannot read the key in /run/secrets/hooks: No such file or
+                          directory (os error 2)
+                          to do: mend its address or key, or go on: it would be told
+                                 nothing
+    ");
+    assert_eq!(worst(&checks), Fitness::Warn);
+}

@@ -13,6 +13,7 @@ mod continuity;
 mod dns;
 mod graph;
 mod journal;
+mod notify;
 mod pins;
 mod recovery;
 mod schedule;

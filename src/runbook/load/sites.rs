@@ -1,4 +1,4 @@
-//! The inventory of sites, stores and DNS servers.
+//! The inventory of sites, stores, DNS servers and receivers.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -39,6 +39,13 @@ pub(super) fn read(node: &Node, folder: &Path, found: &mut Diagnostics) -> Sites
         check_one_of(key, node, &["rfc2136", "embedded"], found);
         let server = super::dns::read(key, node, folder, found);
         sites.dns.extend(server.map(|server| (key.value.clone(), server)));
+    }
+    for (key, node) in named(spec, "notify", found) {
+        check_one_of(key, node, &["webhook", "slack", "embedded"], found);
+        let receiver = super::notify::read(key, node, folder, found);
+        sites
+            .notify
+            .extend(receiver.map(|receiver| (key.value.clone(), receiver)));
     }
     if let Some(node) = spec.get("journal") {
         sites.journal = Some(super::journal::read(node, &sites, found));

@@ -18,9 +18,7 @@ use super::probe::{known, quoted};
 use crate::effect::{Attempt, Body, CallHttp, ErrorKind, Receipt, WorldError};
 use crate::text::{Millis, is_private};
 use crate::world::port::{Outgoing, Page};
-
-/// Of a file that holds a token. Signed tokens have one or two KiB; what is larger is another file.
-const TOKEN_MAX: u64 = 16 * 1024;
+use crate::world::secret;
 
 impl World {
     pub(super) async fn call(&self, effect: &CallHttp, attempt: &Attempt) -> Result<Receipt, WorldError> {
@@ -78,21 +76,9 @@ async fn bearer(file: &Path, url: &str) -> Result<String, WorldError> {
         let message = "a token would go over the network for everybody to read".to_owned();
         return Err(wrong(message).hint("use an `https://` address, or leave `token_file` out"));
     }
-    let shown = file.display();
-    let cannot = |error: std::io::Error| {
-        wrong(format!("cannot read the token in {shown}: {error}"))
-            .hint("the file has to be on the machine that carries the run")
-    };
-    let size = tokio::fs::metadata(file).await.map_err(cannot)?.len();
-    if size > TOKEN_MAX {
-        return Err(wrong(format!(
-            "{shown} has {size} bytes, and a token at most {TOKEN_MAX}"
-        )));
-    }
-    let text = tokio::fs::read_to_string(file).await.map_err(cannot)?;
-    match text.trim() {
-        "" => Err(wrong(format!("{shown} is empty, and should hold a token"))),
-        token => Ok(format!("Bearer {token}")),
+    match secret::in_file(file, "token").await {
+        Ok(token) => Ok(format!("Bearer {token}")),
+        Err(why) => Err(wrong(why).hint(secret::HINT)),
     }
 }
 

@@ -40,6 +40,7 @@ mod scale;
 mod site;
 mod sql;
 mod teardown;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod traffic;
@@ -50,6 +51,7 @@ mod wait;
 pub use intent::Begun;
 pub use keeper::{Gone, Keeper, Obituary, Remains};
 pub use older::{Lost, Older};
+pub(super) use probe::quoted;
 pub use understudy::Understudy;
 
 use std::collections::BTreeMap;
@@ -59,7 +61,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 use super::manifests;
-use super::port::{Cluster, Names, Store, Web};
+use super::port::{Cluster, Names, Receiver, Store, Web};
 use crate::effect::{
     Actor, Attempt, Effect, ErrorKind, Observer, Query, Receipt, Resolution, Seen, WorldError,
 };
@@ -76,6 +78,8 @@ pub struct World {
     pub stores: BTreeMap<String, Arc<dyn Store>>,
     /// DNS server → DNS server.
     pub names: BTreeMap<String, Arc<dyn Names>>,
+    /// Receiver → receiver.
+    pub receivers: BTreeMap<String, Arc<dyn Receiver>>,
     /// The network.
     pub web: Arc<dyn Web>,
     /// The wall clock: it names backups and stamps their moment.
@@ -147,6 +151,7 @@ impl Actor for World {
                 Effect::Scale(effect) => self.scale(effect, attempt).await,
                 Effect::ShiftTraffic(effect) => self.shift_traffic(effect, attempt).await,
                 Effect::SwapRecords(effect) => self.swap_records(effect, attempt).await,
+                Effect::Tell(effect) => self.tell(effect, attempt).await,
             }
         })
     }
@@ -185,7 +190,8 @@ impl Actor for World {
                 | Effect::RestoreObjects(_)
                 | Effect::ReturnTraffic(_)
                 | Effect::Scale(_)
-                | Effect::ShiftTraffic(_) => Ok(Resolution::NotDone),
+                | Effect::ShiftTraffic(_)
+                | Effect::Tell(_) => Ok(Resolution::NotDone),
             }
         })
     }

@@ -78,7 +78,7 @@ impl World {
 }
 
 /// The first line of a body, for people.
-pub(super) fn quoted(body: &str) -> String {
+pub(in crate::world) fn quoted(body: &str) -> String {
     let line: String = body
         .lines()
         .next()

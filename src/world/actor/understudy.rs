@@ -2,7 +2,8 @@
 //!
 //! ## Why
 //!
-//! - **It holds nothing that changes**: every cluster and DNS server is wrapped so that only reading and asking pass.
+//! - **It holds nothing that changes or tells**: every cluster, DNS server and receiver is wrapped so that only reading
+//!   and asking pass.
 //! - **A server judges each object as things are now.** What is made before it by the same restore is not
 //!   there, and what is made beside it is not counted: an accepted object may still be refused later, and
 //!   a refused one taken. Both are said with the answers.
@@ -14,23 +15,26 @@ use super::World;
 use super::marks::{number, text, uid};
 use crate::effect::{
     Apply, Delete, Effect, ErrorKind, Permission, Rehearsal, Rehearsed, Rehearser, Scale, ShiftTraffic,
-    SwapRecords, WorldError, Would,
+    SwapRecords, Tell, WorldError, Would,
 };
 use crate::objects::ObjectId;
-use crate::world::dry::{Dry, DryNames};
+use crate::world::dry::{Dry, DryNames, DryReceiver};
 use crate::world::port::{Right, Trial};
 
 /// A world that is only asked.
 pub struct Understudy(World);
 
 impl Understudy {
-    /// Of a world, whose clusters and DNS servers can then not be changed.
+    /// Of a world, whose clusters and DNS servers can then not be changed, and whose receivers not be told anything.
     pub fn of(mut world: World) -> Self {
         for cluster in world.clusters.values_mut() {
             *cluster = std::sync::Arc::new(Dry(cluster.clone()));
         }
         for names in world.names.values_mut() {
             *names = std::sync::Arc::new(DryNames(names.clone()));
+        }
+        for receiver in world.receivers.values_mut() {
+            *receiver = std::sync::Arc::new(DryReceiver(receiver.clone()));
         }
         Self(world)
     }
@@ -45,6 +49,7 @@ impl Rehearser for Understudy {
                 Effect::Scale(effect) => self.scale(effect).await,
                 Effect::Delete(effect) => self.delete(effect).await,
                 Effect::ShiftTraffic(effect) => self.shift(effect).await,
+                Effect::Tell(effect) => Ok(self.tell(effect).await),
                 Effect::ReturnTraffic(_) => Ok(Rehearsal::Not("going back is not asked about".into())),
                 Effect::SwapRecords(effect) => self.swap(effect).await,
                 Effect::DriveVelero(_) => Ok(Rehearsal::Not(
@@ -141,6 +146,16 @@ impl Understudy {
             answer,
             open: super::dns::OPEN.into(),
         })
+    }
+
+    /// As far as one can go without telling anybody.
+    async fn tell(&self, effect: &Tell) -> Rehearsal {
+        const OPEN: &str = "whether it is taken, only telling shows";
+        let (answer, open) = match self.0.would_tell(effect).await {
+            Ok(found) => (Would::Accept, format!("{found}; {OPEN}")),
+            Err(error) => (Would::Refuse(error.message), OPEN.to_owned()),
+        };
+        Rehearsal::Whole { answer, open }
     }
 
     async fn delete(&self, effect: &Delete) -> Result<Rehearsal, WorldError> {

@@ -26,10 +26,11 @@ pub struct FaultPlan {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Fault {
-    /// The site, store or DNS server.
+    /// The site, store, DNS server or receiver.
     pub place: String,
     /// `identity`, `discover`, `list`, `get`, `check`, `create`, `apply`, `patch`, `delete`, `exec`, `put`;
-    /// `call`: a request to its network that may change something; of a DNS server `look`, `check`, `swap`; `*`: any.
+    /// `call`: a request to its network that may change something; of a DNS server `look`, `check`, `swap`; of a
+    /// receiver `check`, `tell`; `*`: any.
     pub verb: String,
     /// Only this kind (`Deployment`), or only keys of a store or names of a DNS server that hold this text.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -18,6 +18,7 @@ mod namespaces;
 mod paging;
 mod policies;
 mod programs;
+mod receiver;
 mod shop;
 mod state;
 mod store;
@@ -33,6 +34,7 @@ pub use cluster::{AuditEntry, SimCluster};
 pub use fault::{Fault, FaultError, FaultPlan, StuckPod};
 pub use names::SimNames;
 pub use programs::{Program, Programs};
+pub use receiver::SimReceiver;
 pub use shop::shop;
 pub use store::SimStore;
 pub use web::{SimWeb, WebCall};
@@ -45,9 +47,9 @@ use jiff::Timestamp;
 use self::fault::Faults;
 use self::velero::Bucket;
 use super::World;
-use super::port::{Cluster, Names, Store};
+use super::port::{Cluster, Names, Receiver, Store};
 use crate::effect::Records;
-use crate::runbook::{DnsEndpoint, KubernetesSite, Sites};
+use crate::runbook::{DnsEndpoint, KubernetesSite, ReceiverEndpoint, Sites};
 use crate::text::DomainName;
 
 /// The field manager that the port's contract names.
@@ -104,12 +106,13 @@ impl Pace {
     }
 }
 
-/// Embedded clusters, stores and DNS servers with one clock and one script of faults.
+/// Embedded clusters, stores, DNS servers and receivers with one clock and one script of faults.
 #[derive(Clone, Debug)]
 pub struct Embedded {
     clusters: BTreeMap<String, SimCluster>,
     stores: BTreeMap<String, SimStore>,
     names: BTreeMap<String, SimNames>,
+    receivers: BTreeMap<String, SimReceiver>,
     clock: SimClock,
     pace: Pace,
     faults: Faults,
@@ -124,6 +127,7 @@ impl Embedded {
             clusters: BTreeMap::new(),
             stores: BTreeMap::new(),
             names: BTreeMap::new(),
+            receivers: BTreeMap::new(),
             clock: SimClock::starting_at(start),
             pace: Pace::default(),
             faults: Faults::default(),
@@ -132,7 +136,7 @@ impl Embedded {
         }
     }
 
-    /// The embedded clusters and DNS servers of an inventory, and all of its stores in memory.
+    /// The embedded clusters, DNS servers and receivers of an inventory, and all of its stores in memory.
     pub fn of(sites: &Sites, start: Timestamp) -> Self {
         let embedded = sites
             .sites
@@ -143,13 +147,17 @@ impl Embedded {
             .stores
             .keys()
             .fold(world, |world, name| world.with_store(name));
-        sites
+        let world = sites
             .dns
             .iter()
             .fold(world, |world, (name, server)| match &server.endpoint {
                 DnsEndpoint::Embedded(records) => world.with_names(name, &server.zones, records.clone()),
                 DnsEndpoint::Rfc2136(_) => world,
-            })
+            });
+        let receivers = sites.notify.iter();
+        receivers
+            .filter(|(_, receiver)| receiver.endpoint == ReceiverEndpoint::Embedded)
+            .fold(world, |world, (name, _)| world.with_receiver(name))
     }
 
     /// Adds an empty cluster.
@@ -182,6 +190,14 @@ impl Embedded {
         self
     }
 
+    /// Adds a receiver.
+    #[must_use]
+    pub fn with_receiver(mut self, name: &str) -> Self {
+        let receiver = SimReceiver::new(name, self.pace, self.faults.clone());
+        self.receivers.insert(name.to_owned(), receiver);
+        self
+    }
+
     /// An equal world that goes its own way from here: what happens in one is not seen in the other. It has
     /// no faults and its stores have no flaws.
     #[must_use]
@@ -191,6 +207,7 @@ impl Embedded {
         let clusters = self.clusters.iter();
         let stores = self.stores.iter();
         let names = self.names.iter();
+        let receivers = self.receivers.iter();
         Self {
             clusters: clusters
                 .map(|(name, one)| (name.clone(), one.fork(faults.clone(), bucket.clone())))
@@ -199,6 +216,9 @@ impl Embedded {
                 .map(|(name, one)| (name.clone(), one.fork(faults.clone())))
                 .collect(),
             names: names
+                .map(|(name, one)| (name.clone(), one.fork(faults.clone())))
+                .collect(),
+            receivers: receivers
                 .map(|(name, one)| (name.clone(), one.fork(faults.clone())))
                 .collect(),
             clock: self.clock,
@@ -229,6 +249,11 @@ impl Embedded {
         self.names.get(name)
     }
 
+    /// A receiver.
+    pub fn receiver(&self, name: &str) -> Option<&SimReceiver> {
+        self.receivers.get(name)
+    }
+
     /// Its network.
     pub fn web(&self) -> SimWeb {
         SimWeb::new(
@@ -257,6 +282,9 @@ impl Embedded {
             clusters: shared(&self.clusters, |cluster| Arc::new(cluster) as Arc<dyn Cluster>),
             stores: shared(&self.stores, |store| Arc::new(store) as Arc<dyn Store>),
             names: shared(&self.names, |names| Arc::new(names) as Arc<dyn Names>),
+            receivers: shared(&self.receivers, |receiver| {
+                Arc::new(receiver) as Arc<dyn Receiver>
+            }),
             web: Arc::new(self.web()),
             now: Arc::new(move || clock.now()),
         }

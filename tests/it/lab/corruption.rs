@@ -291,6 +291,7 @@ impl Desk {
             clusters: BTreeMap::from([("west".to_owned(), west)]),
             stores: BTreeMap::from([("local".to_owned(), store)]),
             names: BTreeMap::new(),
+            receivers: BTreeMap::new(),
             web: connect::web().unwrap(),
             now: Arc::new(jiff::Timestamp::now),
         };

@@ -376,6 +376,7 @@ impl Incident {
                 clusters: SITES.map(cluster).into(),
                 stores: BTreeMap::new(),
                 names: BTreeMap::new(),
+                receivers: BTreeMap::new(),
                 web: Arc::new(self.world.web()),
                 now: Arc::new(move || clock.now()),
             },

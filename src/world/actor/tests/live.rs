@@ -183,6 +183,7 @@ pub(super) fn world_of(east: &Arc<KubeCluster>, west: &Arc<KubeCluster>, folder:
         ]),
         stores: BTreeMap::from([("vault".to_owned(), Arc::new(DirectoryStore::new(folder)) as _)]),
         names: BTreeMap::new(),
+        receivers: BTreeMap::new(),
         web: Arc::new(Embedded::starting_at(Timestamp::UNIX_EPOCH).web()),
         now: Arc::new(now),
     }
@@ -243,6 +244,7 @@ pub(super) async fn west_with(lab: &Lab, folder: &std::path::Path) -> (Arc<KubeC
         clusters: BTreeMap::from([("west".to_owned(), west.clone() as Arc<dyn Cluster>)]),
         stores: BTreeMap::from([("vault".to_owned(), Arc::new(DirectoryStore::new(folder)) as _)]),
         names: BTreeMap::new(),
+        receivers: BTreeMap::new(),
         web: Arc::new(Embedded::starting_at(Timestamp::UNIX_EPOCH).web()),
         now: Arc::new(now),
     };

@@ -32,6 +32,7 @@ mod sql;
 #[cfg(unix)]
 mod sql_real;
 mod stores;
+mod tells;
 mod traffic;
 mod traffic_back;
 mod velero;
@@ -64,7 +65,8 @@ impl Stage {
             .with_site("west")
             .with_store("vault")
             .with_store("attic")
-            .with_names("corp", &["acme.example".parse().expect("a zone")], records());
+            .with_names("corp", &["acme.example".parse().expect("a zone")], records())
+            .with_receiver("on-call");
         let world = embedded.world();
         let stage = Self {
             embedded,
