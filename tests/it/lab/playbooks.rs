@@ -28,6 +28,14 @@ fn with_store(lab: &Lab, name: &str) {
     std::fs::write(&file, text.replacen("  stores:\n", &more, 1)).unwrap();
 }
 
+/// From here on the inventory has somebody who can be told.
+fn with_receiver(lab: &Lab, name: &str) {
+    let file = lab.dir().join("sites.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let more = format!("  notify:\n    {name}: {{ embedded: {{}} }}\n  stores:\n");
+    std::fs::write(&file, text.replacen("  stores:\n", &more, 1)).unwrap();
+}
+
 /// What lifeboat changed at a site.
 fn changes(lab: &Lab, site: &str) -> Vec<String> {
     lab.audit(site).changes().into_iter().map(Log::line).collect()
@@ -47,6 +55,7 @@ fn named(lab: &Lab, path: &str) -> Vec<String> {
 fn the_loss_of_a_region_is_drilled_in_three_waves() {
     let lab = Lab::start();
     seeded(&lab, "region-loss");
+    with_receiver(&lab, "incident-channel");
     lab.expect(0, &["protect", "playbooks/region-loss"]);
     lab.expect(0, &["drill", "playbooks/region-loss"]);
     let report = lab.report(&lab.run("region-loss-d-"));
