@@ -14,7 +14,7 @@ ROUNDS ?= 3
 SEEDS_TORTURE ?= 1000000
 FROM ?= 1000000
 
-.PHONY: demo test test-core torture lab lab-down bench bench-restore lint need-rust need-go
+.PHONY: demo test test-core torture lab lab-down bench bench-restore bench-plan lint need-rust need-go
 
 ## Builds the core and drills the shop on embedded sites. No cluster, no network.
 demo: need-rust
@@ -67,6 +67,12 @@ bench-restore: need-rust target/lab
 	target/lab build
 	$(CARGO) build --locked --release --bin lifeboat --example bare
 	target/lab bench --sizes $(SIZES) --velero $(VELERO) --rounds $(ROUNDS) --out target/bench-restore.json
+
+## How long plan and preflight of 200 steps take on live sites (goal: 3 s). Wants a quiet machine.
+bench-plan: need-rust target/lab
+	target/lab build
+	$(CARGO) build --locked --release --bin lifeboat
+	target/lab bench-plan --steps 200 --rounds 5
 
 lint: need-rust
 	$(CARGO) fmt --check

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -22,12 +21,7 @@ func runBuild(repo string, without leftOut) error {
 	if _, err = provide(context.Background(), repo, wanted, say); err != nil {
 		return err
 	}
-	_, err = provideBundle(context.Background(), bind, say)
-	if errors.Is(err, errNoPackages) {
-		say(fmt.Sprintf("A lab on this machine has no name server: %v.", err))
-		return nil
-	}
-	return err
+	return fetchBundles(context.Background(), say)
 }
 
 // provide returns the path of every wanted program, building those that are missing.

@@ -30,7 +30,9 @@ const usage = `Usage: lab <command> [flags]
                         run a command in a network namespace of its own (Linux, root)
   compare --dir D --left S --right S
                         say in what the objects of two sites differ: 0 nothing, 1 something
+  bundle NAME           say where a program of Debian's packages is that tests run, fetching it if it is missing
   bench                 measure lifeboat, Velero and bare loops side by side, in labs of its own
+  bench-plan            measure how long a plan of 200 steps takes, in a lab of its own
 
 Run "lab <command> -h" for the flags of one command.
 `
@@ -65,6 +67,13 @@ func dispatch(command string, args []string) error {
 		return dispatchCompare(args)
 	case "bench":
 		return dispatchBench(args)
+	case "bench-plan":
+		return dispatchBenchPlan(args)
+	case "bundle":
+		if len(args) != 1 {
+			return fmt.Errorf("say which bundle: lab bundle NAME")
+		}
+		return runBundle(args[0])
 	case "keep": // internal: see keep.go
 		return runKeep(args)
 	case "apart":
