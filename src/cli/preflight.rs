@@ -77,6 +77,7 @@ pub(super) async fn look(plan: &Plan, world: &Connected, sites: &Sites) -> Befor
     });
     asked.receivers = join_all(told).await.into_iter().collect();
     rights(&mut asked, plan, world).await;
+    capacity(&mut asked, plan, world).await;
     let words = standing.into_iter().map(|(site, one)| (site, one.to_string()));
     Before {
         checks: report::preflight(plan, &asked, super::now()),
@@ -93,6 +94,22 @@ async fn who(world: &Connected, site: String) -> Result<SiteSeen, WorldError> {
             site,
             "it was asked who it is, and answered something else",
         )),
+    }
+}
+
+/// What comes to each site, and what its nodes have left. A site that does not answer is not asked.
+async fn capacity(asked: &mut Asked, plan: &Plan, world: &Connected) {
+    for (site, mut brought) in report::brought(plan) {
+        let mut answers = Vec::new();
+        if matches!(asked.sites.get(&site), Some(Ok(_))) {
+            let questions = futures::stream::iter(brought.questions(&site));
+            let ask = |query: Query| async move { world.actor.read(&query).await };
+            answers = questions.map(ask).buffered(IN_FLIGHT).collect().await;
+        }
+        let nodes = brought.settle(answers);
+        if brought.matters() {
+            asked.capacity.insert(site, (brought, nodes));
+        }
     }
 }
 

@@ -21,8 +21,8 @@ pub struct HoldNamespaces {
     pub namespaces: Vec<String>,
 }
 
-/// Takes the hold off some namespaces: their controllers make their pods again by themselves. The policy stays,
-/// and means nothing to a namespace without the label. One that is not there is not held.
+/// Takes the hold off some namespaces. The policy stays, and means nothing to a namespace without the label. One that
+/// is not there is not held. That it was held stays written on the namespace, for [`super::WakeControllers`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReleaseNamespaces {
@@ -56,7 +56,13 @@ impl Meaning for HoldNamespaces {
         let policies = policies
             .iter()
             .flat_map(|kind| wide(&self.site, kind, &["get", "create", "patch"]));
-        let pods = inside(&self.site, &self.namespaces, &["list", "create", "delete"]);
+        let pods = inside(
+            &self.site,
+            &self.namespaces,
+            "",
+            "pods",
+            &["list", "create", "delete"],
+        );
         policies.chain(labels(&self.site)).chain(pods).collect()
     }
 
@@ -80,7 +86,7 @@ impl Meaning for ReleaseNamespaces {
     }
 
     fn permissions(&self) -> Vec<Permission> {
-        let pods = inside(&self.site, &self.namespaces, &["create"]);
+        let pods = inside(&self.site, &self.namespaces, "", "pods", &["create"]);
         labels(&self.site).chain(pods).collect()
     }
 
@@ -90,7 +96,7 @@ impl Meaning for ReleaseNamespaces {
 }
 
 /// Stopping or starting production is never part of a drill, and its own namespaces are made for it.
-fn outside(site: &str, sandbox: &Sandbox) -> Confinement {
+pub(super) fn outside(site: &str, sandbox: &Sandbox) -> Confinement {
     if site == sandbox.site {
         return Confinement::Skipped("a drill has namespaces of its own, which nothing holds".into());
     }
@@ -109,7 +115,7 @@ fn wide(site: &str, kind: &ApiKind, verbs: &[&str]) -> Vec<Permission> {
 }
 
 /// The label is on the namespace, which is in no namespace itself.
-fn labels(site: &str) -> impl Iterator<Item = Permission> {
+pub(super) fn labels(site: &str) -> impl Iterator<Item = Permission> {
     let right = |verb: &str| Permission {
         site: site.to_owned(),
         group: String::new(),
@@ -120,13 +126,20 @@ fn labels(site: &str) -> impl Iterator<Item = Permission> {
     ["get", "patch"].map(right).into_iter()
 }
 
-/// A trial is a creation that is only asked about, and takes the same right.
-fn inside(site: &str, namespaces: &[String], verbs: &[&str]) -> Vec<Permission> {
+/// These verbs on a kind in each of the namespaces. A trial is a creation that is only asked about, and takes the same
+/// right.
+pub(super) fn inside(
+    site: &str,
+    namespaces: &[String],
+    group: &str,
+    resource: &str,
+    verbs: &[&str],
+) -> Vec<Permission> {
     let rights = namespaces.iter().flat_map(|namespace| {
         verbs.iter().map(move |verb| Permission {
             site: site.to_owned(),
-            group: String::new(),
-            resource: "pods".to_owned(),
+            group: group.to_owned(),
+            resource: resource.to_owned(),
             namespace: Some(namespace.clone()),
             verb: (*verb).to_owned(),
         })

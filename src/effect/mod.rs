@@ -38,6 +38,7 @@ mod tell;
 mod traffic;
 mod velero;
 mod wait;
+mod wake;
 
 pub use apply::Apply;
 pub use ask::{Ask, Expected, Hazard};
@@ -74,6 +75,7 @@ pub use tell::{InDrill, Manner, Tell};
 pub use traffic::{Guard, ReturnTraffic, ShiftTraffic};
 pub use velero::{DriveVelero, VeleroWork};
 pub use wait::{Await, Condition};
+pub use wake::WakeControllers;
 
 use serde::{Deserialize, Serialize};
 
@@ -131,6 +133,8 @@ pub enum Effect {
     SwapRecords(SwapRecords),
     /// Tell people or machines what has happened.
     Tell(Tell),
+    /// Have controllers look at what was held.
+    WakeControllers(WakeControllers),
 }
 
 impl Effect {
@@ -161,6 +165,7 @@ impl Effect {
             Self::ShiftTraffic(effect) => effect,
             Self::SwapRecords(effect) => effect,
             Self::Tell(effect) => effect,
+            Self::WakeControllers(effect) => effect,
         }
     }
 
@@ -191,6 +196,7 @@ impl Effect {
             Self::ShiftTraffic(effect) => effect,
             Self::SwapRecords(effect) => effect,
             Self::Tell(effect) => effect,
+            Self::WakeControllers(effect) => effect,
         }
     }
 }

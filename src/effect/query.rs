@@ -71,6 +71,14 @@ pub enum Query {
         /// What is chosen.
         selection: Selection,
     },
+    /// What have the nodes of a site left, and which pods come when these namespaces are let go? Answer:
+    /// [`super::Seen::Capacity`]. It changes by itself, so no plan keeps it.
+    Capacity {
+        /// The site.
+        site: String,
+        /// Namespaces that are let go.
+        held: Vec<String>,
+    },
     /// What would a restore do, object by object? Answer: [`super::Seen::Restore`].
     Restore(Box<RestoreObjects>),
     /// What does a domain name have, at the server that has the say in it? Answer: [`super::Seen::Name`].

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Fates, Lack, NameSeen, Shown, Work, WorldError};
-use crate::objects::{ObjectId, Risk};
+use crate::objects::{Coming, Nodes, ObjectId, Risk};
 
 /// The answer to a [`super::Query`]; its variant follows from the question.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,6 +29,8 @@ pub enum Seen {
     Workloads(Vec<WorkloadSeen>),
     /// To `Backup`; `None` where no backup fits.
     Backup(Option<BackupSeen>),
+    /// To `Capacity`: what the nodes have left, and what comes.
+    Capacity(Box<(Nodes, Coming)>),
     /// To `Inventory` and `Prefix`.
     Counts(Counts),
     /// To `Name`; `None` where it is in none of the zones that the inventory names for the server.
@@ -207,6 +209,9 @@ pub struct RestorePreview {
     /// What the target lacks for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lacks: Vec<Lack>,
+    /// The pods that it brings.
+    #[serde(default, skip_serializing_if = "Coming::is_nothing")]
+    pub coming: Coming,
     /// How much work it is; `None` where nobody looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<Work>,

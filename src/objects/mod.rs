@@ -8,6 +8,7 @@
 //! there.
 
 mod answers;
+mod capacity;
 mod change;
 mod compare;
 mod confine;
@@ -43,10 +44,12 @@ mod strip;
 mod traffic;
 mod usage;
 mod velero;
+mod wake;
 mod walls;
 mod wants;
 
 pub use answers::{ServiceName, converts, must_answer, ready_addresses};
+pub use capacity::{Coming, Left, Nodes, Portion, Shortage};
 pub use change::{
     Changed as ChangedObject, Changer, Changes, Fragment, Mapping, Match, Patch, Rule, When, modifiers,
 };
@@ -80,6 +83,7 @@ pub use strip::strip;
 pub use traffic::{ROUTE_GROUP, Share, Split, Switch, TRAFFIC_BEFORE, Turned};
 pub use usage::{Amounts, Defaults, Demand, Usage, add as add_amounts, pod_spec, replicas};
 pub use velero::{VELERO_API, VeleroEnd, VeleroPhase, velero_kinds};
+pub use wake::{WOKEN, pods_had, pods_wanted, wakeable};
 pub use walls::{WALL_NAME, drill_namespace, wall};
 pub use wants::{DEFAULT_CLASS, wants};
 

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::ops::Neg;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use serde_json::Value;
 
 /// An amount in thousand-millionths of its unit; what is finer is rounded away from zero, as the API
@@ -66,6 +67,11 @@ impl Quantity {
         Self(self.0.saturating_add(other.0))
     }
 
+    /// Whole units, rounded down; nothing where it is less than nothing.
+    pub fn whole(self) -> u64 {
+        u64::try_from((self.0 / NANO).max(0)).unwrap_or(u64::MAX)
+    }
+
     /// So many times this.
     #[must_use]
     pub fn times(self, count: u64) -> Self {
@@ -78,6 +84,20 @@ impl Neg for Quantity {
 
     fn neg(self) -> Self {
         Self(self.0.saturating_neg())
+    }
+}
+
+/// As Kubernetes writes it.
+impl Serialize for Quantity {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Quantity {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        Self::parse(&text).ok_or_else(|| de::Error::custom(format!("`{text}` is no amount")))
     }
 }
 

@@ -210,7 +210,8 @@ impl PlannedStep {
             | Effect::Scale(_)
             | Effect::ShiftTraffic(_)
             | Effect::SwapRecords(_)
-            | Effect::Tell(_) => Vec::new(),
+            | Effect::Tell(_)
+            | Effect::WakeControllers(_) => Vec::new(),
         })
     }
 

@@ -62,7 +62,8 @@ async fn compare(sightings: Vec<&Sighting>, observer: &dyn Observer) -> Vec<Chan
 }
 
 /// Whether an answer is what it was. Parts that an older lifeboat did not look at are no change, and silence is
-/// silence in whichever words it comes: a dead site refuses connections at one moment and times out at the next.
+/// silence in whichever words it comes: a dead site refuses connections at one moment and times out at the next. How
+/// many pods come is none either: it changes when an autoscaler gives what is there another size.
 fn same(then: &Seen, now: &Seen) -> bool {
     match (then, now) {
         (Seen::Unanswered(_), Seen::Unanswered(_)) => true,
@@ -70,6 +71,14 @@ fn same(then: &Seen, now: &Seen) -> bool {
             let now = RestorePreview {
                 lacks: Vec::new(),
                 work: None,
+                coming: then.coming.clone(),
+                ..RestorePreview::clone(now)
+            };
+            **then == now
+        }
+        (Seen::Restore(then), Seen::Restore(now)) if then.coming != now.coming => {
+            let now = RestorePreview {
+                coming: then.coming.clone(),
                 ..RestorePreview::clone(now)
             };
             **then == now

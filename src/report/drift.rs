@@ -35,6 +35,7 @@ fn subject(query: &Query) -> (&str, String) {
         }
         Query::Restore(effect) => (&effect.site, format!("restore of {}", effect.backup)),
         Query::Name { server, name } => (server, name.to_string()),
+        Query::Capacity { site, .. } => (site, "nodes".to_owned()),
         Query::Manifests { path } => ("", path.display().to_string()),
         Query::Prefix { store, prefix } => (store, format!("objects under `{prefix}`")),
     }

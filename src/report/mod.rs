@@ -6,6 +6,7 @@
 //! for a year later is the report of that night.
 
 mod backups;
+mod capacity;
 mod continuity;
 mod decision;
 mod doctor;
@@ -36,6 +37,7 @@ pub use backups::{
     Pruning, StoreCards, backup_contents, backup_diff, backup_gone, backup_line, backup_list, backup_lock,
     backup_prune, backup_recovered, backup_verification,
 };
+pub use capacity::{Brought, brought};
 pub use continuity::{PARTS, Pages, Paper, Part, Past, Prose, card, plan};
 pub use decision::{DecisionView, decision_card};
 pub use doctor::doctor;

@@ -15,11 +15,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::capacity::{Brought, of_capacity};
 use super::forecast::{Outlook, data_loss, seen};
 use super::lines::{clean, hang, pad, width};
 use super::units::count;
 use crate::effect::{Effect, Fate, Permission, Rehearsal, RestorePreview, Seen, SiteSeen, WorldError, Would};
-use crate::objects::{ObjectId, builtin};
+use crate::objects::{Nodes, ObjectId, builtin};
 use crate::plan::{Part, Plan, PlannedStep};
 
 /// How one thing stands.
@@ -64,6 +65,8 @@ pub enum About {
     Rights,
     /// What a restore's target has of what it needs: kinds, classes, room in quotas.
     Target,
+    /// Whether pods that come find room on nodes.
+    Capacity,
     /// How old the data is.
     Data,
 }
@@ -78,6 +81,7 @@ impl About {
             Self::Receiver => "notify",
             Self::Rights => "rights",
             Self::Target => "target",
+            Self::Capacity => "capacity",
             Self::Data => "data",
         }
     }
@@ -119,6 +123,8 @@ pub struct Asked {
     pub rights: Vec<(Permission, Result<bool, WorldError>)>,
     /// Sites at which the run acts as somebody else, and as whom.
     pub deputies: BTreeMap<String, String>,
+    /// What comes to each site, and what its nodes have left.
+    pub capacity: BTreeMap<String, (Brought, Result<Nodes, WorldError>)>,
 }
 
 /// Every right that a plan's steps need, each once.
@@ -195,6 +201,7 @@ pub fn preflight(plan: &Plan, asked: &Asked, now: Timestamp) -> Vec<Check> {
     );
     all.extend(of_rights(asked));
     all.extend(of_targets(plan));
+    all.extend(of_capacity(asked));
     all.extend(of_data(plan, now));
     all
 }
@@ -210,7 +217,7 @@ fn check(about: About, at: &str, fitness: Fitness, said: impl Into<String>) -> C
 }
 
 impl Check {
-    fn todo(mut self, what: impl Into<String>) -> Self {
+    pub(super) fn todo(mut self, what: impl Into<String>) -> Self {
         self.todo = Some(what.into());
         self
     }
@@ -449,7 +456,7 @@ fn of_target(step: &str, seen: Option<&Seen>) -> Vec<Check> {
             step,
             Fitness::Ok,
             format!(
-                "kinds, classes and room in quotas are there for {}; free nodes are not counted",
+                "kinds, classes and room in quotas are there for {}",
                 count(preview.fates.len(), "object")
             ),
         )],

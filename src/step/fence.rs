@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::params::{NamespaceName, Role};
 use super::{Hand, Observed, Place, Refusal, Scene, Script, StepKind};
-use crate::effect::{Effect, HoldNamespaces, Query, Receipt, ReleaseNamespaces, Seen};
+use crate::effect::{Effect, HoldNamespaces, Query, Receipt, ReleaseNamespaces, Seen, WakeControllers};
 use crate::objects::{HOLD_LABEL, ObjectId, hold_objects, is_held};
 use crate::text::shell_word;
 
@@ -55,10 +55,10 @@ impl StepKind for Fence {
             }
         }
         // What was held before by somebody else is not let go when this is taken back.
-        let undo = (!free.is_empty()).then(|| release(&params.site.0, free));
+        let undo = (!free.is_empty()).then(|| release(&params.site.0, &free));
         Ok(Script {
             effects: vec![hold(&params.site.0, params.names())],
-            undo: undo.into_iter().collect(),
+            undo: undo.unwrap_or_default(),
         })
     }
 
@@ -157,9 +157,16 @@ pub(super) fn hold(site: &str, namespaces: Vec<String>) -> Effect {
     })
 }
 
-pub(super) fn release(site: &str, namespaces: Vec<String>) -> Effect {
-    Effect::ReleaseNamespaces(ReleaseNamespaces {
-        site: site.to_owned(),
-        namespaces,
-    })
+/// What it takes to let namespaces go: the hold, and the controllers that it has put off.
+pub(super) fn release(site: &str, namespaces: &[String]) -> Vec<Effect> {
+    vec![
+        Effect::ReleaseNamespaces(ReleaseNamespaces {
+            site: site.to_owned(),
+            namespaces: namespaces.to_vec(),
+        }),
+        Effect::WakeControllers(WakeControllers {
+            site: site.to_owned(),
+            namespaces: namespaces.to_vec(),
+        }),
+    ]
 }

@@ -315,7 +315,8 @@ mod tests {
         insta::assert_snapshot!(by_hand("unfence"), @"
         Take the label off; the message that there is none is fine:
         $ kubectl --kubeconfig west.conf --context west label namespace shop lifeboat.dev/fenced-
-        Controllers make their pods again by themselves. One that was refused pods for long asks again after up to 17 minutes, or at once after `kubectl rollout restart`:
+        Controllers make their pods again. One that was refused pods for long asks again after up to 17 minutes; that its workload changes, were it only an annotation, wakes it at once:
+        $ kubectl --kubeconfig west.conf --context west -n shop annotate replicasets,statefulsets,daemonsets,jobs --all --overwrite lifeboat.dev/woken-by=hand-$(date +%s)
         $ kubectl --kubeconfig west.conf --context west -n shop get pods
         ");
         insta::assert_snapshot!(by_hand("accept"), @"

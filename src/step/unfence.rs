@@ -3,7 +3,7 @@
 use super::fence::{Params, hold, release};
 use super::{Hand, Observed, Place, Refusal, Scene, Script, StepKind};
 use crate::effect::{Effect, Query};
-use crate::objects::{HOLD_LABEL, is_held};
+use crate::objects::{HOLD_LABEL, WOKEN, is_held};
 use crate::text::shell_word;
 
 /// The kind.
@@ -12,12 +12,12 @@ pub(super) struct Unfence;
 
 impl StepKind for Unfence {
     const NAME: &'static str = "unfence";
-    const SUMMARY: &'static str = "Let namespaces go that a fence holds: controllers make their pods again. One that nothing holds stays as it is.";
+    const SUMMARY: &'static str = "Let namespaces go that a fence holds, and wake the controllers that it has put off. One that nothing holds stays as it is.";
     const EXAMPLE: &'static str = include_str!("../../examples/unfence.yaml");
     type Params = Params;
 
     fn specimen() -> Vec<Effect> {
-        vec![release("west", vec!["shop".to_owned()])]
+        release("west", &["shop".to_owned()])
     }
 
     fn check(params: &Params) -> Result<(), String> {
@@ -34,7 +34,7 @@ impl StepKind for Unfence {
         let again: Vec<String> = was_held.map(|(namespace, _)| namespace.to_owned()).collect();
         let undo = (!again.is_empty()).then(|| hold(&params.site.0, again));
         Ok(Script {
-            effects: vec![release(&params.site.0, params.names())],
+            effects: release(&params.site.0, &params.names()),
             undo: undo.into_iter().collect(),
         })
     }
@@ -51,10 +51,13 @@ impl StepKind for Unfence {
             )));
         }
         hands.push(Hand::say(
-            "Controllers make their pods again by themselves. One that was refused pods for long asks again after up to 17 minutes, or at once after `kubectl rollout restart`:",
+            "Controllers make their pods again. One that was refused pods for long asks again after up to 17 minutes; that its workload changes, were it only an annotation, wakes it at once:",
         ));
         for namespace in params.names() {
             let inside = place.kubectl(&params.site.0, Some(&namespace));
+            hands.push(Hand::run(format!(
+                "{inside} annotate replicasets,statefulsets,daemonsets,jobs --all --overwrite {WOKEN}=hand-$(date +%s)"
+            )));
             hands.push(Hand::run(format!("{inside} get pods")));
         }
         hands

@@ -39,12 +39,15 @@ fn a_failover_fences_first_and_lets_go_last() {
     0 stop-active [] shop: stop every pod, refuse new ones
     1 risk [0] split-brain: "Nothing proves that the side which served until now has stopped. Do you answer for it that both may write?"  (lead)  unless proved by stop-active
     2 restore [1] shop-2026 from vault into shop
-    3 let-go [2] shop: take new pods again
+    3 let-go [2] shop: take new pods again | shop: controllers of workloads that lack pods
     4 up [3] Deployment shop/web available
     "#);
     assert_eq!(
         undo(&plan, "stop-active"),
-        ["east let go shop: take new pods again"]
+        [
+            "east let go shop: take new pods again",
+            "east wake shop: controllers of workloads that lack pods"
+        ]
     );
     assert_eq!(undo(&plan, "let-go"), <[&str; 0]>::default(), "nothing held it");
 }
@@ -92,7 +95,7 @@ fn a_drill_fences_nobody_and_asks_nobody() {
     1 stop-active [0] shop: stop every pod, refuse new ones » it acts on east; a drill writes only on west
     2 risk [1] split-brain: "Nothing proves that the side which served until now has stopped. Do you answer for it that both may write?"  (lead)  unless proved by stop-active » no person is asked in a drill
     3 restore [2] shop-2026 from vault into shop-drill-4k2w
-    4 let-go [3] shop: take new pods again » a drill has namespaces of its own, which nothing holds
+    4 let-go [3] shop: take new pods again | shop: controllers of workloads that lack pods » a drill has namespaces of its own, which nothing holds
     5 up [4] Deployment shop-drill-4k2w/web available
     6 drill:tear-down [] shop-drill-4k2w and everything in it
     "#);

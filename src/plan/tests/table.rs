@@ -101,6 +101,7 @@ impl Table {
             }
             Query::Object { .. } => Seen::Object(None),
             Query::Manifests { .. } => Seen::Manifests(Vec::new()),
+            Query::Capacity { .. } => Seen::Capacity(Box::default()),
             Query::Name { .. } => Seen::Name(Some(NameSeen {
                 zone: "acme.example".parse().unwrap(),
                 records: Records::addresses(&["192.0.2.10".parse().unwrap()], self.ttl_s),

@@ -214,7 +214,7 @@ fn preview(plan: &Plan, effect: &Effect) -> Vec<String> {
         Some(Seen::Counts(counts)) => counts_lines(counts),
         Some(Seen::Manifests(objects)) => vec![count(objects.len(), "object")],
         Some(Seen::Workloads(workloads)) => workloads.iter().map(workload_line).collect(),
-        Some(Seen::Site(_) | Seen::Store | Seen::Backup(_) | Seen::Name(_)) => Vec::new(),
+        Some(Seen::Site(_) | Seen::Store | Seen::Backup(_) | Seen::Capacity(_) | Seen::Name(_)) => Vec::new(),
     }
 }
 

@@ -35,7 +35,7 @@ fn everything_that_a_failover_rests_on_is_in_one_list() {
     ok    rights east     3 of 3 granted
     ok    rights west     5 of 5 granted
     ok    target restore  kinds, classes and room in quotas are there for 33
-                          objects; free nodes are not counted
+                          objects
     ok    data            backup shop-2026-11-22T2300 is 12 m 7 s old, verified
                           10 m 57 s ago; RPO 15 m
     ");

@@ -19,7 +19,7 @@ use std::sync::{Mutex, PoisonError};
 use serde_json::{Value, json};
 
 use super::World;
-use super::marks::{counted, is_going, made, text, uid};
+use super::marks::{annotation, counted, is_going, made, text, uid};
 use super::pace::{Look, until, until_limit};
 use super::pods::{has_ended, named};
 use super::site::Site;
@@ -148,7 +148,8 @@ async fn mark(site: &Site<'_>, name: &str, attempt: &Attempt) -> Result<(), Worl
     Ok(())
 }
 
-/// Takes the label off, and waits until the hold refuses no new pod; what was seen.
+/// Takes the label off, and waits until the hold refuses no new pod; what was seen. Who held it stays written until
+/// whoever was refused pods is woken.
 async fn let_go(site: &Site<'_>, name: &str, attempt: &Attempt) -> Result<String, WorldError> {
     let kind = kind_of(site, "Namespace")?;
     let Some(found) = site.cluster.get(&kind, None, name).await? else {
@@ -157,9 +158,10 @@ async fn let_go(site: &Site<'_>, name: &str, attempt: &Attempt) -> Result<String
     if found["metadata"]["labels"].get(HOLD_LABEL).is_none() {
         return Ok(format!("{name} was not held"));
     }
+    let held_by = annotation(&found, HELD_BY).unwrap_or(&attempt.run);
     let patch = json!({ "metadata": {
         "labels": { HOLD_LABEL: null },
-        "annotations": { HELD_BY: null },
+        "annotations": { HELD_BY: held_by },
     } });
     site.cluster.patch(&kind, None, name, None, &patch).await?;
     let looked = until_limit(attempt, PROOF_LIMIT_MS, || Box::pin(open(site, name))).await?;
@@ -346,7 +348,7 @@ fn fixtures(site: &Site<'_>, pods: &[String]) -> WorldError {
         .hint("take its manifest off the node, or move it out of the namespace; then try the step again")
 }
 
-fn kind_of(site: &Site<'_>, name: &str) -> Result<ApiKind, WorldError> {
+pub(super) fn kind_of(site: &Site<'_>, name: &str) -> Result<ApiKind, WorldError> {
     let missing = || site.error(ErrorKind::Internal, format!("{name} is not built in"));
     builtin(name).ok_or_else(missing)
 }

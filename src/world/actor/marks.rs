@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::effect::Attempt;
-use crate::objects::{HELD_BY, HOLD_LABEL, Made, ObjectId, TRAFFIC_BEFORE};
+use crate::objects::{HELD_BY, HOLD_LABEL, Made, ObjectId, TRAFFIC_BEFORE, WOKEN};
 
 /// Label on Jobs and on everything that a drill makes; its value is the run.
 pub(super) const RUN: &str = "lifeboat.dev/run";
@@ -29,6 +29,7 @@ pub(super) fn unmark(object: &mut Value) {
         ("annotations", KEY),
         ("annotations", HELD_BY),
         ("annotations", TRAFFIC_BEFORE),
+        ("annotations", WOKEN),
         ("labels", RUN),
         ("labels", HOLD_LABEL),
     ];

@@ -16,6 +16,7 @@ mod apply;
 mod backup;
 mod bytes;
 mod call;
+mod capacity;
 mod catalog;
 mod command;
 mod compare;
@@ -47,6 +48,7 @@ mod traffic;
 mod understudy;
 mod velero;
 mod wait;
+mod wake;
 
 pub use intent::Begun;
 pub use keeper::{Gone, Keeper, Obituary, Remains};
@@ -111,6 +113,7 @@ impl Observer for World {
                 } => self.see_backup(store, backup, namespaces).await,
                 Query::Inventory { site, selection } => self.see_inventory(site, selection).await,
                 Query::Chosen { site, selection } => self.see_chosen(site, selection).await,
+                Query::Capacity { site, held } => self.see_capacity(site, held).await,
                 Query::Restore(effect) => self.see_restore(effect).await,
                 Query::Name { server, name } => self.see_name(server, name).await,
                 Query::Manifests { path } => manifests(path).map(Seen::Manifests),
@@ -152,6 +155,7 @@ impl Actor for World {
                 Effect::ShiftTraffic(effect) => self.shift_traffic(effect, attempt).await,
                 Effect::SwapRecords(effect) => self.swap_records(effect, attempt).await,
                 Effect::Tell(effect) => self.tell(effect, attempt).await,
+                Effect::WakeControllers(effect) => self.wake(effect, attempt).await,
             }
         })
     }
@@ -191,7 +195,8 @@ impl Actor for World {
                 | Effect::ReturnTraffic(_)
                 | Effect::Scale(_)
                 | Effect::ShiftTraffic(_)
-                | Effect::Tell(_) => Ok(Resolution::NotDone),
+                | Effect::Tell(_)
+                | Effect::WakeControllers(_) => Ok(Resolution::NotDone),
             }
         })
     }

@@ -72,6 +72,9 @@ impl Rehearser for Understudy {
                 Effect::HoldNamespaces(_) | Effect::ReleaseNamespaces(_) => {
                     Ok(Rehearsal::Not("whether a hold holds, only holding shows".into()))
                 }
+                Effect::WakeControllers(_) => Ok(Rehearsal::Not(
+                    "whom to wake is seen when the hold is gone".into(),
+                )),
                 Effect::OpenSandbox(_) | Effect::CloseSandbox(_) => Ok(Rehearsal::Not(
                     "a drill's own namespaces are not asked about".into(),
                 )),

@@ -16,6 +16,9 @@ const DAEMON_SETS: &str = "daemonsets.apps";
 const JOBS: &str = "jobs.batch";
 const PODS: &str = "pods";
 
+/// One node is all that an embedded cluster pretends to have.
+const NODES: u64 = 1;
+
 /// How long the garbage collector takes to find an object whose owner never was here.
 const ORPHAN_MS: u64 = 500;
 
@@ -31,7 +34,7 @@ impl State {
             Due::Sweep(namespace) => self.sweep(&namespace),
             Due::Orphan(key) => self.collect_orphan(&key),
             Due::InForce(key) => self.put_in_force(&key),
-            Due::TryAgain(namespace) => self.try_again(&namespace),
+            Due::TryAgain(key) => self.reconcile(&key),
             Due::Velero(key) => self.velero(&key),
         }
     }
@@ -65,8 +68,7 @@ impl State {
         match key.resource.as_str() {
             DEPLOYMENTS => self.reconcile_deployment(key, &object),
             REPLICA_SETS | STATEFUL_SETS => self.replicate(key, &object, wanted(&object)),
-            // One node is all that an embedded cluster pretends to have.
-            DAEMON_SETS => self.replicate(key, &object, 1),
+            DAEMON_SETS => self.replicate(key, &object, NODES),
             JOBS => self.start_job(key, &object),
             _ => {}
         }
@@ -107,13 +109,19 @@ impl State {
             self.later(self.pace.pod_stop_ms, Due::PodGone(pod.clone()));
         }
         let ordinals = key.resource == STATEFUL_SETS;
+        let mut refused = false;
         for index in pods.len()..wanted {
             let name = if ordinals {
                 format!("{}-{index}", key.name)
             } else {
                 format!("{}-{}", key.name, self.suffix(&format!("{}{index}", key.name)))
             };
-            self.make("Pod", pod(object, key, &name));
+            refused |= !self.make("Pod", pod(object, key, &name));
+        }
+        if refused {
+            self.put_off(key);
+        } else {
+            self.not_put_off(key);
         }
     }
 
@@ -135,13 +143,6 @@ impl State {
     fn pod_gone(&mut self, key: &Key) {
         if self.get(key).is_some_and(|pod| is_going(pod) && !is_held(pod)) {
             self.purge(key);
-        }
-    }
-
-    /// Something about a namespace is different now: whoever was refused there tries once more.
-    fn try_again(&mut self, namespace: &str) {
-        for key in self.inside(namespace) {
-            self.reconcile(&key);
         }
     }
 
@@ -185,7 +186,7 @@ impl State {
         let status = match key.resource.as_str() {
             DEPLOYMENTS => self.count_sets(object),
             REPLICA_SETS | STATEFUL_SETS => self.count_pods(object, &["replicas", "readyReplicas"]),
-            DAEMON_SETS => self.count_pods(object, &["desiredNumberScheduled", "numberReady"]),
+            DAEMON_SETS => self.count_pods(object, &["currentNumberScheduled", "numberReady"]),
             _ => return,
         };
         self.set_status(key, status);
@@ -200,6 +201,9 @@ impl State {
             .count();
         let mut status = json!({ "observedGeneration": object["metadata"]["generation"] });
         status[names[0]] = pods.len().into();
+        if object["kind"] == "DaemonSet" {
+            status["desiredNumberScheduled"] = NODES.into();
+        }
         // As the real server: a zero is left out.
         if ready > 0 {
             status[names[1]] = ready.into();
@@ -244,11 +248,10 @@ impl State {
             return;
         }
         let name = format!("{}-{}", key.name, self.suffix(&key.name));
-        self.make("Pod", pod(object, key, &name));
-        // It was refused, and is tried again later.
-        if self.live_pods(uid(object)).is_empty() {
-            return;
+        if !self.make("Pod", pod(object, key, &name)) {
+            return self.put_off(key);
         }
+        self.not_put_off(key);
         self.set_status(key, json!({ "active": 1, "startTime": self.now_text() }));
         self.later(self.pace.job_ms, Due::JobEnds(key.clone()));
     }
@@ -315,6 +318,14 @@ impl State {
             self.purge(key);
         }
     }
+}
+
+/// Whether a controller that makes pods looks at this object whenever it changes, were it only an annotation.
+pub(super) fn makes_pods(key: &Key) -> bool {
+    matches!(
+        key.resource.as_str(),
+        REPLICA_SETS | STATEFUL_SETS | DAEMON_SETS | JOBS
+    )
 }
 
 fn uid(object: &Value) -> &str {

@@ -6,6 +6,7 @@
 //! said in each file. The real servers of `tests/lab` have the last word.
 
 mod admission;
+mod backoff;
 mod bench;
 mod clock;
 mod cluster;
@@ -74,8 +75,11 @@ pub struct Pace {
     pub establish_ms: u64,
     /// From a new admission policy to its first refusal.
     pub policy_ms: u64,
-    /// From a change of a namespace to the next try of controllers whose pods were refused there.
+    /// From the first refusal of a workload's pods to the next try of its controller; each wait is twice the one
+    /// before.
     pub try_again_ms: u64,
+    /// The longest of these waits.
+    pub try_again_max_ms: u64,
 }
 
 impl Default for Pace {
@@ -91,7 +95,9 @@ impl Default for Pace {
             furnish_ms: 10,
             establish_ms: 50,
             policy_ms: 150,
-            try_again_ms: 400,
+            // Of these two no cluster is faster: they are constants of Kubernetes.
+            try_again_ms: 5,
+            try_again_max_ms: 1_000_000,
         }
     }
 }

@@ -10,7 +10,9 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::Pace;
+use super::backoff::PutOff;
 use super::clock::{SimClock, rfc3339};
+use super::controllers::makes_pods;
 use super::discovery::{Served, builtins, custom};
 use super::fault::Faults;
 use super::merge::{self, Owners};
@@ -64,8 +66,8 @@ pub(super) enum Due {
     Orphan(Key),
     /// The server judges by an admission policy.
     InForce(Key),
-    /// Controllers try again what was refused in a namespace.
-    TryAgain(String),
+    /// A controller tries again to make pods that it was refused.
+    TryAgain(Key),
     /// A Velero looks at a piece of work.
     Velero(Key),
 }
@@ -81,6 +83,7 @@ pub(super) struct State {
     now_ms: u64,
     objects: BTreeMap<Key, Held>,
     by_uid: BTreeMap<String, Key>,
+    pub(super) put_off: PutOff,
     due: BTreeMap<(u64, u64), Due>,
     /// One counter for uids, versions and the order of events: nothing is random.
     count: u64,
@@ -98,6 +101,7 @@ impl State {
             now_ms: clock.elapsed_ms(),
             objects: BTreeMap::new(),
             by_uid: BTreeMap::new(),
+            put_off: PutOff::default(),
             due: BTreeMap::new(),
             count: 0,
         };
@@ -126,6 +130,10 @@ impl State {
     pub(super) fn later(&mut self, delay_ms: u64, due: Due) {
         let order = self.tick();
         self.due.insert((self.now_ms + delay_ms.max(1), order), due);
+    }
+
+    pub(super) const fn now_ms(&self) -> u64 {
+        self.now_ms
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -227,14 +235,13 @@ impl State {
         owner_uids(object).find_map(|uid| self.by_uid.get(uid)).cloned()
     }
 
-    /// A controller or the setup makes an object; what the rules refuse is not made.
-    pub(super) fn make(&mut self, kind: &str, object: Value) {
+    /// A controller or the setup makes an object; what the rules refuse is not made. Whether it was.
+    pub(super) fn make(&mut self, kind: &str, object: Value) -> bool {
         let Some(kind) = crate::objects::builtin(kind) else {
-            return;
+            return false;
         };
         let owners = owned_entirely(&object, "kube-controller-manager/Update");
-        // A namespace that is going takes no new objects: then there is nothing to do either.
-        let _ = self.insert(&kind, object, owners);
+        self.insert(&kind, object, owners).is_ok()
     }
 
     /// Creates an object.
@@ -388,9 +395,7 @@ impl State {
         let Some(object) = self.get(key) else { return };
         if is_going(object) && !is_held(object) && key.resource != "namespaces" {
             self.purge(key);
-        } else if key.resource == "namespaces" {
-            self.later(self.pace.try_again_ms, Due::TryAgain(key.name.clone()));
-        } else if respecified {
+        } else if respecified || makes_pods(key) {
             self.reconcile(key);
         }
     }
@@ -482,6 +487,7 @@ impl State {
         let Some(held) = self.objects.remove(key) else {
             return;
         };
+        self.not_put_off(key);
         let uid = held
             .object
             .pointer("/metadata/uid")

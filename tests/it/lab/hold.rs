@@ -102,3 +102,120 @@ fn a_fenced_site_stays_fenced_against_everybody_until_the_way_back() {
         std::thread::sleep(Duration::from_millis(200));
     }
 }
+
+/// A controller that waits so long between two tries waits twice as long for its next.
+const LONG_S: i64 = 40;
+
+fn text<'a>(event: &'a Value, pointer: &str) -> &'a str {
+    event.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// When pods of a workload's kind were asked for in the shop, and whether the server took them.
+fn asked_for(log: &Log, kind: &str) -> Vec<(jiff::Timestamp, bool)> {
+    let creations = log.of("pods", "shop").into_iter().filter(|event| {
+        text(event, "/verb") == "create"
+            && text(event, "/requestObject/metadata/ownerReferences/0/kind") == kind
+    });
+    let one = |event: &Value| (Log::arrived(event), event["responseStatus"]["code"] == 201);
+    creations.map(one).collect()
+}
+
+/// The last refused try and how long after the one before it came, in seconds.
+fn last_wait(tries: &[(jiff::Timestamp, bool)]) -> Option<(jiff::Timestamp, i64)> {
+    let refused: Vec<jiff::Timestamp> = tries
+        .iter()
+        .filter(|(_, taken)| !taken)
+        .map(|(at, _)| *at)
+        .collect();
+    let (last, before) = (refused.last()?, refused.iter().rev().nth(1)?);
+    Some((*last, (*last - *before).get_seconds()))
+}
+
+/// A DaemonSet, a StatefulSet and a Job as somebody makes them while nobody gets a pod.
+fn made_while_held(lab: &Lab) {
+    let template = |restart: &str| {
+        json!({ "metadata": { "labels": { "app": "late" } }, "spec": { "restartPolicy": restart,
+            "containers": [{ "name": "a", "image": "registry.example.com/a" }] } })
+    };
+    let meta = json!({ "name": "late", "namespace": "shop" });
+    let selector = json!({ "matchLabels": { "app": "late" } });
+    for (version, kind, plural, spec) in [
+        (
+            "apps/v1",
+            "StatefulSet",
+            "statefulsets",
+            json!({ "serviceName": "late", "selector": selector, "template": template("Always") }),
+        ),
+        (
+            "apps/v1",
+            "DaemonSet",
+            "daemonsets",
+            json!({ "selector": selector, "template": template("Always") }),
+        ),
+        (
+            "batch/v1",
+            "Job",
+            "jobs",
+            json!({ "template": template("Never") }),
+        ),
+    ] {
+        let object = json!({ "apiVersion": version, "kind": kind, "metadata": meta, "spec": spec });
+        let path = format!("/apis/{version}/namespaces/shop/{plural}");
+        lab.ask("east", "POST", &path, Some(&object)).unwrap();
+    }
+}
+
+#[test]
+#[ignore = "needs the lab: make test"]
+fn after_a_long_hold_the_way_back_wakes_every_controller_that_was_refused() {
+    let lab = Lab::start();
+    lab.expect(0, &["protect", SHOP]);
+    lab.expect(4, &["failover", SHOP, "--confirm", "west standby"]);
+    let run = lab.run("shop-f-");
+    made_while_held(&lab);
+    lab.expect(0, &[&["approve", &run, "go"], &YES[..]].concat());
+    lab.expect(0, &["resume", &run]);
+    let kinds = ["ReplicaSet", "StatefulSet", "DaemonSet"];
+    // Until each of them waits for so long that whoever comes back sooner was woken.
+    let patience = Instant::now();
+    let waits = |log: &Log| kinds.map(|kind| last_wait(&asked_for(log, kind)).map_or(0, |(_, wait)| wait));
+    while waits(&lab.audit("east")).into_iter().any(|wait| wait < LONG_S) {
+        assert!(
+            patience.elapsed() < Duration::from_mins(10),
+            "{:?}",
+            waits(&lab.audit("east"))
+        );
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    let before = changes(&lab, "east").len();
+    lab.expect(4, &["failback", SHOP, "--confirm", "east standby"]);
+    let done = changes(&lab, "east").split_off(before);
+    let log = lab.audit("east");
+    for kind in kinds {
+        let tries = asked_for(&log, kind);
+        let (last, wait) = last_wait(&tries).unwrap();
+        let taken = tries.iter().find(|(at, taken)| *taken && *at > last);
+        let (at, _) = taken.unwrap_or_else(|| panic!("no pod of a {kind}: {done:#?}"));
+        let after = (*at - last).get_seconds();
+        println!("{kind}: waited {wait} s, then made a pod {after} s after its last refusal");
+        assert!(
+            after < 2 * wait - 1,
+            "{kind} came by itself: {after} s after its last refusal, before which it waited {wait} s"
+        );
+    }
+    assert!(
+        asked_for(&log, "Job").iter().any(|(_, taken)| *taken),
+        "{done:#?}"
+    );
+    // Of a Deployment its ReplicaSet, and nothing else of it; the others once each.
+    for plural in [
+        "replicasets shop/web-",
+        "statefulsets shop/late",
+        "daemonsets shop/late",
+    ] {
+        let woken = done
+            .iter()
+            .filter(|line| line.starts_with(&format!("patch {plural}")));
+        assert_eq!(woken.count(), 1, "{plural}: {done:#?}");
+    }
+}

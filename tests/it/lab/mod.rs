@@ -4,6 +4,7 @@
 //! lab's programs and run with `make test`; plain `cargo test` reports them as ignored.
 
 mod audit;
+mod capacity;
 #[cfg(feature = "http")]
 mod chaos;
 mod corruption;

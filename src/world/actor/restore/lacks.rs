@@ -13,12 +13,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::demands::{Demands, Room, Users};
+use super::demands::{Demands, Room, Slim, Users};
 use super::index::Index;
 use crate::effect::{Lack, RestoreObjects, WorldError};
 use crate::objects::{
-    Amounts, DEFAULT_CLASS, Defaults, Excess, Handle, Limits, ObjectId, Quantity, Quota, Usage, add_amounts,
-    builtin, pod_spec,
+    Amounts, Coming, DEFAULT_CLASS, Defaults, Excess, Handle, Limits, ObjectId, Quantity, Quota, Usage,
+    add_amounts, builtin, pod_spec,
 };
 use crate::world::actor::marks::text;
 use crate::world::actor::site::Site;
@@ -29,7 +29,7 @@ const LOOKS_MAX: usize = 40;
 /// What makes a class the default one.
 const DEFAULT_MARK: &str = "/metadata/annotations/storageclass.kubernetes.io~1is-default-class";
 
-/// Everything that is missing.
+/// Everything that is missing, and the pods that come.
 ///
 /// # Errors
 ///
@@ -38,7 +38,7 @@ pub(super) async fn find(
     site: &Site<'_>,
     effect: &RestoreObjects,
     index: &mut Index,
-) -> Result<Vec<Lack>, WorldError> {
+) -> Result<(Vec<Lack>, Coming), WorldError> {
     let demands = std::mem::take(&mut index.demands);
     let mut lacks = Vec::new();
     let known: BTreeSet<Handle> = index.entries.iter().map(|entry| entry.handle).collect();
@@ -76,9 +76,10 @@ pub(super) async fn find(
     for ((api_version, kind), wanted) in classes {
         lacks.extend(missing_classes(site, &api_version, &kind, wanted).await?);
     }
-    lacks.extend(no_room(site, demands).await?);
+    let (tight, coming) = no_room(site, demands).await?;
+    lacks.extend(tight);
     lacks.sort();
-    Ok(lacks)
+    Ok((lacks, coming))
 }
 
 fn unseen(what: String) -> Lack {
@@ -217,8 +218,8 @@ async fn all(site: &Site<'_>, id: &ObjectId) -> Result<Vec<Value>, WorldError> {
     }
 }
 
-/// What does not fit into its namespace.
-async fn no_room(site: &Site<'_>, demands: Demands) -> Result<Vec<Lack>, WorldError> {
+/// What does not fit into its namespace, and all pods that come.
+async fn no_room(site: &Site<'_>, demands: Demands) -> Result<(Vec<Lack>, Coming), WorldError> {
     let mut rooms = demands.rooms;
     let mut lacks = Vec::new();
     for resource in ["resourcequotas", "limitranges"] {
@@ -237,10 +238,22 @@ async fn no_room(site: &Site<'_>, demands: Demands) -> Result<Vec<Lack>, WorldEr
             Err(lack) => lacks.push(lack),
         }
     }
+    let mut coming = Coming::default();
     for (namespace, room) in &rooms {
         judge(site.name, namespace, room, &mut lacks);
+        come(room, &mut coming);
     }
-    Ok(lacks)
+    Ok((lacks, coming))
+}
+
+/// The pods that come into one namespace, with what its limits give to those that ask for nothing.
+fn come(room: &Room, coming: &mut Coming) {
+    let limits: Vec<Limits> = room.limits.values().flatten().cloned().collect();
+    let defaults = Limits::defaults(&limits);
+    for load in &room.loads {
+        let before = load.before.as_ref().map(Slim::value);
+        coming.note(&load.id, &load.now.value(), before.as_ref(), &defaults);
+    }
 }
 
 /// A quota or limit that is there. One that the restore changes will be as in the backup; what is used of

@@ -91,12 +91,13 @@ impl World {
         let looking = Box::pin(survey(&site, &*store, &found, written.as_ref(), effect, None));
         let (index, reads) = tally::counted(looking).await;
         let mut index = index?;
-        let lacks = lacks::find(&site, effect, &mut index).await?;
+        let (lacks, coming) = lacks::find(&site, effect, &mut index).await?;
         Ok(Seen::Restore(Arc::new(RestorePreview {
             backup: Some(found.seen),
             fates: index.fates(),
             taken: index.taken(),
             lacks,
+            coming,
             work: Some(index.work(reads)),
             shown: index.shown(),
             said: index.said.clone(),

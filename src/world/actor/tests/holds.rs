@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::effect::{HoldNamespaces, ReleaseNamespaces};
-use crate::objects::{HELD_BY, HOLD_LABEL, HOLD_POLICY, hold_kinds};
+use crate::effect::{HoldNamespaces, ReleaseNamespaces, WakeControllers};
+use crate::objects::{HELD_BY, HOLD_LABEL, HOLD_POLICY, WOKEN, hold_kinds, hold_objects};
 use crate::world::sim::AuditEntry;
 
 fn hold() -> Effect {
@@ -16,6 +16,13 @@ fn hold() -> Effect {
 
 fn release() -> Effect {
     Effect::ReleaseNamespaces(ReleaseNamespaces {
+        site: "east".into(),
+        namespaces: vec!["shop".into()],
+    })
+}
+
+fn wake() -> Effect {
+    Effect::WakeControllers(WakeControllers {
         site: "east".into(),
         namespaces: vec!["shop".into()],
     })
@@ -96,6 +103,7 @@ async fn nobody_gets_a_pod_into_a_held_namespace_until_it_is_let_go() {
     assert_eq!(pods(&stage).await, 0);
     let receipt = stage.done("back", release()).await;
     insta::assert_snapshot!(receipt.summary, @"shop is let go: a new pod is taken");
+    stage.done("back", wake()).await;
     pass(2_000).await;
     assert_eq!(pods(&stage).await, 6, "by their controllers alone, as wanted now");
     assert_eq!(web(&stage)["status"]["readyReplicas"], 5);
@@ -266,4 +274,145 @@ async fn a_backup_of_a_held_namespace_does_not_hold_the_one_that_is_made_of_it()
         .peek(&kind("Deployment"), Some("shop"), "web")
         .expect("web");
     assert_eq!(web["status"]["readyReplicas"], 3);
+}
+
+/// Held for ten minutes and let go, as somebody with kubectl would.
+async fn held_for_long() -> Stage {
+    let stage = running().await;
+    stage.done("stop-active", hold()).await;
+    pass(600_000).await;
+    stage.done("back", release()).await;
+    stage
+}
+
+/// What was changed since, a line each.
+fn changes_since(stage: &Stage, before: usize) -> Vec<String> {
+    stage.east().audit().iter().skip(before).map(line).collect()
+}
+
+fn held_by(stage: &Stage) -> Value {
+    let namespace = stage.east().peek(&kind("Namespace"), None, "shop").expect("shop");
+    namespace["metadata"]["annotations"][HELD_BY].clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_long_hold_controllers_sleep_until_they_are_woken() {
+    let stage = held_for_long().await;
+    pass(50_000).await;
+    assert_eq!(
+        pods(&stage).await,
+        0,
+        "as on real servers: the next try is minutes away"
+    );
+    assert_eq!(
+        held_by(&stage),
+        "shop-d-4k2",
+        "whoever takes over knows whom to wake"
+    );
+    let before = stage.east().audit().len();
+    let receipt = stage.done("back", wake()).await;
+    insta::assert_snapshot!(receipt.summary, @"woke 2 controllers in shop, and pods are made");
+    insta::assert_snapshot!(receipt.found.join("\n"), @r"
+    ReplicaSet shop/web-4adc79e6 (0 of 3 pods): woken, and pods are made
+    StatefulSet shop/db (0 of 1 pod): woken, and pods are made
+    ");
+    assert_eq!(receipt.warnings, Vec::<String>::new());
+    assert_eq!(pods(&stage).await, 4);
+    let changes = changes_since(&stage, before);
+    assert_eq!(changes.len(), 3, "{changes:?}");
+    assert!(
+        changes[0].starts_with("patch replicasets.apps web-"),
+        "{changes:?}"
+    );
+    assert_eq!(
+        changes[1..],
+        ["patch statefulsets.apps db", "patch namespaces shop"]
+    );
+    let db = stage
+        .east()
+        .peek(&kind("StatefulSet"), Some("shop"), "db")
+        .expect("db");
+    let mark = db["metadata"]["annotations"][WOKEN].as_str().expect("marked");
+    assert!(mark.starts_with("shop-d-4k2/back/0 at 2026-11-22T22:"), "{mark}");
+    assert_eq!(db["metadata"]["generation"], 1, "nothing is rolled out anew");
+    assert_eq!(held_by(&stage), Value::Null);
+    insta::assert_snapshot!(stage.done("back", wake()).await.summary, @"nothing has held shop");
+    assert_eq!(changes_since(&stage, before).len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_lacks_pods_where_something_was_held_is_woken() {
+    let stage = running().await;
+    scaled_by_somebody(&stage, 0);
+    pass(1_000).await;
+    let before = stage.east().audit().len();
+    insta::assert_snapshot!(stage.done("back", wake()).await.summary, @"nothing has held shop");
+    assert_eq!(changes_since(&stage, before), Vec::<String>::new());
+    stage.done("stop-active", hold()).await;
+    let (kind, message) = super::refused(stage.perform("back", wake()).await);
+    assert_eq!(kind, ErrorKind::Conflict);
+    insta::assert_snapshot!(message, @"shop is held again, by shop-d-4k2: nobody there gets a pod");
+    pass(600_000).await;
+    stage.done("back", release()).await;
+    let before = stage.east().audit().len();
+    insta::assert_snapshot!(stage.done("back", wake()).await.summary, @"woke 1 controller in shop, and pods are made");
+    assert_eq!(
+        changes_since(&stage, before),
+        ["patch statefulsets.apps db", "patch namespaces shop"]
+    );
+}
+
+/// Refuses every new pod in the shop, as a hold does, and is none.
+fn frozen_by_somebody(stage: &Stage) {
+    let mut objects = hold_objects();
+    for object in &mut objects {
+        object["metadata"]["name"] = "freeze".into();
+    }
+    objects[0]["spec"]["matchConstraints"]["namespaceSelector"] =
+        json!({ "matchLabels": { "kubernetes.io/metadata.name": "shop" } });
+    objects[1]["spec"]["policyName"] = "freeze".into();
+    stage.east().seed(&objects).expect("seeded");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_does_not_wake_is_told_and_fails_nothing() {
+    let stage = running().await;
+    stage.done("stop-active", hold()).await;
+    frozen_by_somebody(&stage);
+    pass(60_000).await;
+    stage.done("back", release()).await;
+    let receipt = stage.done("back", wake()).await;
+    insta::assert_snapshot!(receipt.summary, @"2 workloads in shop lack pods and made none yet");
+    insta::assert_snapshot!(receipt.warnings.join("\n"), @r"
+    ReplicaSet shop/web-4adc79e6 (0 of 3 pods) was woken and has made no pod within 12 s: its events say why
+    StatefulSet shop/db (0 of 1 pod) was woken and has made no pod within 12 s: its events say why
+    ");
+    assert_eq!(held_by(&stage), Value::Null);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_another_server_still_refuses_is_woken_again() {
+    let stage = running().await;
+    stage.done("stop-active", hold()).await;
+    frozen_by_somebody(&stage);
+    pass(600_000).await;
+    stage.done("back", release()).await;
+    let [_, bindings] = hold_kinds();
+    let thaw = || stage.east().lose(&bindings, None, "freeze");
+    let receipt = while_waiting(stage.done("back", wake()), 2_000, thaw).await;
+    insta::assert_snapshot!(receipt.summary, @"woke 2 controllers in shop, and pods are made");
+    assert_eq!(receipt.warnings, Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_workload_that_may_not_be_changed_is_told_and_the_others_are_woken() {
+    let stage = held_for_long().await;
+    stage.east().judged_by(Arc::new(|asked, _| {
+        let forbidden = || WorldError::new(ErrorKind::Forbidden, "east", "you may not patch it");
+        (asked.verb == "patch" && asked.resource == "statefulsets.apps").then(forbidden)
+    }));
+    let receipt = stage.done("back", wake()).await;
+    insta::assert_snapshot!(receipt.summary, @"woke 1 controller in shop, and pods are made; 1 made none yet");
+    assert_eq!(pods(&stage).await, 3);
+    insta::assert_snapshot!(receipt.warnings.join("\n"), @"StatefulSet shop/db (0 of 1 pod) could not be woken, and comes later: you may not patch it");
 }

@@ -2,6 +2,7 @@
 
 mod backups;
 mod calls;
+mod capacity;
 mod changes;
 mod commands;
 mod compares;
