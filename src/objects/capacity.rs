@@ -196,12 +196,11 @@ impl Nodes {
         for node in nodes {
             found.all += 1;
             found.note_grower(node);
-            match why_closed(node) {
-                Some(why) => *found.closed.entry(why.to_owned()).or_default() += 1,
-                None => {
-                    found.played += u64::from(is_played(node));
-                    found.open.insert(name(node).to_owned(), whole(node));
-                }
+            if let Some(why) = why_closed(node) {
+                *found.closed.entry(why.to_owned()).or_default() += 1;
+            } else {
+                found.played += u64::from(is_played(node));
+                found.open.insert(name(node).to_owned(), whole(node));
             }
         }
         for pod in pods {

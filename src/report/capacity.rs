@@ -324,7 +324,7 @@ fn others(brought: &Brought, nodes: &Nodes) -> String {
         said.push(format!("{} only played by kwok", number(nodes.played, "node")));
     }
     said.extend(brought.unknown.iter().cloned());
-    said.into_iter().map(|one| format!("; {one}")).collect()
+    super::lines::each(said, |one| format!("; {one}"))
 }
 
 #[cfg(test)]
@@ -366,7 +366,7 @@ mod tests {
         plan
     }
 
-    fn text(plan: &Plan, answer: Result<Nodes, WorldError>) -> String {
+    fn text(plan: &Plan, answer: &Result<Nodes, WorldError>) -> String {
         let mut asked = Asked::default();
         for (site, mut brought) in brought(plan) {
             let nodes = answer
@@ -386,8 +386,8 @@ mod tests {
         preflight_text(&checks, 100)
     }
 
-    fn nodes(all: &[Value]) -> Result<Nodes, WorldError> {
-        Ok(Nodes::of(all, []))
+    fn nodes(all: &[Value]) -> Nodes {
+        Nodes::of(all, [])
     }
 
     #[test]
@@ -395,7 +395,7 @@ mod tests {
         let cordoned = json!({ "metadata": { "name": "c" }, "spec": { "unschedulable": true }, "status": {
             "conditions": [{ "type": "Ready", "status": "True" }] } });
         let found = nodes(&[node("a", "4", "8Gi"), node("b", "4", "8Gi"), cordoned]);
-        insta::assert_snapshot!(text(&plan(), found), @"
+        insta::assert_snapshot!(text(&plan(), &Ok(found)), @"
         ok  capacity west  5 pods come (cpu 2, memory 4.0 GiB); free on 2 of 3 nodes (others: 1
                            cordoned): cpu 8, memory 16.0 GiB, 220 pods; 1 of those that come ask for
                            nothing
@@ -404,13 +404,13 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_a_warning_with_numbers() {
-        insta::assert_snapshot!(text(&plan(), nodes(&[node("a", "1", "16Gi")])), @"
+        insta::assert_snapshot!(text(&plan(), &Ok(nodes(&[node("a", "1", "16Gi")]))), @"
         warn  capacity west  5 pods come (cpu 2, memory 4.0 GiB); free on 1 node: cpu 1, memory 16.0
                              GiB, 110 pods; too little cpu; 1 of those that come ask for nothing
                              to do: add nodes, or have less come up: what finds no room stays Pending
         ");
         let small = [node("a", "400m", "16Gi"), node("b", "4", "512Mi")];
-        insta::assert_snapshot!(text(&plan(), nodes(&small)), @"
+        insta::assert_snapshot!(text(&plan(), &Ok(nodes(&small))), @"
         warn  capacity west  5 pods come (cpu 2, memory 4.0 GiB); free on 2 nodes: cpu 4400m, memory
                              16.5 GiB, 220 pods; no node has room for one pod of Deployment shop/web
                              (cpu 500m, memory 1.0 GiB); 1 of those that come ask for nothing
@@ -418,7 +418,7 @@ mod tests {
         ");
         let mut karpenter = node("a", "1", "1Gi");
         karpenter["metadata"]["labels"] = json!({ "karpenter.sh/nodepool": "default" });
-        insta::assert_snapshot!(text(&plan(), nodes(&[karpenter])), @"
+        insta::assert_snapshot!(text(&plan(), &Ok(nodes(&[karpenter]))), @"
         warn  capacity west  5 pods come (cpu 2, memory 4.0 GiB); free on 1 node: cpu 1, memory 1.0 GiB,
                              110 pods; too little cpu, too little memory; 1 of those that come ask for
                              nothing; Karpenter is there and may add nodes, nobody knows how many
@@ -426,7 +426,7 @@ mod tests {
         ");
         let mut tainted = node("a", "64", "256Gi");
         tainted["spec"]["taints"] = json!([{ "key": "gpu", "effect": "NoSchedule" }]);
-        insta::assert_snapshot!(text(&plan(), nodes(&[tainted])), @"
+        insta::assert_snapshot!(text(&plan(), &Ok(nodes(&[tainted]))), @"
         warn  capacity west  5 pods come (cpu 2, memory 4.0 GiB), and no node takes a pod now (1
                              tainted)
                              to do: uncordon or add nodes
@@ -435,19 +435,19 @@ mod tests {
 
     #[test]
     fn what_nobody_can_know_is_not_checkable() {
-        insta::assert_snapshot!(text(&plan(), nodes(&[])), @"
+        insta::assert_snapshot!(text(&plan(), &Ok(nodes(&[]))), @"
         not checkable  capacity west  5 pods come (cpu 2, memory 4.0 GiB), and the API server names no
                                       node: whether there is room is not known
         ");
         let mut played = node("a", "64", "256Gi");
         played["status"]["nodeInfo"] = json!({ "kubeletVersion": "kwok-v0.7.0" });
-        insta::assert_snapshot!(text(&plan(), nodes(&[played])), @"
+        insta::assert_snapshot!(text(&plan(), &Ok(nodes(&[played]))), @"
         not checkable  capacity west  5 pods come (cpu 2, memory 4.0 GiB); every node that takes pods is
                                       only played (kwok), and holds whatever it is told
         ");
         let message = "nodes is forbidden: User \"lifeboat\" cannot list resource \"nodes\" in API group \"\" at the cluster scope";
         let refused = WorldError::new(ErrorKind::Forbidden, "west", message);
-        insta::assert_snapshot!(text(&plan(), Err(refused)), @r#"
+        insta::assert_snapshot!(text(&plan(), &Err(refused)), @r#"
         not checkable  capacity west  5 pods come (cpu 2, memory 4.0 GiB); nodes and pods of all
                                       namespaces cannot be looked at: nodes is forbidden: User
                                       "lifeboat" cannot list resource "nodes" in API group "" at the
@@ -461,7 +461,7 @@ mod tests {
                 *preview = std::sync::Arc::default();
             }
         }
-        insta::assert_snapshot!(text(&later, nodes(&[node("a", "4", "8Gi")])), @"
+        insta::assert_snapshot!(text(&later, &Ok(nodes(&[node("a", "4", "8Gi")]))), @"
         not checkable  capacity west  no pod is known to come; free on 1 node: cpu 4, memory 8.0 GiB,
                                       110 pods; what step restore brings is known when an earlier step
                                       has made its backup

@@ -107,7 +107,9 @@ fn signed(text: &str, url: &Address, key: &Secret) -> Vec<Hand> {
 
 /// A secret address comes to curl by a pipe: what stands in a command line, everybody on the machine can read.
 fn posted(headers: &[&str], body: &str, url: &Address) -> String {
-    let headers: String = headers.iter().map(|header| format!(" -H \"{header}\"")).collect();
+    let headers = headers
+        .iter()
+        .fold(String::new(), |all, header| format!("{all} -H \"{header}\""));
     let curl = format!(
         "curl -sS --max-time {} -w '\\n%{{http_code}}\\n' -H 'Content-Type: application/json'{headers} --data-raw {body}",
         Tell::LIMIT_MS / 1000

@@ -150,20 +150,19 @@ fn runbook(port: u16, receivers: &[&str]) -> String {
             "secret" => "webhook: { urlEnv: HOOK_URL, keyEnv: HOOK_KEY }".to_owned(),
             name => format!("webhook: {{ url: 'http://127.0.0.1:{port}/{name}', keyFile: hook.key }}"),
         };
-        text += &format!("    {name}: {{ {how} }}\n");
+        text = format!("{text}    {name}: {{ {how} }}\n");
     }
     text += "---\napiVersion: lifeboat.dev/v1alpha1\nkind: Runbook\nmetadata: { name: shop }\nspec:\n  title: Shop\n  \
              owner: { team: commerce }\n  objectives: { rto: 30m, rpo: 15m }\n  roles: { active: east, standby: west }\n  steps:\n";
     for name in receivers {
-        text += &format!(
-            "    - {{ name: {name}, modes: [protect, failover], notify: {{ to: {name}, text: \"<!channel> back & well\" }} }}\n"
+        text = format!(
+            "{text}    - {{ name: {name}, modes: [protect, failover], notify: {{ to: {name}, text: \"<!channel> back & well\" }} }}\n"
         );
     }
-    text += &format!(
-        "    - {{ name: goes-on, modes: [protect, failover], needs: [{}], pause: {{ for: 1ms, reason: the end }} }}\n",
-        receivers.join(", ")
-    );
-    text
+    let needs = receivers.join(", ");
+    format!(
+        "{text}    - {{ name: goes-on, modes: [protect, failover], needs: [{needs}], pause: {{ for: 1ms, reason: the end }} }}\n"
+    )
 }
 
 /// A folder with the runbook and its secrets.

@@ -552,10 +552,8 @@ fn a_prometheus_that_scrapes_the_server_knows_all_that_it_says() {
         (missed(&said) >= Some(3.0) && said == known).then_some((said, known))
     });
     assert!(said.len() > 8, "{said:#?}");
-    assert_eq!(
-        known["lifeboat_service_state service=\"shop, state=\"never-proven"], 1.0,
-        "{known:#?}"
-    );
+    let unproven = known["lifeboat_service_state service=\"shop, state=\"never-proven"];
+    assert!(unproven > 0.0, "{known:#?}");
     for (metric, kind, unit) in [
         ("lifeboat_due_times", "counter", ""),
         ("lifeboat_service_state", "gauge", ""),

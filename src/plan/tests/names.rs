@@ -2,7 +2,7 @@
 
 use super::*;
 
-const MOVED: &str = r#"    - name: both
+const MOVED: &str = r"    - name: both
       accept: { risk: split-brain, by: [lead] }
     - name: restore
       needs: [both]
@@ -19,7 +19,7 @@ const MOVED: &str = r#"    - name: both
       modes: [failover, drill]
       dns: { server: corp, name: shop.acme.example, addresses: [198.51.100.7], wait_for_caches: true }
       timeout: 2h
-"#;
+";
 
 fn lines(plan: &Plan, step: &str) -> Vec<String> {
     let step = plan.step(step).unwrap();

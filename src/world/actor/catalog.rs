@@ -105,7 +105,7 @@ pub(super) type Read = Result<(Manifest, String), ManifestError>;
 
 /// What a backup's manifest is; `None`: it has none.
 pub(super) async fn manifest(store: &dyn Store, keys: &Keys) -> Result<Option<Read>, WorldError> {
-    there(reading(store, &keys.manifest(), |stored| Manifest::read(stored)).await)
+    there(reading(store, &keys.manifest(), Manifest::read).await)
 }
 
 /// A backup with a manifest of ours.

@@ -9,7 +9,7 @@ const TELLING: usize = 6;
 const ENDS: [char; 4] = ['/', '\\', '?', '#'];
 
 /// An error of the network without the address that it is about: only its host is left.
-pub(super) fn clean(error: WorldError, name: &str, url: &str) -> WorldError {
+pub(super) fn clean(error: &WorldError, name: &str, url: &str) -> WorldError {
     let host = host_and_port(url).unwrap_or_else(|| "its address".to_owned());
     let cleaned = |text: &String| Some(text.replace(url, &host)).filter(|text| !tells(text, url));
     WorldError {
@@ -75,7 +75,7 @@ mod tests {
     #[test]
     fn nothing_of_an_address_but_its_host_is_left_in_an_error() {
         let error = |message: &str| WorldError::new(ErrorKind::Unreachable, URL, message);
-        let said = |message: &str| clean(error(message), "on-call", URL).to_string();
+        let said = |message: &str| clean(&error(message), "on-call", URL).to_string();
         assert_eq!(
             said(&format!("cannot connect to {URL}: refused")),
             "on-call: cannot connect to hooks.example:443: refused"
@@ -91,7 +91,7 @@ mod tests {
         let mut caused = error("refused");
         caused.causes = vec!["at /B0001/aVerySecretToken".into(), "connection refused".into()];
         caused.hints = vec!["look at /services/T0001/B0001".into()];
-        let cleaned = clean(caused, "on-call", URL);
+        let cleaned = clean(&caused, "on-call", URL);
         assert_eq!(cleaned.causes, ["connection refused"]);
         assert!(cleaned.hints.is_empty());
     }

@@ -100,7 +100,7 @@ impl Hook {
         };
         match self.web.send(&request).await {
             Ok(page) => self.judge(&page, &request.url),
-            Err(error) => Err(address::clean(error, &self.name, &request.url)),
+            Err(error) => Err(address::clean(&error, &self.name, &request.url)),
         }
     }
 
@@ -134,7 +134,7 @@ impl Hook {
             return Err(self.error(ErrorKind::Rejected, "its address is none"));
         };
         let opened = self.web.connect(&host).await;
-        opened.map_err(|error| address::clean(error, &self.name, &url))?;
+        opened.map_err(|error| address::clean(&error, &self.name, &url))?;
         Ok(format!("{host} answers, and what it needs is here"))
     }
 }

@@ -32,12 +32,12 @@ impl Web for Post {
 
 const URL: &str = "https://hooks.example/services/T0001/aVerySecretToken";
 
-fn page(status: u16, body: &str) -> Result<Page, WorldError> {
-    Ok(Page {
+fn page(status: u16, body: &str) -> Page {
+    Page {
         status,
         retry_after_ms: None,
         body: body.to_owned(),
-    })
+    }
 }
 
 /// A folder with an address and a key, and a receiver that has them.
@@ -126,7 +126,7 @@ fn expected(request: &Outgoing, header: impl Fn(&str) -> String) -> String {
 
 #[tokio::test]
 async fn a_message_is_signed_as_receivers_of_standard_webhooks_check_it() {
-    let desk = Desk::new(page(204, ""));
+    let desk = Desk::new(Ok(page(204, "")));
     desk.webhook().tell(&notice()).await.unwrap();
     let [request] = desk.sent().try_into().unwrap();
     let header = |name: &str| {
@@ -154,7 +154,7 @@ async fn a_message_is_signed_as_receivers_of_standard_webhooks_check_it() {
 
 #[tokio::test]
 async fn slack_gets_a_text_in_which_nobody_is_mentioned() {
-    let desk = Desk::new(page(200, "ok"));
+    let desk = Desk::new(Ok(page(200, "ok")));
     desk.slack().tell(&notice()).await.unwrap();
     let [request] = desk.sent().try_into().unwrap();
     assert!(
@@ -183,7 +183,7 @@ async fn what_an_answer_means_follows_from_its_status() {
         (500, ErrorKind::LostReply),
         (503, ErrorKind::Busy),
     ] {
-        let desk = Desk::new(page(status, "no_service"));
+        let desk = Desk::new(Ok(page(status, "no_service")));
         let error = desk.slack().tell(&notice()).await.unwrap_err();
         assert_eq!(error.kind, wanted, "{status}");
         let redirect = if status == 302 {
@@ -204,7 +204,7 @@ async fn no_secret_is_in_what_went_wrong() {
     let desk = Desk::new(Err(lost));
     let error = desk.webhook().tell(&notice()).await.unwrap_err();
     insta::assert_snapshot!(error, @"on-call: no answer from hooks.example:443: reset");
-    let echo = Desk::new(page(404, &format!("nothing at {URL}")));
+    let echo = Desk::new(Ok(page(404, &format!("nothing at {URL}"))));
     let error = echo.webhook().tell(&notice()).await.unwrap_err();
     assert!(
         !serde_json::to_string(&error).unwrap().contains("aVerySecret"),
@@ -226,7 +226,7 @@ async fn no_secret_is_in_what_went_wrong() {
 
 #[tokio::test]
 async fn to_try_is_to_read_the_secrets_and_to_connect_and_nothing_is_sent() {
-    let desk = Desk::new(page(200, "ok"));
+    let desk = Desk::new(Ok(page(200, "ok")));
     let error = desk.webhook().check().await.unwrap_err();
     insta::assert_snapshot!(error, @"on-call: cannot connect to hooks.example:443");
     desk.write("key", "");

@@ -131,7 +131,7 @@ fn last_wait(tries: &[(jiff::Timestamp, bool)]) -> Option<(jiff::Timestamp, i64)
     Some((*last, (*last - *before).get_seconds()))
 }
 
-/// A DaemonSet, a StatefulSet and a Job as somebody makes them while nobody gets a pod.
+/// A `DaemonSet`, a `StatefulSet` and a `Job` as somebody makes them while nobody gets a pod.
 fn made_while_held(lab: &Lab) {
     let template = |restart: &str| {
         json!({ "metadata": { "labels": { "app": "late" } }, "spec": { "restartPolicy": restart,
