@@ -125,13 +125,17 @@ impl Engine {
         if self.state.paused.is_some() {
             return None;
         }
-        let what = match self.state.track(step).stage {
-            Stage::Ended(Outcome::UndoFailed) => "undoing",
-            _ => "step",
+        let (track, name) = (self.state.track(step), &self.planned(step).name);
+        let reason = match (&track.stage, &track.error) {
+            (Stage::RetryWait { .. }, Some(error)) => {
+                format!("lifeboat is not logged in at {}; `resume` tries {name} again", error.target)
+            }
+            (Stage::Ended(Outcome::UndoFailed), _) => format!("undoing {name} failed"),
+            _ => format!("step {name} failed"),
         };
         Some(Event::Paused {
             by: "lifeboat".to_owned(),
-            reason: format!("{what} {} failed", self.planned(step).name),
+            reason,
         })
     }
 

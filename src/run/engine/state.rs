@@ -150,7 +150,7 @@ pub(super) struct State {
     pub(super) closing_up: bool,
     /// Step → output → value.
     pub(super) outputs: BTreeMap<String, BTreeMap<String, String>>,
-    /// Steps whose failure asks for a pause that is not recorded yet.
+    /// Steps whose failure, or whose refused login, asks for a pause that is not recorded yet.
     pub(super) alarms: BTreeSet<u32>,
     pub(super) shelves: Shelves,
     pub(super) ends: u64,

@@ -75,8 +75,10 @@ fn body(body: &Body) -> Result<String, WorldError> {
 async fn bearer(file: &Path, url: &str) -> Result<String, WorldError> {
     let wrong = |message: String| WorldError::new(ErrorKind::Unauthenticated, url, message);
     if !is_safe(url) {
-        let message = "a token would go over the network for everybody to read".to_owned();
-        return Err(wrong(message).hint("use an `https://` address, or leave `token_file` out"));
+        // No login would help.
+        let message = "a token would go over the network for everybody to read";
+        let refused = WorldError::new(ErrorKind::Rejected, url, message);
+        return Err(refused.hint("use an `https://` address, or leave `token_file` out"));
     }
     let shown = file.display();
     let cannot = |error: std::io::Error| {
