@@ -45,6 +45,11 @@ func sitesYAML(sites []*site, stores []*store, names *nameServer) []byte {
 		fmt.Fprintf(&b, "    %s:\n      kubernetes: { kubeconfig: kubeconfig, context: %s }\n", s.name, s.name)
 		fmt.Fprintf(&b, "      failureDomain: [lab, %s]\n      values: { front: %q, address: %s }\n", machines[s.name], s.front, addresses[s.name])
 	}
+	// Stores last: tests add some at the end.
+	if names != nil {
+		fmt.Fprintf(&b, "  dns:\n    names:\n      rfc2136: { server: %q, keyFile: %s.key }\n      zones: [%s]\n      failureDomain: [lab, machine-d, names]\n",
+			loopback(names.port), namesKey, strings.Join(sortedKeys(zones), ", "))
+	}
 	b.WriteString("  stores:\n")
 	for _, s := range stores {
 		fmt.Fprintf(&b, "    %s:\n      s3: { bucket: %s, endpoint: %q, region: %s, prefix: %s, profile: %s, credentialsFile: credentials }\n",
@@ -52,10 +57,6 @@ func sitesYAML(sites []*site, stores []*store, names *nameServer) []byte {
 		fmt.Fprintf(&b, "      failureDomain: [lab, %s]\n", machines[s.name])
 	}
 	b.WriteString("    local:\n      directory: vault-directory\n")
-	if names != nil {
-		fmt.Fprintf(&b, "  dns:\n    names:\n      rfc2136: { server: %q, keyFile: %s.key }\n      zones: [%s]\n      failureDomain: [lab, machine-d, names]\n",
-			loopback(names.port), namesKey, strings.Join(sortedKeys(zones), ", "))
-	}
 	return []byte(b.String())
 }
 
