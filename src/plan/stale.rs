@@ -67,20 +67,13 @@ async fn compare(sightings: Vec<&Sighting>, observer: &dyn Observer) -> Vec<Chan
 fn same(then: &Seen, now: &Seen) -> bool {
     match (then, now) {
         (Seen::Unanswered(_), Seen::Unanswered(_)) => true,
-        (Seen::Restore(then), Seen::Restore(now)) if then.work.is_none() => {
-            let now = RestorePreview {
-                lacks: Vec::new(),
-                work: None,
-                coming: then.coming.clone(),
-                ..RestorePreview::clone(now)
-            };
-            **then == now
-        }
-        (Seen::Restore(then), Seen::Restore(now)) if then.coming != now.coming => {
-            let now = RestorePreview {
-                coming: then.coming.clone(),
-                ..RestorePreview::clone(now)
-            };
+        // A preview names every object of a backup, so it is copied only where a part of it does not count.
+        (Seen::Restore(then), Seen::Restore(now)) if then.work.is_none() || then.coming != now.coming => {
+            let mut now = RestorePreview::clone(now);
+            now.coming.clone_from(&then.coming);
+            if then.work.is_none() {
+                (now.lacks, now.work) = (Vec::new(), None);
+            }
             **then == now
         }
         _ => then == now,

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::forecast::seen;
-use super::preflight::{About, Asked, Check, Fitness};
+use super::preflight::{About, Asked, Check, Fitness, check};
 use super::units::{bytes, count};
 use crate::effect::{Effect, ErrorKind, Fate, Query, Seen, WorldError};
 use crate::objects::{Coming, Defaults, Nodes, ObjectId, Portion, Shortage};
@@ -195,13 +195,7 @@ pub(super) fn of_capacity(asked: &Asked) -> Vec<Check> {
 }
 
 fn one(site: &str, fitness: Fitness, said: String) -> Check {
-    Check {
-        about: About::Capacity,
-        at: site.to_owned(),
-        fitness,
-        said,
-        todo: None,
-    }
+    check(About::Capacity, site, fitness, said)
 }
 
 fn at_site(site: &str, brought: &Brought, nodes: &Nodes) -> Check {

@@ -206,7 +206,7 @@ pub fn preflight(plan: &Plan, asked: &Asked, now: Timestamp) -> Vec<Check> {
     all
 }
 
-fn check(about: About, at: &str, fitness: Fitness, said: impl Into<String>) -> Check {
+pub(super) fn check(about: About, at: &str, fitness: Fitness, said: impl Into<String>) -> Check {
     Check {
         about,
         at: at.to_owned(),

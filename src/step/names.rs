@@ -224,9 +224,18 @@ impl Hooks for InStep<'_> {
     fn scalar(&self, format: &str, text: &str, span: Span, found: &mut Diagnostics) -> Option<String> {
         match format {
             "role" => return self.site_of_role(text, span, found),
-            "store" => self.check_store(text, span, found),
-            "dns-server" => self.check_dns(text, span, found),
-            "receiver" => self.check_receiver(text, span, found),
+            "store" => {
+                let kind = ("stores", "store", codes::UNKNOWN_STORE);
+                Self::check_listed(kind, &self.names.sites.stores, (text, span), found);
+            }
+            "dns-server" => {
+                let kind = ("dns", "DNS server", codes::UNKNOWN_DNS);
+                Self::check_listed(kind, &self.names.sites.dns, (text, span), found);
+            }
+            "receiver" => {
+                let kind = ("notify", "receiver", codes::UNKNOWN_RECEIVER);
+                Self::check_listed(kind, &self.names.sites.notify, (text, span), found);
+            }
             "namespace" if !is_name(text) => found.push(bad_name(text, span)),
             "person" => self.check_person(text, span, found),
             "proof" => self.check_proof(text, span, found),
@@ -266,41 +275,19 @@ impl InStep<'_> {
         }
     }
 
-    fn check_store(&self, text: &str, span: Span, found: &mut Diagnostics) {
-        let stores = &self.names.sites.stores;
-        if !stores.contains_key(text) {
-            let message = format!("there is no store {}", quote(text));
-            let known: Vec<&str> = stores.keys().map(String::as_str).collect();
-            let diagnostic = Diagnostic::error(codes::UNKNOWN_STORE, message, span, "not in the inventory");
+    /// A name of something that the inventory lists: under which key, what it is called, and the code where it is not there.
+    fn check_listed<T>(
+        (key, what, code): (&str, &str, &'static str),
+        listed: &BTreeMap<String, T>,
+        (text, span): (&str, Span),
+        found: &mut Diagnostics,
+    ) {
+        if !listed.contains_key(text) {
+            let message = format!("there is no {what} {}", quote(text));
+            let known: Vec<&str> = listed.keys().map(String::as_str).collect();
+            let diagnostic = Diagnostic::error(code, message, span, "not in the inventory");
             found.push(match known.as_slice() {
-                [] => diagnostic.help("the inventory has no `stores`"),
-                _ => diagnostic.meant(text, &known),
-            });
-        }
-    }
-
-    fn check_dns(&self, text: &str, span: Span, found: &mut Diagnostics) {
-        let servers = &self.names.sites.dns;
-        if !servers.contains_key(text) {
-            let message = format!("there is no DNS server {}", quote(text));
-            let known: Vec<&str> = servers.keys().map(String::as_str).collect();
-            let diagnostic = Diagnostic::error(codes::UNKNOWN_DNS, message, span, "not in the inventory");
-            found.push(match known.as_slice() {
-                [] => diagnostic.help("the inventory has no `dns`"),
-                _ => diagnostic.meant(text, &known),
-            });
-        }
-    }
-
-    fn check_receiver(&self, text: &str, span: Span, found: &mut Diagnostics) {
-        let receivers = &self.names.sites.notify;
-        if !receivers.contains_key(text) {
-            let message = format!("there is no receiver {}", quote(text));
-            let known: Vec<&str> = receivers.keys().map(String::as_str).collect();
-            let diagnostic =
-                Diagnostic::error(codes::UNKNOWN_RECEIVER, message, span, "not in the inventory");
-            found.push(match known.as_slice() {
-                [] => diagnostic.help("the inventory has no `notify`"),
+                [] => diagnostic.help(format!("the inventory has no `{key}`")),
                 _ => diagnostic.meant(text, &known),
             });
         }

@@ -11,9 +11,10 @@ use super::World;
 use super::hold::kind_of;
 use super::marks::annotation;
 use super::site::Site;
+use super::wake::workloads;
 use crate::effect::{ErrorKind, Seen, WorldError};
-use crate::objects::{Coming, Defaults, HELD_BY, Nodes, ObjectId, is_held, pods_had, pods_wanted, wakeable};
-use crate::world::port::{Listed, Listing, PAGE, smaller};
+use crate::objects::{Coming, Defaults, HELD_BY, Nodes, ObjectId, is_held, pods_had, pods_wanted};
+use crate::world::port::{Listing, PAGE};
 
 /// A listing of pods that the server forgets before it was read to its end is begun anew so often.
 const LISTINGS: u32 = 3;
@@ -50,32 +51,18 @@ async fn with_pods(site: &Site<'_>, nodes: &[Value]) -> Result<Nodes, WorldError
 
 /// `false`: the server has forgotten the state that the first page showed.
 async fn all_pods(site: &Site<'_>, found: &mut Nodes) -> Result<bool, WorldError> {
-    let mut listing = Listing {
+    let listing = Listing {
         kind: kind_of(site, "Pod")?,
         namespace: None,
         labels: None,
         limit: PAGE,
     };
-    let mut next: Option<String> = None;
-    loop {
-        match site.cluster.page(&listing, next.as_deref()).await? {
-            Listed::Objects {
-                items, next: more, ..
-            } => {
-                for item in &items {
-                    let pod = Listing::object(&listing.kind, item)
-                        .map_err(|error| site.error(ErrorKind::Damaged, error.to_string()))?;
-                    found.note_pod(&pod);
-                }
-                if more.is_none() {
-                    return Ok(true);
-                }
-                next = more;
-            }
-            Listed::TooLarge => listing.limit = smaller(listing.limit),
-            Listed::Expired => return Ok(false),
-        }
-    }
+    let take = |pod: serde_json::Result<Value>| {
+        let pod = pod.map_err(|error| site.error(ErrorKind::Damaged, error.to_string()))?;
+        found.note_pod(&pod);
+        Ok(())
+    };
+    site.each(listing, take).await
 }
 
 /// The Cluster Autoscaler says here how it is. That nothing is there proves nothing, and so does a refusal.
@@ -99,13 +86,11 @@ async fn comes_back(site: &Site<'_>, namespace: &str) -> Result<Coming, WorldErr
     if !found.is_some_and(|found| is_held(&found) || annotation(&found, HELD_BY).is_some()) {
         return Ok(coming);
     }
-    let pods = site.cluster.list(&kind_of(site, "Pod")?, Some(namespace)).await?;
-    for kind in wakeable() {
-        for workload in site.cluster.list(&kind, Some(namespace)).await? {
-            let lacks = pods_wanted(&workload).saturating_sub(pods_had(&workload, &pods));
-            if let Some(id) = ObjectId::of(&workload) {
-                coming.bring(&id, lacks, &workload, &Defaults::default());
-            }
+    let (workloads, pods) = workloads(site, namespace).await?;
+    for (_, workload) in workloads {
+        let lacks = pods_wanted(&workload).saturating_sub(pods_had(&workload, &pods));
+        if let Some(id) = ObjectId::of(&workload) {
+            coming.bring(&id, lacks, &workload, &Defaults::default());
         }
     }
     Ok(coming)

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use super::World;
 use crate::effect::{ErrorKind, WorldError};
 use crate::objects::{ApiKind, ObjectId, builtin};
-use crate::world::port::{Cluster, Listing, Store};
+use crate::world::port::{Cluster, Listed, Listing, Store, smaller};
 
 /// One site in the hands of one effect; what it serves is asked once.
 pub(super) struct Site<'a> {
@@ -103,6 +103,34 @@ impl Site<'_> {
             Ok(_) => Ok(None),
             Err(error) if error.kind == ErrorKind::NotFound => Ok(Some(preferred.api_version())),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Hands over every object of a listing, page by page; `false`: the server has forgotten the state that the first
+    /// page showed, and the rest did not come.
+    pub(super) async fn each(
+        &self,
+        mut listing: Listing,
+        mut take: impl FnMut(serde_json::Result<Value>) -> Result<(), WorldError> + Send,
+    ) -> Result<bool, WorldError> {
+        let mut next: Option<String> = None;
+        loop {
+            match self.cluster.page(&listing, next.as_deref()).await? {
+                Listed::Objects {
+                    items, next: more, ..
+                } => {
+                    for item in &items {
+                        take(Listing::object(&listing.kind, item))?;
+                    }
+                    if more.is_none() {
+                        return Ok(true);
+                    }
+                    next = more;
+                }
+                Listed::Expired => return Ok(false),
+                // Never said of a single object, so this ends.
+                Listed::TooLarge => listing.limit = smaller(listing.limit),
+            }
         }
     }
 

@@ -139,9 +139,11 @@ struct Lacking {
     wanted: u64,
 }
 
-/// All of a namespace, by kind and name.
-async fn lacking(site: &Site<'_>, namespace: &str) -> Result<Vec<Lacking>, WorldError> {
-    let mut found = Vec::new();
+/// The workloads of a namespace that mean to have pods, by kind and name, and all pods that are there.
+pub(super) async fn workloads(
+    site: &Site<'_>,
+    namespace: &str,
+) -> Result<(Vec<(ApiKind, Value)>, Vec<Value>), WorldError> {
     let mut workloads = Vec::new();
     for kind in wakeable() {
         for object in site.cluster.list(&kind, Some(namespace)).await? {
@@ -151,14 +153,20 @@ async fn lacking(site: &Site<'_>, namespace: &str) -> Result<Vec<Lacking>, World
         }
     }
     if workloads.is_empty() {
-        return Ok(found);
+        return Ok((workloads, Vec::new()));
     }
     // After the workloads: a pod that is made in between is seen.
     let pods = site.cluster.list(&kind_of(site, "Pod")?, Some(namespace)).await?;
-    for (kind, object) in workloads {
-        found.extend(short_of(kind, &object, &pods));
-    }
-    Ok(found)
+    Ok((workloads, pods))
+}
+
+/// Those of them that lack pods.
+async fn lacking(site: &Site<'_>, namespace: &str) -> Result<Vec<Lacking>, WorldError> {
+    let (workloads, pods) = workloads(site, namespace).await?;
+    let lacking = workloads
+        .into_iter()
+        .filter_map(|(kind, object)| short_of(kind, &object, &pods));
+    Ok(lacking.collect())
 }
 
 fn short_of(kind: ApiKind, object: &Value, pods: &[Value]) -> Option<Lacking> {

@@ -13,11 +13,10 @@ use data_encoding::BASE64;
 use hickory_proto::rr::rdata::tsig::TsigAlgorithm;
 use hickory_proto::rr::{Name, TSigner};
 
+use crate::world::secret;
+
 /// Seconds by which the clocks may differ: what every other client says too (RFC 8945, 10).
 const FUDGE_S: u16 = 300;
-
-/// A key is a few lines; what is larger is another file.
-const BYTES_MAX: u64 = 16 * 1024;
 
 /// Reads a key.
 ///
@@ -25,14 +24,8 @@ const BYTES_MAX: u64 = 16 * 1024;
 ///
 /// Why there is none, with the file's name and without anything that it holds.
 pub(super) async fn read(file: &Path) -> Result<TSigner, String> {
-    let shown = file.display();
-    let cannot = |error: std::io::Error| format!("cannot read the key in {shown}: {error}");
-    let size = tokio::fs::metadata(file).await.map_err(cannot)?.len();
-    if size > BYTES_MAX {
-        return Err(format!("{shown} has {size} bytes, and a key at most {BYTES_MAX}"));
-    }
-    let text = tokio::fs::read_to_string(file).await.map_err(cannot)?;
-    parse(&text).map_err(|why| format!("{shown} holds no key: {why}"))
+    let text = secret::in_file(file, "key").await?;
+    parse(&text).map_err(|why| format!("{} holds no key: {why}", file.display()))
 }
 
 fn parse(text: &str) -> Result<TSigner, String> {

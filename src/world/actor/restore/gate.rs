@@ -25,7 +25,7 @@ use crate::text::Millis;
 use crate::world::actor::marks::text;
 use crate::world::actor::pace::{Look, until_limit};
 use crate::world::actor::site::Site;
-use crate::world::port::{Listed, Listing, PAGE, smaller};
+use crate::world::port::{Listing, PAGE};
 
 /// How long a service may take until it answers: an image is pulled and a program starts. A step that
 /// allows less ends earlier and says the same; a retry looks again.
@@ -106,8 +106,8 @@ async fn slices(site: &Site<'_>, namespace: &str, name: &str) -> Result<Vec<Valu
     let kind = builtin("EndpointSlice")
         .ok_or_else(|| site.error(ErrorKind::Internal, "endpoint slices are not built in"))?;
     let label = ("kubernetes.io/service-name".to_owned(), name.to_owned());
-    let mut listing = Listing {
-        kind: kind.clone(),
+    let listing = Listing {
+        kind,
         namespace: Some(namespace.to_owned()),
         labels: Some(LabelSelector {
             match_labels: [label].into(),
@@ -115,25 +115,14 @@ async fn slices(site: &Site<'_>, namespace: &str, name: &str) -> Result<Vec<Valu
         }),
         limit: PAGE,
     };
-    let (mut found, mut next) = (Vec::new(), None);
-    loop {
-        match site.cluster.page(&listing, next.as_deref()).await? {
-            Listed::Objects {
-                items, next: more, ..
-            } => {
-                let parsed = items.iter().map(|item| Listing::object(&kind, item));
-                found.extend(parsed.filter_map(Result::ok));
-                if more.is_none() {
-                    return Ok(found);
-                }
-                next = more;
-            }
-            // The next look reads it again.
-            Listed::Expired => return Ok(found),
-            // Never said of a single object, so this ends.
-            Listed::TooLarge => listing.limit = smaller(listing.limit),
-        }
-    }
+    let mut found = Vec::new();
+    let take = |object: serde_json::Result<Value>| {
+        found.extend(object);
+        Ok(())
+    };
+    // Where the rest did not come, the next look reads all again.
+    site.each(listing, take).await?;
+    Ok(found)
 }
 
 #[cfg(test)]
