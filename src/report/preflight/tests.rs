@@ -170,10 +170,10 @@ fn who_cannot_be_told_is_worth_a_thought_and_holds_nothing_up() {
     insta::assert_snapshot!(preflight_text(&checks, 80), @"
     ok    notify board    hooks.example:443 answers, and what it needs is here;
                           whether it is taken, only telling shows
-    warn  notify on-call  cannot read the key in /run/secrets/hooks: No such file or
-                          directory (os error 2)
-                          to do: mend its address or key, or go on: it would be told
-                                 nothing
+    warn  notify on-call  cannot read the key in /run/secrets/hooks: No such
+                          file or directory (os error 2)
+                          to do: mend its address or key, or go on: it would be
+                                 told nothing
     ");
     assert_eq!(worst(&checks), Fitness::Warn);
 }
