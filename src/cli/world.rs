@@ -13,7 +13,7 @@ use crate::world::directory::DirectoryStore;
 use crate::world::fence::{FencedWorld, Fences};
 use crate::world::library::Library;
 use crate::world::notify::Hook;
-use crate::world::port::{Cluster, Store, Web};
+use crate::world::port::{Cluster, Store};
 use crate::world::sim::Embedded;
 use crate::world::{Keeper, StoreShelf, Understudy, World, connect, manifests, pinned};
 
@@ -136,21 +136,13 @@ async fn reach(sites: &Sites) -> Result<(World, Vec<String>), CommandError> {
             world.names.insert(name.clone(), names);
         }
     }
-    world.web = web(&inside);
+    world.web = Arc::new(inside.web().with(connect::web_or_reason()));
     for (name, receiver) in &sites.notify {
         if let Some(hook) = Hook::of(name, receiver, world.web.clone()) {
             world.receivers.insert(name.clone(), Arc::new(hook));
         }
     }
     Ok((world, embedded))
-}
-
-/// The network; without the feature that reaches it, only embedded sites answer.
-fn web(inside: &Embedded) -> Arc<dyn Web> {
-    match connect::web() {
-        Ok(real) => Arc::new(inside.web().with(real)),
-        Err(_) => Arc::new(inside.web()),
-    }
 }
 
 async fn stores(sites: &Sites) -> BTreeMap<String, Arc<dyn Store>> {

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use super::port::{
     Account, Acting, Answer, Applied, Cluster, Command, Executed, Hidden, Listed, Listing, Locked, Names,
-    PutMode, Right, Store, Stored, Trial, Web,
+    Outgoing, Page, PutMode, Right, Store, Stored, Trial, Web,
 };
 use crate::effect::{NameSeen, Records, SiteSeen, WorldError};
 use crate::objects::ApiKind;
@@ -114,6 +114,14 @@ pub fn web() -> Result<Arc<dyn Web>, WorldError> {
     Ok(Arc::new(super::http::Network::new()?))
 }
 
+/// As [`web`]; a failure becomes a port that tells it to whoever asks.
+pub fn web_or_reason() -> Arc<dyn Web> {
+    match web() {
+        Ok(web) => web,
+        Err(reason) => Arc::new(Unconnected(reason)),
+    }
+}
+
 /// As with the feature, except that it always fails.
 #[cfg(not(feature = "kube"))]
 #[expect(clippy::unused_async, reason = "the same signature as with the feature")]
@@ -163,7 +171,7 @@ fn built_without(target: &str, feature: &str, what: &str) -> WorldError {
         .hint(format!("build it with `cargo build --features {feature}`"))
 }
 
-/// A cluster, store or DNS server to which there is no way, and why.
+/// A cluster, store, DNS server or network to which there is no way, and why.
 #[derive(Clone)]
 struct Unconnected(WorldError);
 
@@ -307,6 +315,20 @@ impl Names for Unconnected {
     }
 }
 
+impl Web for Unconnected {
+    fn get<'a>(&'a self, _: &'a str) -> Answer<'a, Page> {
+        self.reason()
+    }
+
+    fn send<'a>(&'a self, _: &'a Outgoing) -> Answer<'a, Page> {
+        self.reason()
+    }
+
+    fn connect<'a>(&'a self, _: &'a str) -> Answer<'a, ()> {
+        self.reason()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -348,8 +370,9 @@ mod tests {
     }
 
     #[cfg(not(feature = "http"))]
-    #[test]
-    fn a_lifeboat_without_http_says_so() {
-        insta::assert_snapshot!(web().err().unwrap(), @"network: this lifeboat was built without HTTP");
+    #[tokio::test]
+    async fn a_lifeboat_without_http_says_so() {
+        let error = web_or_reason().get("https://shop.example").await.unwrap_err();
+        insta::assert_snapshot!(error, @"network: this lifeboat was built without HTTP");
     }
 }

@@ -21,6 +21,7 @@ mod lab;
 mod layers;
 mod machine;
 mod mirrors;
+#[cfg(feature = "http")]
 mod notify;
 mod objects;
 mod pins;

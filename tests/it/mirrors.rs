@@ -203,7 +203,7 @@ fn what_may_be_missing_has_to_be_accepted_by_name() {
     insta::assert_snapshot!(err.replace(&run, "RUN"), @r"
     mirror safe: there is no such folder
     error: it is not known whether the journal of RUN is complete
-      mirror usb holds 16 records
+      mirror usb holds 18 records
       mirror safe cannot be read: there is no such folder
       By the rule `local+1`, what was done last may be recorded only where nobody can look now,
       and would be done again.

@@ -371,8 +371,10 @@ fn before_anything_is_done_it_is_said_who_could_not_be_told_and_nothing_is_sent(
     let why = "it has 5 bytes, and 24 are the least";
     assert!(words.join(" ").contains(why), "{out}");
     assert_eq!(inbox.received.lock().unwrap().len(), 0);
-    // It would be told nothing, and the run goes on.
-    let out = said(at, inbox.port, &["failover", ".", "--confirm", "west standby"]);
+    // It would be told nothing, and the run goes on. 7: no step proves health, so no RTO is measured.
+    let output = lifeboat(at, inbox.port, &["failover", ".", "--confirm", "west standby"]);
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+    let out = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(out.contains("hears WAS NOT TOLD"), "{out}");
     assert!(out.contains("told secret"), "{out}");
 }
