@@ -1,6 +1,5 @@
-//! A PostgreSQL for tests: Debian's packages, fetched with `apt-get download` and unpacked into the lab's cache, never
-//! installed. The server listens on a socket in a folder and on no address. Tests of the library and of the binary
-//! include this file.
+//! A PostgreSQL for tests: Debian's packages as the lab has fetched them, never installed. The server listens on a
+//! socket in a folder and on no address. Tests of the library and of the binary include this file.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
@@ -38,97 +37,30 @@ const SCHEMA: [&str; 4] = [
     "create function clear() returns bigint language sql as 'delete from orders; select count(*) from orders'",
 ];
 
-fn cache() -> PathBuf {
-    let given = std::env::var_os("LIFEBOAT_LAB_CACHE").map(PathBuf::from);
-    let usual = || {
-        let home = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
-        home.expect("a home").join("lifeboat-lab")
-    };
-    given.unwrap_or_else(usual)
-}
-
-fn output(program: &str, args: &[&str], folder: &Path) -> Option<String> {
-    let done = Command::new(program)
-        .args(args)
-        .current_dir(folder)
-        .output()
-        .ok()?;
-    done.status
-        .success()
-        .then(|| String::from_utf8_lossy(&done.stdout).into_owned())
-}
-
-/// Debian's server of the release, its client, and the libraries that they need; `None`: there is no apt here. Where
-/// root runs the test they are copied to where everybody may read them.
-fn programs(open: &Path) -> Option<Programs> {
-    let here = Path::new("/");
-    let of = output("apt-cache", &["depends", "postgresql"], here)?;
-    let server = of
-        .split_whitespace()
-        .find(|word| word.starts_with("postgresql-"))?
-        .to_owned();
-    let version = server.trim_start_matches("postgresql-").to_owned();
-    let root = cache().join(format!("debian-{server}"));
-    if !root.is_dir() {
-        fetch(&server, &version, &root)?;
-    }
+/// The server, its client and the libraries that they need, from the lab's cache. Where root runs the test they are
+/// copied to where everybody may read them.
+fn programs(open: &Path) -> Programs {
+    let lab = std::env::var("LIFEBOAT_LAB_BIN").expect("LIFEBOAT_LAB_BIN: run this with `make test`");
+    let found = Command::new(lab).args(["bundle", "postgresql"]).output();
+    let found = found.expect("the lab's program runs");
+    let why = String::from_utf8_lossy(&found.stderr);
+    assert!(found.status.success(), "there is no PostgreSQL: {why}");
+    let facts: serde_json::Value = serde_json::from_slice(&found.stdout).expect("facts");
+    let fact = |name: &str| facts[name].as_str().expect(name).to_owned();
+    let (cached, copy) = (fact("root"), open.join("programs").display().to_string());
     let root = if is_root() {
-        output("cp", &["-r", &root.display().to_string(), "programs"], open)?;
-        open.join("programs")
+        let copied = Command::new("cp").args(["-r", &cached, &copy]).status();
+        assert!(copied.expect("cp runs").success(), "{cached} cannot be copied");
+        copy
     } else {
-        root
+        cached.clone()
     };
-    let found = output("find", &[".", "-name", "*.so*", "-printf", "%h\n"], &root)?;
-    let folders: std::collections::BTreeSet<String> = found
-        .lines()
-        .map(|line| root.join(line).display().to_string())
-        .collect();
-    Some(Programs {
-        bin: root.join(format!("usr/lib/postgresql/{version}/bin")),
-        libraries: folders.into_iter().collect::<Vec<_>>().join(":"),
-    })
-}
-
-/// Downloads beside it and moves it there whole.
-fn fetch(server: &str, version: &str, root: &Path) -> Option<()> {
-    let client = format!("postgresql-client-{version}");
-    let own = [server, &client];
-    let flags = [
-        "--recurse",
-        "--no-recommends",
-        "--no-suggests",
-        "--no-conflicts",
-        "--no-breaks",
-        "--no-replaces",
-        "--no-enhances",
-    ];
-    let all = output(
-        "apt-cache",
-        &[&["depends"], &flags[..], &own].concat(),
-        Path::new("/"),
-    )?;
-    let wanted = |name: &&str| {
-        let library = name.starts_with("lib") && !name.starts_with("libllvm") && !name.starts_with("libc6");
-        library && !name.contains('<') && !name.contains(':')
-    };
-    let names = all.lines().filter(|line| !line.starts_with([' ', '|']));
-    let packages: std::collections::BTreeSet<&str> = names.filter(wanted).chain(own).collect();
-    std::fs::create_dir_all(root.parent()?).expect("the cache");
-    let fresh = tempfile::tempdir_in(root.parent()?).expect("a folder in the cache");
-    let args: Vec<&str> = ["download", "-q"].into_iter().chain(packages).collect();
-    output("apt-get", &args, fresh.path())?;
-    let unpacked = fresh.path().join("root");
-    for entry in std::fs::read_dir(fresh.path()).expect("listed") {
-        let package = entry.expect("listed").path();
-        if package.extension().is_some_and(|extension| extension == "deb") {
-            let package = package.display().to_string();
-            output("dpkg", &["-x", &package, "root"], fresh.path())?;
-        }
+    let here = |name: &str| fact(name).replace(&cached, &root);
+    let program = PathBuf::from(here("program"));
+    Programs {
+        bin: program.parent().expect("its folder").to_owned(),
+        libraries: here("environment").replace("LD_LIBRARY_PATH=", ""),
     }
-    // Whoever was faster has the same.
-    let _ = std::fs::rename(&unpacked, root);
-    Some(())
 }
 
 impl Programs {
@@ -143,15 +75,11 @@ impl Programs {
 }
 
 impl Server {
-    /// `None`: no apt here, so nothing is proved; that is said.
-    pub(crate) fn start() -> Option<Self> {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let open = std::fs::Permissions::from_mode(0o777);
         std::fs::set_permissions(folder.path(), open).expect("opened");
-        let Some(programs) = programs(folder.path()) else {
-            println!("NOT RUN: PostgreSQL comes from Debian's packages, and apt gives none here");
-            return None;
-        };
+        let programs = programs(folder.path());
         let data = folder.path().join("data");
         let made = programs
             .command("initdb")
@@ -187,7 +115,7 @@ impl Server {
         for statement in SCHEMA {
             server.sql(statement).expect("the tables");
         }
-        Some(server)
+        server
     }
 
     /// How it is reached.

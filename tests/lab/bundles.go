@@ -12,6 +12,10 @@ import (
 var bundles = []debian{
 	bind,
 	{name: "prometheus", packages: []string{"prometheus"}, program: "usr/bin/prometheus"},
+	{
+		name: "postgresql", newest: "postgresql", packages: []string{"postgresql-VERSION", "postgresql-client-VERSION"},
+		program: "usr/lib/postgresql/VERSION/bin/postgres", without: "libllvm", // for its compiler of queries
+	},
 }
 
 // fetchBundles is for `lab build`. A machine without Debian's packages has a lab all the same;
@@ -39,7 +43,7 @@ func runBundle(name string) error {
 			return err
 		}
 		return json.NewEncoder(os.Stdout).Encode(map[string]string{
-			"program": made.path(d.program), "environment": made.environment(),
+			"root": made.root, "program": made.path(made.d.program), "environment": made.environment(),
 		})
 	}
 	return fmt.Errorf("there is no bundle %q", name)

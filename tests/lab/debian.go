@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -22,6 +23,11 @@ type debian struct {
 	name     string   // of its folder in the cache
 	packages []string // their libraries come along
 	program  string   // one that must be there in the end
+	// Of packages that carry a version in their names: the one without, which depends on them.
+	// Then VERSION in the names above is that of this machine's release.
+	newest string
+	// Libraries that programs do without, and that are large.
+	without string
 }
 
 var bind = debian{name: "bind9", packages: []string{"bind9", "bind9-libs", "bind9-dnsutils"}, program: "usr/sbin/named"}
@@ -30,7 +36,10 @@ var bind = debian{name: "bind9", packages: []string{"bind9", "bind9-libs", "bind
 var errNoPackages = errors.New("no packages")
 
 // A bundle is an unpacked set of packages.
-type bundle struct{ root string }
+type bundle struct {
+	root string
+	d    debian
+}
 
 // provideBundle returns the unpacked packages, fetching them if they are not in the cache.
 func provideBundle(ctx context.Context, d debian, say func(string)) (bundle, error) {
@@ -43,7 +52,11 @@ func provideBundle(ctx context.Context, d debian, say func(string)) (bundle, err
 	if err != nil {
 		return bundle{}, err
 	}
-	all, err := closure(ctx, d.packages)
+	d, err = d.ofRelease(ctx)
+	if err != nil {
+		return bundle{}, fmt.Errorf("%w: %v", errNoPackages, err)
+	}
+	all, err := d.closure(ctx)
 	if err != nil {
 		return bundle{}, fmt.Errorf("%w: %v", errNoPackages, err)
 	}
@@ -51,7 +64,7 @@ func provideBundle(ctx context.Context, d debian, say func(string)) (bundle, err
 	if err != nil {
 		return bundle{}, fmt.Errorf("%w: %v", errNoPackages, err)
 	}
-	made := bundle{filepath.Join(cache, d.name+"-"+digest)}
+	made := bundle{root: filepath.Join(cache, d.name+"-"+digest), d: d}
 	if _, err := os.Stat(made.path(d.program)); err == nil {
 		return made, nil
 	}
@@ -64,11 +77,33 @@ func provideBundle(ctx context.Context, d debian, say func(string)) (bundle, err
 	return made, nil
 }
 
+// ofRelease has the version of this machine's release in all names.
+func (d debian) ofRelease(ctx context.Context) (debian, error) {
+	if d.newest == "" {
+		return d, nil
+	}
+	said, err := packageManager(ctx, "", "apt-cache", "depends", d.newest)
+	if err != nil {
+		return d, err
+	}
+	found := regexp.MustCompile(`Depends: ` + d.newest + `-(\d+)\b`).FindStringSubmatch(said)
+	if found == nil {
+		return d, fmt.Errorf("%s depends on no version of itself", d.newest)
+	}
+	named := func(name string) string { return strings.ReplaceAll(name, "VERSION", found[1]) }
+	packages := make([]string, len(d.packages))
+	for i, name := range d.packages {
+		packages[i] = named(name)
+	}
+	d.packages, d.program = packages, named(d.program)
+	return d, nil
+}
+
 // closure adds the libraries that packages depend on. Not the C library, which belongs to
 // the machine's own loader, and nothing that only setting up a service takes.
-func closure(ctx context.Context, packages []string) ([]string, error) {
-	all := slices.Clone(packages)
-	for next := packages; len(next) > 0; {
+func (d debian) closure(ctx context.Context) ([]string, error) {
+	all := slices.Clone(d.packages)
+	for next := d.packages; len(next) > 0; {
 		args := append([]string{"depends", "--no-recommends", "--no-suggests", "--no-conflicts", "--no-breaks", "--no-replaces", "--no-enhances", "--no-pre-depends"}, next...)
 		said, err := packageManager(ctx, "", "apt-cache", args...)
 		if err != nil {
@@ -78,6 +113,7 @@ func closure(ctx context.Context, packages []string) ([]string, error) {
 		for line := range strings.Lines(said) {
 			name, found := strings.CutPrefix(strings.TrimSpace(strings.ReplaceAll(line, "|", " ")), "Depends: ")
 			library := strings.HasPrefix(name, "lib") || name == "zlib1g"
+			library = library && (d.without == "" || !strings.HasPrefix(name, d.without))
 			if found && library && name != "libc6" && !slices.Contains(all, name) {
 				all, next = append(all, name), append(next, name)
 			}
