@@ -14,7 +14,7 @@ ROUNDS ?= 3
 SEEDS_TORTURE ?= 1000000
 FROM ?= 1000000
 
-.PHONY: demo test test-core torture lab lab-down bench bench-restore bench-plan lint need-rust need-go
+.PHONY: demo test test-core torture lab lab-down bench bench-restore bench-plan bench-failover lint need-rust need-go
 
 ## Builds the core and drills the shop on embedded sites. No cluster, no network.
 demo: need-rust
@@ -73,6 +73,13 @@ bench-plan: need-rust target/lab
 	target/lab build
 	$(CARGO) build --locked --release --bin lifeboat
 	target/lab bench-plan --steps 200 --rounds 5
+
+## How long the shop's failover takes from `declare` to verified health, nobody being waited for (goal: 10 s), and how
+## much of it lifeboat itself computes (goal: a tenth). Wants a quiet machine.
+bench-failover: need-rust target/lab
+	target/lab build
+	$(CARGO) build --locked --release --bin lifeboat
+	target/lab bench-failover --rounds 5
 
 lint: need-rust
 	$(CARGO) fmt --check

@@ -33,6 +33,7 @@ const usage = `Usage: lab <command> [flags]
   bundle NAME           say where a program of Debian's packages is that tests run, fetching it if it is missing
   bench                 measure lifeboat, Velero and bare loops side by side, in labs of its own
   bench-plan            measure how long a plan of 200 steps takes, in a lab of its own
+  bench-failover        measure how long the shop's failover takes, in labs of its own
 
 Run "lab <command> -h" for the flags of one command.
 `
@@ -69,6 +70,8 @@ func dispatch(command string, args []string) error {
 		return dispatchBench(args)
 	case "bench-plan":
 		return dispatchBenchPlan(args)
+	case "bench-failover":
+		return dispatchBenchFailover(args)
 	case "bundle":
 		if len(args) != 1 {
 			return fmt.Errorf("say which bundle: lab bundle NAME")
