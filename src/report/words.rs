@@ -2,6 +2,7 @@
 
 use super::outcome::{Ending, Ledger, Measure, Reached, State, StepReport, StepState, Summary};
 use super::units::{count, duration};
+use crate::effect::{ErrorKind, WorldError};
 use crate::runbook::Mode;
 
 /// The mode as a person writes it at the beginning of a sentence.
@@ -31,6 +32,14 @@ pub(crate) fn headline(summary: &Summary) -> String {
         (Ending::Open, _) => "has not ended",
     };
     format!("{} {rest}.", mode_title(summary.mode))
+}
+
+/// What becomes of an effect that failed so and is tried again by itself; `when`: `in 2 s`, `at 00:04`.
+pub(crate) fn tried_again(error: &WorldError, when: &str) -> String {
+    match error.kind {
+        ErrorKind::Unauthenticated => "tried again when the run is resumed".to_owned(),
+        _ => format!("tried again {when}"),
+    }
 }
 
 /// `19 s of 30 m`, `not measured, 30 m wanted`.

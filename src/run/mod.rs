@@ -20,7 +20,7 @@ pub use clock::{Moment, Timekeeper};
 pub use drive::{Ended, Placed, Run, RunError, Watch, Wiring};
 pub use engine::{
     Blocker, Commands, Course, Engine, Errand, ErrandKind, Hold, IllegalEvent, OpenQuestion, Order,
-    QuestionPolicy, Refused, Sight, StepState, Ticket, Timing, What,
+    QuestionPolicy, Refused, Sight, StepState, Ticket, Timing, What, waits_for_login,
 };
 pub use epoch::{Claim, Denied, Wanted, free, holder, newest as newest_claim};
 pub use event::{Answer, Beginning, Entry, Event, Finding, Operator, Outcome, Phase, RunId, Verdict};

@@ -19,6 +19,8 @@ mod docs;
 mod incident;
 mod lab;
 mod layers;
+#[cfg(feature = "http")]
+mod login;
 mod machine;
 mod mirrors;
 #[cfg(feature = "http")]

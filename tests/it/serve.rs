@@ -28,7 +28,7 @@ pub(crate) fn scheduled_shop(temp: &Path, schedule: &str) -> PathBuf {
 }
 
 /// A ledger in which a line began so long ago: what was due since then, nobody served.
-fn began(state: &Path, mode: &str, cron: &str, hours_ago: i64) {
+pub(crate) fn began(state: &Path, mode: &str, cron: &str, hours_ago: i64) {
     let at = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours_ago);
     let rule = json!({"mode": mode, "cron": cron, "zone": "UTC"});
     let record = json!({"began": {"line": format!("shop/{mode}"), "rule": rule, "at": at}});
@@ -51,13 +51,13 @@ pub(crate) fn records(state: &Path, kind: &str) -> Vec<Value> {
 }
 
 /// A server; it ends with the test.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     state: PathBuf,
 }
 
 impl Server {
-    fn start(state: &Path, runbook: &Path) -> Self {
+    pub(crate) fn start(state: &Path, runbook: &Path) -> Self {
         let child = Command::new(env!("CARGO_BIN_EXE_lifeboat"))
             .arg("--state")
             .arg(state)
@@ -77,12 +77,12 @@ impl Server {
         Self { child, state }
     }
 
-    fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.state.with_extension("log")).unwrap()
     }
 
     /// Waits until something is so.
-    fn until<T>(&mut self, what: &str, look: impl Fn(&Path) -> Option<T>) -> T {
+    pub(crate) fn until<T>(&mut self, what: &str, look: impl Fn(&Path) -> Option<T>) -> T {
         let began = Instant::now();
         loop {
             if let Some(found) = look(&self.state) {
@@ -99,7 +99,7 @@ impl Server {
     }
 
     /// Ends it as an init system does; how it ended.
-    fn stop(&mut self) -> Option<i32> {
+    pub(crate) fn stop(&mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -120,13 +120,13 @@ impl Drop for Server {
 }
 
 /// The run's report, once it has ended.
-fn ended(state: &Path, run: &str) -> Option<Value> {
+pub(crate) fn ended(state: &Path, run: &str) -> Option<Value> {
     let output = lifeboat(state, &["status", run, "--json"]);
     let summary: Value = serde_json::from_slice(&output.stdout).ok()?;
     (summary["state"]["is"] == "ended").then_some(summary)
 }
 
-fn word(value: &Value) -> String {
+pub(crate) fn word(value: &Value) -> String {
     value.as_str().unwrap().to_owned()
 }
 

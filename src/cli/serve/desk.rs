@@ -18,7 +18,7 @@ use super::work::{self, Job, News, SERVER};
 use super::{Arguments, say};
 use crate::cli::{CommandError, Exit, Settings, readiness, runs};
 use crate::report::{self, State, Stock};
-use crate::run::{Journal, JournalError, Order, Placed, RunId, What};
+use crate::run::{Journal, JournalError, Order, Placed, RunId, What, waits_for_login};
 use crate::serve::{self, Board, Book, BookError, Ready, Record, Schedules, Trace};
 
 /// The clock is looked at so often, because it may be set; and so are runbooks, because people change them.
@@ -272,10 +272,14 @@ impl Desk {
                 continue;
             };
             let line = self.book.ledger.lines.get(&name);
-            let run = line.and_then(|line| self.known.run(&line.run.as_ref()?.1));
-            let Some(run) = run.filter(|run| is_interrupted(run)).map(|run| run.run.0.clone()) else {
+            let Some(run) = line.and_then(|line| self.known.run(&line.run.as_ref()?.1)) else {
                 continue;
             };
+            let (run, goes_on) = (run.run.0.clone(), is_interrupted(run));
+            if !goes_on {
+                self.holds.remove(&run);
+                continue;
+            }
             let free = !self.working.contains_key(service) && self.working.len() < self.at_once;
             let waits = self.holds.get(&run).is_some_and(|hold| hold.again_at > now);
             if !free || waits || Journal::is_held(&folder.join(&run)) {
@@ -335,7 +339,6 @@ impl Desk {
                 Ok(())
             }
             News::Carried { service, run, orders } => {
-                self.holds.remove(&run);
                 if let Some(work) = self.working.get_mut(&service) {
                     (work.run, work.orders) = (Some(run), Some(orders));
                 }
@@ -525,7 +528,8 @@ fn signals() -> mpsc::UnboundedReceiver<()> {
 fn is_interrupted(run: &report::Summary) -> bool {
     match &run.state {
         State::Open | State::Stopping { .. } | State::Unwinding { .. } => true,
-        State::Paused { by, .. } => by == SERVER,
+        // A login comes back without anybody's doing, or is renewed where runs are not looked at.
+        State::Paused { by, reason } => by == SERVER || waits_for_login(by, reason),
         State::Ended { .. } => false,
     }
 }

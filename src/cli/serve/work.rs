@@ -16,7 +16,9 @@ use crate::cli::world::{self, Connected};
 use crate::cli::{CommandError, Settings, launch, planning, runs};
 use crate::effect::{Attempt, Effect, ErrorKind, HttpExpect, Probe, Target};
 use crate::plan::Look;
-use crate::run::{Ended, Entry, Lag, Order, Placed, QuestionPolicy, Run, RunId, Watch, What, Wiring};
+use crate::run::{
+    Ended, Entry, Lag, Order, Placed, QuestionPolicy, Run, RunId, Watch, What, Wiring, waits_for_login,
+};
 use crate::runbook::{Answers, Mode, Scheduled};
 use crate::serve::Ready;
 use crate::text::{Piece, Text};
@@ -302,6 +304,15 @@ async fn carry(job: &Job, begun: Begun) {
     let after = tokio::spawn(give_way(job.clone(), mode, begun.world.clone(), place));
     let ended = Box::pin(begun.run.drive(wiring)).await;
     after.abort();
+    if let Ok(Ended::Paused(hold)) = &ended
+        && waits_for_login(&hold.by, &hold.reason)
+    {
+        // Tried again in a while: nobody has to say so.
+        job.tell(News::Held {
+            line: run.0.clone(),
+            why: hold.reason.clone(),
+        });
+    }
     tell_end(
         &run,
         &begun.folder,

@@ -6,6 +6,7 @@ use super::{Block, Figure, Marked, Section, Table};
 use crate::report::draw::{self, Picture, Tone, mermaid_of, svg_of};
 use crate::report::outcome::{AttemptResult, StepReport, Summary};
 use crate::report::units::{clock, duration, time_of_day};
+use crate::report::words::tried_again;
 
 /// The parts about steps and people.
 pub(super) fn sections(summary: &Summary, zone: &TimeZone) -> Vec<Section> {
@@ -144,7 +145,7 @@ fn errors(summary: &Summary) -> Vec<Block> {
                 AttemptResult::Failed {
                     retry_at_ms: Some(at),
                     ..
-                } => format!("tried again at {}", clock(*at)),
+                } => tried_again(error, &format!("at {}", clock(*at))),
                 AttemptResult::Unknown { .. } => "outcome unknown".to_owned(),
                 AttemptResult::Decided { by, .. } => {
                     format!("outcome unknown; {by} looked: it had not worked")

@@ -12,6 +12,7 @@ use crate::report::outcome::{
     Summary, index,
 };
 use crate::report::units::{clock, count, duration, moment};
+use crate::report::words::tried_again;
 use crate::run::{Answer, Entry, Finding};
 
 /// Why a step cannot be explained.
@@ -197,10 +198,9 @@ impl Story<'_> {
                 by,
             } => (format!("no, by {by}"), Vec::new()),
             AttemptResult::Failed { error, retry_at_ms } => {
-                let again =
-                    retry_at_ms.map_or_else(String::new, |at| format!("; tried again at {}", clock(at)));
+                let again = |at| format!("; {}", tried_again(error, &format!("at {}", clock(at))));
                 (
-                    format!("failed, {error}{again}"),
+                    format!("failed, {error}{}", retry_at_ms.map_or_else(String::new, again)),
                     causes(&error.causes, &error.hints),
                 )
             }

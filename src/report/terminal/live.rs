@@ -14,6 +14,7 @@ use crate::report::outcome::{
     AttemptResult, Fold, Reached, State, StepFold, StepState, index, recovery_time, state_of,
 };
 use crate::report::units::{clock, duration};
+use crate::report::words::tried_again;
 use crate::run::{Entry, Event};
 
 /// A renderer of a run while it runs.
@@ -315,7 +316,8 @@ fn retrying(known: &StepFold, now_ms: u64) -> String {
         return "will be tried again".to_owned();
     };
     let wait = retry_at_ms.map_or(0, |at| at.saturating_sub(now_ms));
-    format!("{error}; tried again in {}", duration_now(wait))
+    let again = tried_again(error, &format!("in {}", duration_now(wait)));
+    format!("{error}; {again}")
 }
 
 /// The question, who may answer it and how.

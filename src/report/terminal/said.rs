@@ -9,7 +9,7 @@ use crate::report::lines::clean;
 use crate::report::outcome::{AttemptResult, Fold, StepState, index, state_of};
 use crate::report::plan_text::places;
 use crate::report::units::duration;
-use crate::report::words::mode_title;
+use crate::report::words::{mode_title, tried_again};
 use crate::run::{Answer, Entry, Event, Finding, Outcome, Phase};
 use crate::runbook::OnFailure;
 
@@ -190,20 +190,18 @@ fn failed(
         return Vec::new();
     }
     let allowed = fold.planned(step).map_or(0, |planned| planned.policy.attempts);
-    let tries = format!("try {attempt} of {allowed} failed: {error}");
+    let tries = match error.kind {
+        // It is not counted.
+        ErrorKind::Unauthenticated if retry_at_ms.is_some() => error.to_string(),
+        _ => format!("try {attempt} of {allowed} failed: {error}"),
+    };
     let Some(at) = retry_at_ms else {
         let mut lines = line(fold, step, Word::Fail, "", &tries);
         lines.extend(hints(error));
         return lines;
     };
-    let wait = duration(at.saturating_sub(now_ms));
-    line(
-        fold,
-        step,
-        Word::Wait,
-        "",
-        &format!("{tries}; tried again in {wait}"),
-    )
+    let again = tried_again(error, &format!("in {}", duration(at.saturating_sub(now_ms))));
+    line(fold, step, Word::Wait, "", &format!("{tries}; {again}"))
 }
 
 fn hints(error: &WorldError) -> impl Iterator<Item = Line> {

@@ -2,7 +2,7 @@
 
 use super::errands::Next;
 use super::hands::{Errand, Ticket};
-use super::state::{Course, Stage, Trial};
+use super::state::{Course, LIFEBOAT, NO_LOGIN, Stage, Trial};
 use super::{Engine, IllegalEvent, QuestionPolicy};
 use crate::effect::{Ask, Effect, ErrorKind, Receipt, WorldError};
 use crate::plan::Part;
@@ -125,13 +125,17 @@ impl Engine {
         if self.state.paused.is_some() {
             return None;
         }
-        let what = match self.state.track(step).stage {
-            Stage::Ended(Outcome::UndoFailed) => "undoing",
-            _ => "step",
+        let (track, name) = (self.state.track(step), &self.planned(step).name);
+        let reason = match (&track.stage, &track.error) {
+            (Stage::RetryWait { .. }, Some(error)) => {
+                format!("{NO_LOGIN}{}; `resume` tries {name} again", error.target)
+            }
+            (Stage::Ended(Outcome::UndoFailed), _) => format!("undoing {name} failed"),
+            _ => format!("step {name} failed"),
         };
         Some(Event::Paused {
-            by: "lifeboat".to_owned(),
-            reason: format!("{what} {} failed", self.planned(step).name),
+            by: LIFEBOAT.to_owned(),
+            reason,
         })
     }
 

@@ -1,8 +1,8 @@
 //! What each event does to the state. Called only with events that the table allows.
 
-use super::state::{Course, Hold, Reply, Stage, Trial, effect_of};
+use super::state::{Course, Hold, Reply, Stage, State, Trial, effect_of};
 use super::{Engine, check};
-use crate::effect::{Class, Receipt, WorldError};
+use crate::effect::{Class, ErrorKind, Receipt, WorldError};
 use crate::run::{Event, Finding, Operator, Outcome, Phase};
 use crate::runbook::OnFailure;
 
@@ -59,7 +59,10 @@ impl Engine {
         self.state.carriers.push(operator.clone());
         self.state.paused = None;
         let now_ms = self.state.now_ms;
-        for (track, planned) in self.state.tracks.iter_mut().zip(&self.beginning.plan.steps) {
+        let State { alarms, tracks, .. } = &mut self.state;
+        // Whoever takes it up again has logged in, or is about to be told so.
+        alarms.retain(|step| !matches!(tracks[*step as usize].stage, Stage::RetryWait { .. }));
+        for (track, planned) in tracks.iter_mut().zip(&self.beginning.plan.steps) {
             if track.deadline_ms.is_some() {
                 track.deadline_ms = Some(now_ms.saturating_add(planned.policy.timeout_ms));
             }
@@ -116,7 +119,13 @@ impl Engine {
     fn fold_failed(&mut self, step: u32, error: &WorldError, retry_at_ms: Option<u64>) {
         let trial = self.state.track(step).trial;
         self.close_effect(step, trial);
-        self.state.track_mut(step).error = Some(error.clone());
+        let track = self.state.track_mut(step);
+        track.error = Some(error.clone());
+        // Nobody let it try.
+        if error.kind == ErrorKind::Unauthenticated && retry_at_ms.is_some() {
+            track.forgiven = track.forgiven.saturating_add(1);
+            self.state.alarms.insert(step);
+        }
         let (stage, trial) = match retry_at_ms {
             Some(until_ms) => (Stage::RetryWait { until_ms }, trial.again()),
             None => (Stage::GaveUp, trial),

@@ -57,7 +57,7 @@ pub use ask::{Blocker, OpenQuestion, StepState};
 pub use decide::Commands;
 pub use hands::{Errand, ErrandKind, Sight, Ticket};
 pub use orders::{Order, Refused, What};
-pub use state::{Course, Hold, Timing};
+pub use state::{Course, Hold, Timing, waits_for_login};
 
 use std::collections::BTreeSet;
 

@@ -27,19 +27,28 @@ pub(super) enum Follow {
     Fail,
     /// It may have been carried out: look.
     Look,
+    /// Nothing is carried out before a person has logged in again: the run is paused, and a resume tries it
+    /// again.
+    Wait,
 }
 
 /// The rule. One row per class:
 ///
-/// | class | lost reply | internal fault | other passing | any other |
-/// |---|---|---|---|---|
-/// | read, converge | retry | fail | retry | fail |
-/// | guarded | look | look | retry | fail |
-/// | once | look | look | fail | fail |
+/// | class | lost reply | internal fault | other passing | no login | any other |
+/// |---|---|---|---|---|---|
+/// | read, converge | retry | fail | retry | wait | fail |
+/// | guarded | look | look | retry | wait | fail |
+/// | once | look | look | fail | fail | fail |
+///
+/// Without a login nothing is tried again before somebody has logged in. An effect that happens once may consist of
+/// several requests, and the first ones may have worked: it fails, and a person orders the retry.
 pub(super) const fn follow(class: Class, kind: ErrorKind) -> Follow {
     let in_doubt = matches!(kind, ErrorKind::LostReply | ErrorKind::Internal);
     match class {
         Class::Guarded | Class::Once if in_doubt => Follow::Look,
+        Class::Read | Class::Converge | Class::Guarded if matches!(kind, ErrorKind::Unauthenticated) => {
+            Follow::Wait
+        }
         Class::Read | Class::Converge | Class::Guarded if kind.passing() => Follow::Retry,
         Class::Read | Class::Converge | Class::Guarded | Class::Once => Follow::Fail,
     }
@@ -86,6 +95,7 @@ impl Engine {
                 let retry_at_ms = self.retry_at_ms(ticket, &error, now_ms);
                 self.note(ticket.failed(error, retry_at_ms), now_ms)
             }
+            Follow::Wait => self.note(ticket.failed(error, Some(now_ms)), now_ms),
             Follow::Fail => self.note(ticket.failed(error, None), now_ms),
         }
     }

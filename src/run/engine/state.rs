@@ -135,6 +135,18 @@ pub struct Hold {
     pub reason: String,
 }
 
+/// Who pauses a run of itself.
+pub(super) const LIFEBOAT: &str = "lifeboat";
+
+/// What a pause for want of a login begins with, in every journal.
+pub(super) const NO_LOGIN: &str = "lifeboat is not logged in at ";
+
+/// Whether a pause waits for a login and for nothing else: whoever is logged in again may simply resume.
+#[must_use]
+pub fn waits_for_login(by: &str, reason: &str) -> bool {
+    by == LIFEBOAT && reason.starts_with(NO_LOGIN)
+}
+
 /// The fold of all events.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct State {
@@ -150,7 +162,7 @@ pub(super) struct State {
     pub(super) closing_up: bool,
     /// Step → output → value.
     pub(super) outputs: BTreeMap<String, BTreeMap<String, String>>,
-    /// Steps whose failure asks for a pause that is not recorded yet.
+    /// Steps whose failure, or whose refused login, asks for a pause that is not recorded yet.
     pub(super) alarms: BTreeSet<u32>,
     pub(super) shelves: Shelves,
     pub(super) ends: u64,

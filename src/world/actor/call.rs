@@ -73,8 +73,10 @@ fn body(body: &Body) -> Result<String, WorldError> {
 async fn bearer(file: &Path, url: &str) -> Result<String, WorldError> {
     let wrong = |message: String| WorldError::new(ErrorKind::Unauthenticated, url, message);
     if !is_private(url) {
-        let message = "a token would go over the network for everybody to read".to_owned();
-        return Err(wrong(message).hint("use an `https://` address, or leave `token_file` out"));
+        // No login would help.
+        let message = "a token would go over the network for everybody to read";
+        let refused = WorldError::new(ErrorKind::Rejected, url, message);
+        return Err(refused.hint("use an `https://` address, or leave `token_file` out"));
     }
     match secret::in_file(file, "token").await {
         Ok(token) => Ok(format!("Bearer {token}")),

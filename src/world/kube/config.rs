@@ -16,6 +16,7 @@ use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
 use super::error::no_credentials;
+use super::login::Login;
 use super::wire::{CONNECT_LIMIT, SILENCE_LIMIT, Wire};
 use crate::effect::{ErrorKind, WorldError};
 use crate::text::closest;
@@ -30,11 +31,14 @@ pub(super) async fn connect(
 ) -> Result<Wire, WorldError> {
     transport::install_tls_provider();
     let file = kubeconfig.map_or_else(|| "the kubeconfig".into(), |path| path.display().to_string());
-    let (site, context) = (site.to_owned(), context.to_owned());
-    let path = kubeconfig.map(Path::to_path_buf);
+    let site = site.to_owned();
+    let login = Login {
+        kubeconfig: kubeconfig.map(Path::to_path_buf),
+        context: context.to_owned(),
+    };
     // Reads files and may run a login program that asks a cloud: not on a thread that others need.
     // The client's own tasks are started from inside, so it must be a thread of this runtime.
-    let load = move || blocking(&site, path.as_deref(), &file, &context);
+    let load = move || blocking(&site, &file, login);
     match tokio::task::spawn_blocking(load).await {
         Ok(wire) => wire,
         Err(error) => Err(WorldError::new(
@@ -45,7 +49,8 @@ pub(super) async fn connect(
     }
 }
 
-fn blocking(site: &str, path: Option<&Path>, file: &str, context: &str) -> Result<Wire, WorldError> {
+fn blocking(site: &str, file: &str, login: Login) -> Result<Wire, WorldError> {
+    let (path, context) = (login.kubeconfig.as_deref(), login.context.as_str());
     let kubeconfig = path.map_or_else(Kubeconfig::read, Kubeconfig::read_from);
     let kubeconfig = kubeconfig.map_err(|error| unreadable(site, file, &error))?;
     let proxy = proxy_of(&kubeconfig, site, file, context)?;
@@ -72,7 +77,7 @@ fn blocking(site: &str, path: Option<&Path>, file: &str, context: &str) -> Resul
     }
     let file_flag = path.map_or_else(String::new, |path| format!(" --kubeconfig {}", path.display()));
     let kubectl = format!("kubectl{file_flag} --context {context}");
-    client(site, config, kubectl)
+    client(site, config, kubectl).map(|wire| wire.renewable(login))
 }
 
 /// The client with this tool's limits and without its own retries. A kubeconfig cannot set a read

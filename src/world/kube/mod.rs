@@ -19,6 +19,7 @@ mod config;
 mod discover;
 mod error;
 mod list;
+mod login;
 mod path;
 mod run;
 mod wire;

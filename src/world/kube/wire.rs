@@ -8,6 +8,7 @@
 //! and 504; a create by generated name then made four objects and said `Ok`. [`super::config`] turns
 //! that off, a test here counts requests, and only the engine retries.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -20,6 +21,7 @@ use serde::de::DeserializeOwned;
 
 use super::call::{Call, Reply};
 use super::error::{Place, no_credentials, refused};
+use super::login::{LoggedIn, Login, Logins};
 use crate::effect::{ErrorKind, WorldError};
 use crate::runbook::{PLAIN_HTTP, SYSTEM_AUTHORITIES};
 use crate::text::sha256_hex;
@@ -35,9 +37,8 @@ pub(super) const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 
 /// A connection pool to one API server.
 pub(super) struct Wire {
-    client: kube::Client,
-    /// What the client was made of: a connection for long silences is another one.
-    config: kube::Config,
+    /// With what each client was made of: a connection for long silences is another one.
+    logins: Logins,
     /// The site's name.
     site: String,
     /// Address of the server, for people.
@@ -55,23 +56,34 @@ impl Wire {
         kubectl: String,
     ) -> Self {
         Self {
-            client,
-            config,
+            logins: Logins::new(client, config),
             site: site.to_owned(),
             server,
             kubectl,
         }
     }
 
+    /// The same, with a login that can be had again.
+    pub(super) fn renewable(mut self, login: Login) -> Self {
+        self.logins.source = Some(login);
+        self
+    }
+
+    pub(super) fn logged_in(&self) -> Arc<LoggedIn> {
+        self.logins.now()
+    }
+
     /// Who may vouch for the server.
     pub(super) fn authorities(&self) -> Vec<String> {
-        if self.config.cluster_url.scheme_str() == Some("http") {
+        let logged_in = self.logged_in();
+        let config = &logged_in.config;
+        if config.cluster_url.scheme_str() == Some("http") {
             return vec![PLAIN_HTTP.to_owned()];
         }
-        if self.config.accept_invalid_certs {
+        if config.accept_invalid_certs {
             return vec![UNVERIFIED.to_owned()];
         }
-        match &self.config.root_cert {
+        match &config.root_cert {
             Some(certificates) => {
                 let digest = |der: &Vec<u8>| format!("sha256:{}", sha256_hex(der));
                 certificates.iter().map(digest).collect()
@@ -82,7 +94,7 @@ impl Wire {
 
     /// A client that bears longer silences. It may run the login program, as the first one did.
     pub(super) async fn patient(&self) -> Result<kube::Client, WorldError> {
-        let mut config = self.config.clone();
+        let mut config = self.logged_in().config.clone();
         config.read_timeout = Some(super::run::SILENCE_LIMIT);
         let made = tokio::task::spawn_blocking(move || kube::Client::try_from(config)).await;
         let made = made.map_err(|error| self.error(ErrorKind::Internal, error.to_string()))?;
@@ -94,7 +106,7 @@ impl Wire {
 
     /// The same server for whoever bears this token: nothing of the kubeconfig's own login goes with it.
     pub(super) fn bearing(&self, token: &str, user: &str) -> Result<Self, WorldError> {
-        let mut config = self.config.clone();
+        let mut config = self.logged_in().config.clone();
         config.auth_info = kube::config::AuthInfo {
             token: Some(token.to_owned().into()),
             ..kube::config::AuthInfo::default()
@@ -109,9 +121,30 @@ impl Wire {
         reply.ok_or_else(|| self.error(ErrorKind::Internal, call.what()))
     }
 
-    /// Sends once, for an answer of at most so many bytes; `None`: it had more.
+    /// Sends once, for an answer of at most so many bytes; `None`: it had more. What a server refuses because
+    /// it does not know who asks is sent again, once, by whoever the kubeconfig says by now.
     pub(super) async fn send_for(
         &self,
+        call: &Call,
+        most: Option<usize>,
+    ) -> Result<Option<Reply>, WorldError> {
+        let login = self.logged_in();
+        let reply = self.send_by(&login.client, call, most).await?;
+        if reply
+            .as_ref()
+            .is_none_or(|reply| reply.status != StatusCode::UNAUTHORIZED)
+        {
+            return Ok(reply);
+        }
+        match self.logins.after(&self.site, login.number).await? {
+            Some(later) => self.send_by(&later.client, call, most).await,
+            None => Ok(reply),
+        }
+    }
+
+    async fn send_by(
+        &self,
+        client: &kube::Client,
         call: &Call,
         most: Option<usize>,
     ) -> Result<Option<Reply>, WorldError> {
@@ -119,7 +152,7 @@ impl Wire {
             .request()
             .map_err(|error| self.error(ErrorKind::Internal, call.what()).caused_by(&error))?;
         tally::sent();
-        let answer = self.client.send(request).await;
+        let answer = client.send(request).await;
         let (head, mut body) = answer.map_err(|error| self.unsent(call, &error))?.into_parts();
         // In one buffer from the beginning: joined afterwards, a page would be in memory twice.
         let mut bytes = BytesMut::new();

@@ -74,8 +74,11 @@ impl Desk {
 
     /// What keeps a line, or the run that it began, from going on.
     fn held(&self, name: &str, known: Option<&serve::Line>) -> Option<String> {
-        let run = known.and_then(|line| line.run.as_ref());
-        let run = run.and_then(|(_, run)| self.holds.get(run));
+        let run = known.and_then(|line| line.run.as_ref()).map(|(_, run)| run);
+        let carried = |run: &&String| self.working.values().any(|work| work.run.as_ref() == Some(*run));
+        let run = run
+            .filter(|run| !carried(run))
+            .and_then(|run| self.holds.get(run));
         let hold = self.holds.get(name).or(run)?;
         Some(hold.why.clone())
     }

@@ -277,7 +277,7 @@ fn a_last_record_torn_at_any_byte_is_written_again() {
     });
 }
 
-const FAILINGS: [Failing; 6] = [
+const FAILINGS: [Failing; 7] = [
     Failing {
         kind: ErrorKind::Unreachable,
         done: false,
@@ -292,6 +292,10 @@ const FAILINGS: [Failing; 6] = [
     },
     Failing {
         kind: ErrorKind::Busy,
+        done: false,
+    },
+    Failing {
+        kind: ErrorKind::Unauthenticated,
         done: false,
     },
     Failing {

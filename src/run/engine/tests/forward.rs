@@ -174,11 +174,12 @@ fn a_retry_that_finds_room_only_after_the_steps_time_is_not_made() {
 fn what_follows_from_an_error_depends_on_its_kind_and_the_class_only() {
     use ErrorKind::*;
     use Follow::*;
-    let row = |class| [LostReply, Internal, Busy, Conflict, Forbidden].map(|kind| follow(class, kind));
-    assert_eq!(row(Class::Read), [Retry, Fail, Retry, Retry, Fail]);
-    assert_eq!(row(Class::Converge), [Retry, Fail, Retry, Retry, Fail]);
-    assert_eq!(row(Class::Guarded), [Look, Look, Retry, Retry, Fail]);
-    assert_eq!(row(Class::Once), [Look, Look, Fail, Fail, Fail]);
+    let kinds = [LostReply, Internal, Busy, Conflict, Unauthenticated, Forbidden];
+    let row = |class| kinds.map(|kind| follow(class, kind));
+    assert_eq!(row(Class::Read), [Retry, Fail, Retry, Retry, Wait, Fail]);
+    assert_eq!(row(Class::Converge), [Retry, Fail, Retry, Retry, Wait, Fail]);
+    assert_eq!(row(Class::Guarded), [Look, Look, Retry, Retry, Wait, Fail]);
+    assert_eq!(row(Class::Once), [Look, Look, Fail, Fail, Fail, Fail]);
 }
 
 #[test]

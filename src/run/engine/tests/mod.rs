@@ -4,6 +4,7 @@
 mod crash;
 mod ends;
 mod forward;
+mod login;
 mod oracle;
 mod people;
 mod play;

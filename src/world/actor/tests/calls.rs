@@ -104,7 +104,7 @@ async fn a_token_is_read_when_it_is_sent_and_never_in_the_clear() {
         })
     };
     let (kind, message) = refused(stage.perform("t", with_token()).await);
-    assert_eq!(kind, ErrorKind::Unauthenticated);
+    assert_eq!(kind, ErrorKind::Rejected);
     assert_eq!(message, "a token would go over the network for everybody to read");
     let with_token = || {
         let Effect::CallHttp(effect) = with_token() else {
