@@ -2,33 +2,29 @@
 //!
 //! ## Why an allocator
 //!
-//! Trees of YAML and JSON are many small pieces. Checking and planning 10,000 steps took 130 ms with glibc's
-//! `malloc` and 89 ms with this one (best of 40 and of 15, on two busy cores, the same binary otherwise), and a static binary would have
-//! musl's, which is slower still. Whoever uses the library chooses for himself.
-//!
-//! ## Why free pages are given back at once
-//!
-//! This allocator gives pages back 10 ms after they were freed, and only when their thread allocates again. Threads
-//! that read archives and journals then sleep on what they had: a restore of 50,000 objects held 104 to 121 MiB
-//! in two runs, and 89 MiB with this setting, which is otherwise an environment variable
-//! (`MIMALLOC_PURGE_DELAY`). The allocator's crate has no safe call for it.
+//! - Trees of YAML and JSON are many small pieces, and a static binary would have musl's `malloc`, which is slow. Whoever
+//!   uses the library chooses for himself.
+//! - Archives and manifests are read by one thread and freed by another. An allocator that gives each thread a heap of its
+//!   own keeps what others free until that thread allocates again: planning the restore of 50,000 objects, 29 MB at most
+//!   by `heaptrack`, had 50 MB of anonymous memory with mimalloc 2, and has 30 with this one.
+//! - **Free pages are given back at once**, and two arenas do: what is kept for later is memory that a small machine
+//!   in a disaster may not have.
 
+#[cfg(not(target_env = "msvc"))]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
-/// `mi_option_purge_delay` of mimalloc 2: milliseconds until free pages are given back to the system.
-const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
-
-fn main() -> std::process::ExitCode {
-    give_back_at_once();
-    lifeboat::cli::main()
-}
-
+/// What the allocator reads under this name before `main`: a text that ends with a zero.
+#[cfg(not(target_env = "msvc"))]
 #[expect(
     unsafe_code,
-    reason = "two numbers go into a foreign function that only stores them, before there is a second thread"
+    reason = "the allocator is in C, and takes its settings by the name of a symbol"
 )]
-fn give_back_at_once() {
-    // Whoever sets it by the environment knows better.
-    unsafe { libmimalloc_sys::mi_option_set_default(PURGE_DELAY, 0) }
+// SAFETY: nobody else has a symbol of that name, and the pointer leads to a text that lives for ever.
+#[unsafe(export_name = "_rjem_malloc_conf")]
+pub static SETTINGS: Option<&'static std::ffi::c_char> =
+    Some(unsafe { &*c"narenas:2,dirty_decay_ms:0,muzzy_decay_ms:0".as_ptr() });
+
+fn main() -> std::process::ExitCode {
+    lifeboat::cli::main()
 }

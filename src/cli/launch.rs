@@ -1,6 +1,6 @@
 //! Carrying a run from a terminal: begin or go on, show it, take Ctrl-C and answers, report.
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
@@ -324,11 +324,11 @@ pub(super) fn write_reports(
 ) -> Result<(), CommandError> {
     let summary = summary(history)?;
     let broken = |why: String| CommandError::new(Exit::Broken, format!("cannot write the report: {why}"));
-    let json = serde_json::to_string_pretty(&summary).map_err(|error| broken(error.to_string()))?;
+    write_json(&folder.join("report.json"), &summary)
+        .map_err(|error| broken(format!("report.json: {error}")))?;
     let notes = notes(folder);
     let notes = notes.as_deref();
     let files = [
-        ("report.json", json + "\n"),
         ("report.md", report::markdown(&summary, notes, &settings.zone())),
         ("report.html", report::html(&summary, notes, &settings.zone())),
     ];
@@ -336,6 +336,14 @@ pub(super) fn write_reports(
         std::fs::write(folder.join(name), text).map_err(|error| broken(format!("{name}: {error}")))?;
     }
     Ok(())
+}
+
+/// Not as one text: of a restore it names every object.
+fn write_json(path: &Path, summary: &Summary) -> std::io::Result<()> {
+    let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
+    serde_json::to_writer_pretty(&mut file, summary)?;
+    file.write_all(b"\n")?;
+    file.flush()
 }
 
 /// The block that ends a run on a terminal.

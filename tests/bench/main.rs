@@ -31,8 +31,9 @@ mod starting;
 use criterion::Criterion;
 
 /// The binary's.
+#[cfg(not(target_env = "msvc"))]
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() {
     if std::env::args().nth(1).as_deref() == Some(memory::CHILD) {

@@ -37,7 +37,7 @@ pub use restore::{bring_up, put_back, set_aside};
 pub use tape::Tape;
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{Read as _, Write as _};
+use std::io::{BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -113,15 +113,12 @@ impl Journal {
             return Err(JournalError::Missing { path });
         }
         let lock = take_lock(folder, operator)?;
-        let mut file = OpenOptions::new()
+        let file = OpenOptions::new()
             .read(true)
             .append(true)
             .open(&path)
             .map_err(|error| JournalError::io("open", &path, error))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)
-            .map_err(|error| JournalError::io("read", &path, error))?;
-        let (history, head) = read::parse(&path, &bytes)?;
+        let read::Whole { history, head, bytes } = read::parse(&path, BufReader::new(&file))?;
         if let Some(torn) = &history.torn {
             file.set_len(torn.offset)
                 .and_then(|()| file.sync_all())
@@ -129,8 +126,7 @@ impl Journal {
         }
         let mut journal = Self::over(folder.to_owned(), file, lock);
         journal.next_seq = u64::try_from(history.entries.len()).unwrap_or(u64::MAX);
-        let whole = history.torn.map(|torn| torn.offset);
-        journal.bytes = whole.unwrap_or(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        journal.bytes = bytes;
         journal.head = head;
         Ok((journal, history))
     }
@@ -143,8 +139,8 @@ impl Journal {
     /// As [`Journal::open`], but never [`JournalError::Held`].
     pub fn read(folder: &Path) -> Result<History, JournalError> {
         let path = folder.join(FILE);
-        match read_file(&path) {
-            Ok(bytes) => Ok(read::parse(&path, &bytes)?.0),
+        match File::open(&path) {
+            Ok(file) => Ok(read::parse(&path, BufReader::new(file))?.history),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(JournalError::Missing { path }),
             Err(error) => Err(JournalError::io("read", &path, error)),
         }
@@ -246,7 +242,7 @@ impl Journal {
 ///
 /// As [`Journal::read`].
 pub(in crate::run) fn parse(name: &Path, bytes: &[u8]) -> Result<History, JournalError> {
-    read::parse(name, bytes).map(|(history, _)| history)
+    read::parse(name, bytes).map(|whole| whole.history)
 }
 
 /// Hex SHA-256 of a line without its newline.

@@ -1,5 +1,6 @@
-//! From bytes to entries: checks the chain, tells a torn end from damage. Pure.
+//! From bytes to entries: checks the chain, tells a torn end from damage.
 
+use std::io::BufRead;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -26,30 +27,46 @@ pub struct Torn {
     pub bytes: u64,
 }
 
-/// Reads a journal, and names the digest of its last line.
-pub(super) fn parse(path: &Path, bytes: &[u8]) -> Result<(History, String), JournalError> {
-    let whole = bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
-    let (body, tail) = bytes.split_at(whole);
-    let (mut entries, mut head) = (Vec::new(), String::new());
-    for line in body.split_inclusive(|byte| *byte == b'\n') {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
+/// A journal that was read.
+#[derive(Debug)]
+pub(super) struct Whole {
+    pub(super) history: History,
+    /// The digest of its last line.
+    pub(super) head: String,
+    /// Bytes of all whole lines.
+    pub(super) bytes: u64,
+}
+
+/// Reads a journal, a line at a time: those of a restore name every object.
+///
+/// # Errors
+///
+/// [`JournalError::Empty`], [`JournalError::Format`], [`JournalError::Damaged`], [`JournalError::Io`].
+pub(super) fn parse(path: &Path, mut journal: impl BufRead) -> Result<Whole, JournalError> {
+    let (mut entries, mut head, mut bytes) = (Vec::new(), String::new(), 0);
+    let mut line = Vec::new();
+    let torn = loop {
+        line.clear();
+        let read = journal.read_until(b'\n', &mut line);
+        let length = read.map_err(|error| JournalError::io("read", path, error))? as u64;
+        let Some(line) = line.strip_suffix(b"\n") else {
+            break (length > 0).then_some(Torn {
+                offset: bytes,
+                bytes: length,
+            });
+        };
         let entry = parse_line(path, entries.len(), line, &head)?;
         head = digest(line);
         entries.push(entry);
-    }
+        bytes += length;
+    };
     if entries.is_empty() {
         return Err(JournalError::Empty {
             path: path.to_owned(),
         });
     }
-    let torn = (!tail.is_empty()).then(|| Torn {
-        offset: u64::try_from(whole).unwrap_or(u64::MAX),
-        bytes: u64::try_from(tail.len()).unwrap_or(u64::MAX),
-    });
-    Ok((History { entries, torn }, head))
+    let history = History { entries, torn };
+    Ok(Whole { history, head, bytes })
 }
 
 fn parse_line(path: &Path, index: usize, line: &[u8], head: &str) -> Result<Entry, JournalError> {

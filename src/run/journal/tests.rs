@@ -134,7 +134,7 @@ fn a_flipped_bit_anywhere_before_the_last_line_is_refused() {
         for bit in 0..8 {
             let mut damaged = whole.clone();
             damaged[at] ^= 1 << bit;
-            let read = super::read::parse(Path::new("journal"), &damaged);
+            let read = super::read::parse(Path::new("journal"), &damaged[..]);
             let refused = matches!(
                 read,
                 Err(JournalError::Damaged { .. } | JournalError::Format { .. })

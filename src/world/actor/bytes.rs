@@ -8,8 +8,9 @@
 //! an archive. So the end of a body is said, not inferred.
 //!
 //! What is read is copied into small pieces on its way to that thread. A store's own pieces have up to half a
-//! megabyte, and a large block that another thread frees stays with the allocator until the thread that made
-//! it asks for one again: of an archive of 22 MB, 22 MB stayed; of its small copies, 1.
+//! megabyte, and with an allocator that gives each thread a heap of its own (who uses the library chooses one) a large
+//! block that another thread frees stays until the thread that made it asks for one again: of an archive of 22 MB,
+//! 22 MB stayed; of its small copies, 1.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
