@@ -246,6 +246,9 @@ const GENERATED: &[(&str, &str)] = &[
     ("discovery.k8s.io", "EndpointSlice"),
 ];
 
+/// How the reason ends for which what controllers make is left out.
+pub const MADE_AGAIN: &str = "makes it again";
+
 fn owned(object: &Value) -> Option<String> {
     if !GENERATED.contains(&group_kind(object)) {
         return None;
@@ -253,7 +256,7 @@ fn owned(object: &Value) -> Option<String> {
     let owner = list(object, "/metadata/ownerReferences")
         .find(|owner| owner.get("controller").and_then(Value::as_bool) == Some(true))?;
     let (kind, name) = (text(owner, "/kind")?, text(owner, "/name")?);
-    Some(format!("{kind} {name} makes it again"))
+    Some(format!("{kind} {name} {MADE_AGAIN}"))
 }
 
 #[cfg(test)]

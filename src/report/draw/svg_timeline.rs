@@ -10,6 +10,8 @@ use crate::report::units::{clock, duration};
 
 const LEFT: f64 = 180.0;
 const AREA: f64 = 640.0;
+/// The name of a moment, at most.
+const NAME: f64 = 140.0;
 /// Room for the duration behind a bar that ends at the right edge.
 const RIGHT: f64 = 110.0;
 const TOP: f64 = 46.0;
@@ -115,12 +117,20 @@ fn moments(summary: &Summary, scale: &Scale, bottom: f64) -> String {
             escape(text)
         );
     };
+    // Neither name covers the other: the earlier one stands to the left of its line.
+    let (healthy, target) = match (summary.rto.measured_ms, summary.rto.target_ms) {
+        (Some(healthy), Some(target)) if healthy > target => {
+            let apart = scale.x(in_run(healthy)) - scale.x(in_run(target));
+            (if apart < NAME { "start" } else { "end" }, "end")
+        }
+        _ => ("end", "start"),
+    };
     if let Some(ms) = summary.rto.measured_ms {
-        mark(ms, "done", &format!("healthy after {}", duration(ms)), "middle");
+        mark(ms, "done", &format!("healthy after {}", duration(ms)), healthy);
     }
     match summary.rto.target_ms {
         Some(ms) if in_run(ms) <= scale.end_ms => {
-            mark(ms, "target", &format!("RTO {}", duration(ms)), "start");
+            mark(ms, "target", &format!("RTO {}", duration(ms)), target);
         }
         Some(ms) => {
             let _ = writeln!(

@@ -126,6 +126,8 @@ fn warnings(plan: &Plan, columns: usize) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::effect::{Fate, FateOf, Seen};
+    use crate::objects::{MADE_AGAIN, ObjectId};
     use crate::plan::Part;
     use crate::report::forecast::Expected;
     use crate::report::lines::width;
@@ -141,6 +143,39 @@ mod tests {
             columns: PlanView::USUAL,
         };
         plan_text(plan, &view)
+    }
+
+    #[test]
+    fn what_controllers_make_again_is_a_number_and_not_a_list() {
+        let mut plan = sample::failover();
+        for sighting in &mut plan.sightings {
+            if let Seen::Restore(preview) = &mut sighting.seen {
+                let again = format!("Deployment web {MADE_AGAIN}");
+                let skipped = |(kind, name, why): (&str, &str, &str)| FateOf {
+                    fate: Fate::Skip,
+                    id: ObjectId {
+                        api_version: "v1".into(),
+                        kind: kind.into(),
+                        namespace: Some("shop".into()),
+                        name: name.into(),
+                    },
+                    why: why.into(),
+                    takes_from: Vec::new(),
+                };
+                let all = [
+                    ("Pod", "one", &*again),
+                    ("ConfigMap", "two", "it is another cluster's"),
+                    ("ReplicaSet", "three", &again),
+                    ("Pod", "four", &again),
+                ];
+                std::sync::Arc::make_mut(preview).fates = all.map(skipped).into_iter().collect();
+            }
+        }
+        let words = drawn(&plan, &Estimates::default());
+        let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        let told = "skip ConfigMap shop/two: it is another cluster's skip what controllers make again: 2 Pod, 1 ReplicaSet";
+        assert!(words.contains(told), "{words}");
+        assert!(!words.contains("shop/one"), "{words}");
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! The table of a plan: one row per effect, under the name of its step, in waves.
 
+use std::collections::BTreeMap;
+
 use crate::effect::{Counts, Effect, FateOf, Line, RestorePreview, Seen, Taken, Work, WorkloadSeen};
+use crate::objects::MADE_AGAIN;
 use crate::plan::{Part, Plan, PlannedStep};
 use crate::report::forecast::{Estimates, seen};
 use crate::report::graph::Shape;
@@ -281,7 +284,9 @@ fn allowed(taken: &Taken) -> String {
 
 /// The objects of a fate that people want to see by name.
 fn objects(preview: &RestorePreview, word: &str) -> Vec<String> {
-    let all: Vec<_> = preview.fates.iter().filter(|one| one.word() == word).collect();
+    let all = preview.fates.iter().filter(|one| one.word() == word);
+    // Nobody misses those by name.
+    let (again, all): (Vec<_>, Vec<_>) = all.partition(|one| word == "skip" && one.why.ends_with(MADE_AGAIN));
     let one = |object: &FateOf| match object.reason().as_str() {
         "" => format!("{word} {}", clean(&object.id.to_string())),
         why => format!("{word} {}: {}", clean(&object.id.to_string()), clean(why)),
@@ -298,7 +303,22 @@ fn objects(preview: &RestorePreview, word: &str) -> Vec<String> {
             all.len() - shown
         ));
     }
+    if !again.is_empty() {
+        out.push(format!("{word} what controllers make again: {}", kinds(&again)));
+    }
     out
+}
+
+/// `3 Pod, 1 ReplicaSet`
+fn kinds(objects: &[FateOf]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for object in objects {
+        *counts.entry(&object.id.kind).or_default() += 1;
+    }
+    let each = counts
+        .iter()
+        .map(|(kind, count)| format!("{count} {}", clean(kind)));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 const fn object_line(effect: &Effect, is_there: bool) -> &'static str {
