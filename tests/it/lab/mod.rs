@@ -25,6 +25,7 @@ mod pins;
 mod playbooks;
 #[cfg(unix)]
 mod sql;
+mod targets;
 mod throttle;
 mod traffic;
 mod uses;

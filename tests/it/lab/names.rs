@@ -1,7 +1,5 @@
 //! A domain name that a failover leads to the other side, at a real BIND: by its own log, and as `dig` sees it.
 
-#![expect(clippy::print_stdout, reason = "what a test could not try is said")]
-
 use std::path::PathBuf;
 use std::process::Command;
 

@@ -8,12 +8,12 @@ use super::audit::Log;
 
 const SHOP: &str = "playbooks/shop";
 
-fn kubeconfig(lab: &Lab) -> PathBuf {
+pub(super) fn kubeconfig(lab: &Lab) -> PathBuf {
     lab.fact("/kubeconfig").as_str().unwrap().into()
 }
 
 /// Every change that lifeboat asked for at either site, one line each.
-fn changes(lab: &Lab) -> Vec<String> {
+pub(super) fn changes(lab: &Lab) -> Vec<String> {
     let of = |site: &str| -> Vec<String> {
         let log = lab.audit(site);
         log.changes()
@@ -24,11 +24,11 @@ fn changes(lab: &Lab) -> Vec<String> {
     [of("east"), of("west")].concat()
 }
 
-fn stored(lab: &Lab) -> Vec<String> {
+pub(super) fn stored(lab: &Lab) -> Vec<String> {
     let listed = std::process::Command::new("find")
         .arg(lab.dir().join("vault/objects"))
-        .arg("-type")
-        .arg("f")
+        // Without the server's own locks.
+        .args(["-type", "f", "-not", "-path", "*/.vgwlocks/*"])
         .output()
         .unwrap();
     let mut files: Vec<String> = String::from_utf8(listed.stdout)
@@ -108,7 +108,7 @@ fn swapped_sites_and_a_wrong_authority_are_refused_before_the_first_write() {
 }
 
 /// The two contexts lead to each other's cluster, with the right authorities and tokens.
-fn swapped(text: &str) -> String {
+pub(super) fn swapped(text: &str) -> String {
     text.replace("cluster: east", "cluster: EAST")
         .replace("user: east", "user: EAST")
         .replace("cluster: west", "cluster: east")
@@ -122,7 +122,7 @@ fn authority(text: &str, at: usize) -> &str {
 }
 
 /// East's server with west's authority beside its own.
-fn wrong_authority(text: &str) -> String {
+pub(super) fn wrong_authority(text: &str) -> String {
     let (one, other) = (
         authority(text, 0),
         authority(text, text.rfind("certificate-authority-data").unwrap()),
@@ -133,7 +133,7 @@ fn wrong_authority(text: &str) -> String {
         .replace("MARK", other)
 }
 
-fn unverified(text: &str) -> String {
+pub(super) fn unverified(text: &str) -> String {
     let one = authority(text, 0).to_owned();
     text.replace(&one, "insecure-skip-tls-verify: true")
 }

@@ -1,8 +1,9 @@
 //! The crash suite: every runbook that there is, in every mode, on the simulator.
 //!
 //! - cut off after every record, with what was in flight arriving or not, and the next record half written;
+//! - paused by a person after every record, and resumed;
 //! - torn at every byte of the last record;
-//! - failing at every effect, in six ways;
+//! - failing at every effect, in seven ways;
 //! - with every effect performed twice;
 //! - with every undo performed twice.
 //!
@@ -238,6 +239,31 @@ fn a_run_cut_off_after_any_record_comes_to_the_same_end() {
             }
         }
         crashes
+    });
+}
+
+#[test]
+fn a_run_paused_after_any_record_and_resumed_comes_to_the_same_end() {
+    everywhere("pauses", async |calm| {
+        let mut pauses = 0;
+        // After its last record a run takes no order.
+        let records = calm.entries.len() - 1;
+        for after in 1..=records {
+            let mut stage = calm.stage(Snare::None);
+            *stage.people.pause_after.lock().unwrap() = Some(after);
+            let verdict = stage.play().await;
+            let what = format!("paused after {after} records");
+            calm.check(&stage, &what);
+            calm.same_end(&stage, verdict, &what).await;
+            let by_ben = |entry: &Entry| matches!(&entry.event, Event::Paused { by, .. } if by == "ben");
+            pauses += usize::from(stage.entries().iter().any(by_ben));
+        }
+        assert!(
+            pauses * 2 > records,
+            "{}: {pauses} pauses of {records}",
+            calm.base.name
+        );
+        pauses
     });
 }
 

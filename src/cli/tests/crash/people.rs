@@ -18,6 +18,8 @@ pub(super) struct People {
     pub(super) retries: Mutex<Vec<String>>,
     /// Everything that the driver called durable.
     pub(super) told: Mutex<Vec<Entry>>,
+    /// After so many records one of them pauses the run.
+    pub(super) pause_after: Mutex<Option<usize>>,
 }
 
 impl People {
@@ -28,6 +30,7 @@ impl People {
             place: Mutex::default(),
             retries: Mutex::default(),
             told: Mutex::default(),
+            pause_after: Mutex::default(),
         })
     }
 
@@ -106,6 +109,9 @@ impl Watch for People {
     fn recorded(&self, entry: &Entry) {
         self.told.lock().unwrap().push(entry.clone());
         self.trap.recorded(entry);
+        if *self.pause_after.lock().unwrap() == usize::try_from(entry.seq + 1).ok() {
+            self.order("ben", What::Pause);
+        }
         match &entry.event {
             Event::Intended {
                 step,
