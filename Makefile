@@ -6,6 +6,10 @@ CARGO ?= cargo
 ALONE := foresight_live
 # Tests of the embedded world and of due times alone, which the first of the two rounds has run.
 CORE := cli::tests --skip serve::tests
+# Of the round without features, which is thousands of simulated incidents: lifeboat itself is optimised a little, which
+# takes two minutes more to build and halves their time. Whoever edits and tests does without.
+SEEDS_TEST ?= 5000
+OPTIMISED := --config profile.dev.package.lifeboat.opt-level=1
 # Of `bench-restore`: objects, those sizes that Velero is measured with too (0: none), and how often.
 SIZES ?= 1000,10000
 VELERO ?= 1000,10000
@@ -23,7 +27,7 @@ demo: need-rust
 ## Every test, twice: the core alone, then everything against real control planes and S3 servers. What
 ## the lab needs is built once and cached outside of this folder.
 test: need-rust target/lab
-	$(CARGO) test --locked --no-default-features
+	LIFEBOAT_SEEDS=$(SEEDS_TEST) $(CARGO) test --locked --no-default-features $(OPTIMISED)
 	cd tests/lab && go vet . && go test .
 	target/lab build
 	@set -e; \
@@ -37,7 +41,7 @@ test: need-rust target/lab
 
 ## The tests that need neither a cluster nor Go.
 test-core: need-rust
-	$(CARGO) test --locked --no-default-features
+	LIFEBOAT_SEEDS=$(SEEDS_TEST) $(CARGO) test --locked --no-default-features $(OPTIMISED)
 
 ## The larger numbers of everything that `make test` samples: twenty years of due times in every zone, a million simulated incidents (SEEDS_TORTURE=20000
 ## FROM=5000000 for others), 100 races, 200 kills, every changing request broken in every way. Hours.
