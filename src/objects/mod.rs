@@ -78,7 +78,7 @@ pub use related::{Candidates, Gist, RELATED, Related};
 pub use rename::{Namespaces, mentions, rename};
 pub use risk::{Danger, Risk, Subject, risks, subjects};
 pub use roster::{ObjectIds, Roster};
-pub use select::{DRILL_LABEL, MADE_AGAIN, kind_left_out, left_out_of_backup, left_out_of_restore};
+pub use select::{DRILL_LABEL, comes_again, kind_left_out, left_out_of_backup, left_out_of_restore};
 pub use strip::strip;
 pub use traffic::{ROUTE_GROUP, Share, Split, Switch, TRAFFIC_BEFORE, Turned};
 pub use usage::{Amounts, Defaults, Demand, Usage, add as add_amounts, pod_spec, replicas};

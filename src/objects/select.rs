@@ -179,10 +179,10 @@ fn of_the_namespace(object: &Value) -> Option<&'static str> {
             is_plain_default(object).then_some("every namespace gets one, and nobody changed it")
         }
         ("", "Secret") => secret(object),
-        ("", "Endpoints") => generated_endpoints(object).then_some("it follows from its Service"),
+        ("", "Endpoints") => generated_endpoints(object).then_some(FOLLOWS),
         ("discovery.k8s.io", "EndpointSlice") => label(object, "endpointslice.kubernetes.io/managed-by")
             .is_some_and(|by| by.ends_with("controller.k8s.io"))
-            .then_some("it follows from its Service"),
+            .then_some(FOLLOWS),
         _ => None,
     }
 }
@@ -246,8 +246,16 @@ const GENERATED: &[(&str, &str)] = &[
     ("discovery.k8s.io", "EndpointSlice"),
 ];
 
-/// How the reason ends for which what controllers make is left out.
-pub const MADE_AGAIN: &str = "makes it again";
+/// How the reason ends for which what an owner's controller makes is left out.
+const MADE_AGAIN: &str = "makes it again";
+
+/// The reason for which what a Service is followed by is left out.
+const FOLLOWS: &str = "it follows from its Service";
+
+/// Whether what was left out for this reason comes back by itself.
+pub fn comes_again(why: &str) -> bool {
+    why.ends_with(MADE_AGAIN) || why == FOLLOWS
+}
 
 fn owned(object: &Value) -> Option<String> {
     if !GENERATED.contains(&group_kind(object)) {

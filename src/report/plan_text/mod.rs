@@ -127,7 +127,7 @@ fn warnings(plan: &Plan, columns: usize) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::effect::{Fate, FateOf, Seen};
-    use crate::objects::{MADE_AGAIN, ObjectId};
+    use crate::objects::ObjectId;
     use crate::plan::Part;
     use crate::report::forecast::Expected;
     use crate::report::lines::width;
@@ -150,7 +150,7 @@ mod tests {
         let mut plan = sample::failover();
         for sighting in &mut plan.sightings {
             if let Seen::Restore(preview) = &mut sighting.seen {
-                let again = format!("Deployment web {MADE_AGAIN}");
+                let again = "Deployment web makes it again";
                 let skipped = |(kind, name, why): (&str, &str, &str)| FateOf {
                     fate: Fate::Skip,
                     id: ObjectId {
@@ -163,17 +163,17 @@ mod tests {
                     takes_from: Vec::new(),
                 };
                 let all = [
-                    ("Pod", "one", &*again),
+                    ("Pod", "one", again),
                     ("ConfigMap", "two", "it is another cluster's"),
-                    ("ReplicaSet", "three", &again),
-                    ("Pod", "four", &again),
+                    ("EndpointSlice", "three", "it follows from its Service"),
+                    ("Pod", "four", again),
                 ];
                 std::sync::Arc::make_mut(preview).fates = all.map(skipped).into_iter().collect();
             }
         }
         let words = drawn(&plan, &Estimates::default());
         let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-        let told = "skip ConfigMap shop/two: it is another cluster's skip what controllers make again: 2 Pod, 1 ReplicaSet";
+        let told = "skip ConfigMap shop/two: it is another cluster's skip what controllers make again: 1 EndpointSlice, 2 Pod";
         assert!(words.contains(told), "{words}");
         assert!(!words.contains("shop/one"), "{words}");
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::effect::{Counts, Effect, FateOf, Line, RestorePreview, Seen, Taken, Work, WorkloadSeen};
-use crate::objects::MADE_AGAIN;
+use crate::objects::comes_again;
 use crate::plan::{Part, Plan, PlannedStep};
 use crate::report::forecast::{Estimates, seen};
 use crate::report::graph::Shape;
@@ -286,7 +286,7 @@ fn allowed(taken: &Taken) -> String {
 fn objects(preview: &RestorePreview, word: &str) -> Vec<String> {
     let all = preview.fates.iter().filter(|one| one.word() == word);
     // Nobody misses those by name.
-    let (again, all): (Vec<_>, Vec<_>) = all.partition(|one| word == "skip" && one.why.ends_with(MADE_AGAIN));
+    let (again, all): (Vec<_>, Vec<_>) = all.partition(|one| word == "skip" && comes_again(&one.why));
     let one = |object: &FateOf| match object.reason().as_str() {
         "" => format!("{word} {}", clean(&object.id.to_string())),
         why => format!("{word} {}: {}", clean(&object.id.to_string()), clean(why)),
