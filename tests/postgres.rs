@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use super::bundle;
+
 /// Root may not run it; `nobody` may.
 const NOBODY: u32 = 65_534;
 
@@ -40,12 +42,7 @@ const SCHEMA: [&str; 4] = [
 /// The server, its client and the libraries that they need, from the lab's cache. Where root runs the test they are
 /// copied to where everybody may read them.
 fn programs(open: &Path) -> Programs {
-    let lab = std::env::var("LIFEBOAT_LAB_BIN").expect("LIFEBOAT_LAB_BIN: run this with `make test`");
-    let found = Command::new(lab).args(["bundle", "postgresql"]).output();
-    let found = found.expect("the lab's program runs");
-    let why = String::from_utf8_lossy(&found.stderr);
-    assert!(found.status.success(), "there is no PostgreSQL: {why}");
-    let facts: serde_json::Value = serde_json::from_slice(&found.stdout).expect("facts");
+    let facts = bundle("postgresql");
     let fact = |name: &str| facts[name].as_str().expect(name).to_owned();
     let (cached, copy) = (fact("root"), open.join("programs").display().to_string());
     let root = if is_root() {

@@ -14,6 +14,8 @@ fn asked(name: &str) -> Option<u64> {
 
 mod archive;
 mod backups;
+#[path = "../bundle.rs"]
+mod bundle;
 mod cli;
 mod docs;
 mod incident;

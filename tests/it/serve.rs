@@ -446,11 +446,7 @@ fn page_metrics_and_health_are_served_and_reports_are_linked() {
 /// Debian's Prometheus as the lab has fetched it, running on this configuration.
 #[cfg(feature = "page")]
 fn prometheus(folder: &Path, config: &Path, port: &str) -> Command {
-    let lab = std::env::var("LIFEBOAT_LAB_BIN").expect("LIFEBOAT_LAB_BIN: run this with `make test`");
-    let found = Command::new(lab).args(["bundle", "prometheus"]).output().unwrap();
-    let why = String::from_utf8_lossy(&found.stderr);
-    assert!(found.status.success(), "there is no Prometheus: {why}");
-    let facts: Value = serde_json::from_slice(&found.stdout).unwrap();
+    let facts = crate::bundle::bundle("prometheus");
     let (name, value) = facts["environment"].as_str().unwrap().split_once('=').unwrap();
     let mut command = Command::new(facts["program"].as_str().unwrap());
     command

@@ -6,6 +6,7 @@ mod postgres;
 
 use self::postgres::Server;
 use super::Lab;
+use crate::bundle::bundle;
 
 const CASE: &str = "tests/it/cases/sql.yaml";
 

@@ -1,10 +1,14 @@
 //! A real PostgreSQL and its own `psql` (see `tests/postgres.rs`): the program of the embedded pod is a process of this
 //! machine.
 
+#[expect(clippy::disallowed_methods, reason = "the environment says where the lab is")]
+#[path = "../../../../tests/bundle.rs"]
+mod bundle;
 #[expect(clippy::disallowed_methods, reason = "it puts a program where it is run from")]
 #[path = "../../../../tests/postgres.rs"]
 mod postgres;
 
+use self::bundle::bundle;
 use self::postgres::Server;
 use super::*;
 use crate::effect::{CheckSql, SqlExpect};
