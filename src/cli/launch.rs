@@ -13,7 +13,7 @@ use super::{
 use crate::plan::{Digest, Plan};
 use crate::report::{self, Ending, Reached, Summary};
 use crate::run::{
-    Beginning, Ended, Entry, Event, Fleet, Head, History, JournalError, Lag, Order, Placed, QuestionPolicy,
+    Beginning, Ended, Entry, Event, Fleet, History, JournalError, Kept, Lag, Order, Placed, QuestionPolicy,
     Run, RunError, RunId, Timekeeper, Wanted, What, Wiring, short_id,
 };
 
@@ -142,7 +142,7 @@ pub(super) async fn set_out(
     mirrors::may_be_carried(fleet, &wanted).await?;
     mirrors::ready(fleet, &beginning.plan, &beginning.run).await?;
     beginning.journal = Some(mirrors::places(fleet));
-    let nothing = vec![Some(Head::default()); fleet.shelves.len()];
+    let nothing = vec![Kept::NOTHING; fleet.shelves.len()];
     let run = begin(beginning)?.mirrored(fleet.clone(), nothing);
     Ok(claiming(run, wanted))
 }

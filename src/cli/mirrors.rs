@@ -7,7 +7,7 @@ use super::{CommandError, Exit, Settings, output, runs, world};
 use crate::effect::ErrorKind;
 use crate::plan::Plan;
 use crate::run::{
-    self, Beginning, Denied, Event, Fate, Fleet, Found, Head, History, JournalError, Lost, Operator, RunId,
+    self, Beginning, Denied, Event, Fate, Fleet, Found, History, JournalError, Kept, Lost, Operator, RunId,
     Wanted,
 };
 use crate::runbook::{JournalPlaces, Mode};
@@ -77,7 +77,7 @@ pub(super) async fn find(name: &str, settings: &Settings) -> Result<Option<Elsew
     let Some((group, run)) = all.get(at).cloned() else {
         return Ok(None);
     };
-    let found = run::gather(&fleet.shelves, &group, &run)
+    let found = run::gather(&fleet, &group, &run)
         .await
         .map_err(|lost| lost_error(&run, &lost))?;
     Ok(Some(Elsewhere {
@@ -179,7 +179,7 @@ pub(super) async fn ready(fleet: &Fleet, plan: &Plan, run: &RunId) -> Result<(),
             .detail("Nothing was begun.")
             .hint("a drill's plan holds the names of one sandbox; make another plan, or go on with `lifeboat resume`")
     };
-    let fates = match run::gather(&fleet.shelves, &plan.runbook.name, run).await {
+    let fates = match run::gather(fleet, &plan.runbook.name, run).await {
         Ok(found) => return Err(taken(format!("mirror {} holds a run {run} already", found.from))),
         Err(Lost::Forked { one, .. }) => {
             return Err(taken(format!("mirror {one} holds a run {run} already")));
@@ -229,9 +229,9 @@ pub(super) async fn level(
     folder: &Path,
     begun: &Beginning,
     adopt: bool,
-) -> Result<Vec<Option<Head>>, CommandError> {
+) -> Result<Vec<Kept>, CommandError> {
     let run = &begun.run;
-    let fates = match run::gather(&fleet.shelves, &begun.plan.runbook.name, run).await {
+    let fates = match run::gather(fleet, &begun.plan.runbook.name, run).await {
         Ok(found) => {
             if adopt {
                 prefer(&found, folder)?;
@@ -252,8 +252,9 @@ pub(super) async fn level(
     enough(fleet, &fates)?;
     say_unusable(&fates);
     let held = |fate: &Fate| match fate {
-        Fate::Holds(head) => Some(*head),
-        Fate::Damaged(_) | Fate::Unread(_) => None,
+        Fate::Holds(head) => Kept::Upto(*head),
+        Fate::Astray(record) => Kept::Astray(*record),
+        Fate::Damaged(_) | Fate::Unread(_) => Kept::Unknown,
     };
     Ok(fates.iter().map(|(_, fate)| held(fate)).collect())
 }
@@ -361,20 +362,59 @@ pub(super) fn places(fleet: &Fleet) -> JournalPlaces {
     }
 }
 
-fn lost_error(run: &RunId, lost: &Lost) -> CommandError {
+pub(super) fn lost_error(run: &RunId, lost: &Lost) -> CommandError {
     match lost {
-        Lost::Forked { one, other, record } => CommandError::refused(format!(
-            "mirrors {one} and {other} tell different stories of {run} from record {record} on"
-        ))
-        .detail("Nothing was changed.")
-        .hint("two processes went on with it without seeing each other; look at both sites, then take the wrong mirror out of the inventory"),
+        Lost::Forked {
+            one,
+            other,
+            record,
+            open,
+            fates,
+        } => forked(run, (one, other, *record), *open, fates),
         Lost::Nowhere(fates) => {
             let error = CommandError::new(Exit::Failed, format!("no mirror holds a good journal of {run}"));
-            fates
-                .iter()
-                .fold(error, |error, (name, fate)| error.detail(format!("  mirror {name} {fate}")))
+            fates.iter().fold(error, |error, (name, fate)| {
+                error.detail(format!("  mirror {name} {fate}"))
+            })
         }
     }
+}
+
+/// Which mirrors a person has to take out, and what that costs.
+fn forked(
+    run: &RunId,
+    (one, other, record): (&str, &str, u64),
+    open: bool,
+    fates: &[(String, Fate)],
+) -> CommandError {
+    let error = CommandError::refused(format!(
+        "mirrors {one} and {other} tell different stories of {run} from record {record} on"
+    ));
+    let lines = unusable(fates).map(|(name, fate)| format!("  mirror {name} {fate}"));
+    let error = lines
+        .fold(error, CommandError::detail)
+        .detail("Nothing was changed.");
+    let named = |fits: fn(&Fate) -> bool| -> Vec<&str> {
+        let fits = fates.iter().filter(|(_, fate)| fits(fate));
+        fits.map(|(name, _)| name.as_str()).collect()
+    };
+    let silent = named(|fate| matches!(fate, Fate::Unread(_)));
+    if open && !silent.is_empty() {
+        return error.hint(format!(
+            "{} may hold what decides it: try again when that can be read; if it will not come back, take it out of the inventory",
+            silent.join(", ")
+        ));
+    }
+    let astray = named(|fate| matches!(fate, Fate::Astray(_)));
+    let others: String = astray.iter().map(|name| format!(", and {name}")).collect();
+    let why = if open {
+        "two processes went on with it without seeing each other: look at both sites which of them worked there"
+    } else {
+        "two processes went on with it without seeing each other, and began nothing because of these records"
+    };
+    error.hint(why).hint(format!(
+        "keep one of {one} and {other}, and take the other one{others} out of the inventory, all at once"
+    ))
 }
 
 pub(super) fn journal_error(error: &JournalError) -> CommandError {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::effect::{Query, Seen};
 use crate::plan::Plan;
-use crate::run::{Fleet, Head, History, Operator, Run, RunError, Timekeeper};
+use crate::run::{Fleet, History, Kept, Operator, Run, RunError, Timekeeper};
 use crate::runbook::Sites;
 
 /// Go on with a run that was paused, killed, or lost its machine, from its journal
@@ -152,7 +152,7 @@ pub(super) async fn level(
     folder: &Path,
     fleet: Option<&Fleet>,
     (who, adopt): (&Operator, bool),
-) -> Result<Vec<Option<Head>>, CommandError> {
+) -> Result<Vec<Kept>, CommandError> {
     let (Some(fleet), Some(begun)) = (fleet, mirrors::beginning(history)) else {
         return Ok(Vec::new());
     };
@@ -168,7 +168,7 @@ pub(super) async fn level(
 pub(super) fn bound(
     run: Run,
     fleet: Option<&Fleet>,
-    held: Vec<Option<Head>>,
+    held: Vec<Kept>,
     (who, adopt): (&Operator, bool),
 ) -> Run {
     let Some(fleet) = fleet else { return run };
@@ -180,7 +180,7 @@ pub(super) fn bound(
 async fn ended(
     folder: &Path,
     world: &world::Connected,
-    held: Vec<Option<Head>>,
+    held: Vec<Kept>,
     settings: &Settings,
 ) -> Result<Exit, CommandError> {
     // Another process may have ended it since the first look.

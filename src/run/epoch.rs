@@ -26,7 +26,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::mirror::{Fleet, LIST_LIMIT, REQUEST_LIMIT, Shelf, gather, last_record, within};
+use super::mirror::{Fleet, Found, LIST_LIMIT, REQUEST_LIMIT, Shelf, gather, last_record, within};
 use super::{Entry, Event, Operator, RunId, short_id};
 use crate::effect::{ErrorKind, WorldError};
 use crate::plan::Digest;
@@ -332,8 +332,10 @@ async fn has_ended(fleet: &Fleet, claim: &Claim) -> bool {
         return true;
     }
     // Some are late, or they tell different stories: only the whole of them shows which.
-    let found = gather(&fleet.shelves, &claim.group, &claim.run).await;
-    found.is_ok_and(|found| found.history.entries.last().is_some_and(is_end))
+    let found = gather(fleet, &claim.group, &claim.run).await;
+    // An end that was chosen among others is none before it is released.
+    let ended = |found: Found| found.chosen.is_none() && found.history.entries.last().is_some_and(is_end);
+    found.is_ok_and(ended)
 }
 
 /// Creates the claim in one mirror; `Some`: another one is there.

@@ -30,6 +30,6 @@ pub use inbox::{Inbox, SubmitError, Submitted, submit};
 pub use incident::{Declaration, Happened, Incident, Incidents, Notice, gathered, spread, standing};
 pub use journal::{History, Journal, JournalError, Tape, Torn, bring_up, put_back, set_aside};
 pub use mirror::{
-    Fate, Fleet, Found, Head, Lag, Lost, MACHINE, OBJECT_MAX, Shelf, Superseded, Unreleased, gather,
+    Fate, Fleet, Found, Head, Kept, Lag, Lost, MACHINE, OBJECT_MAX, Shelf, Superseded, Unreleased, gather,
     runs as mirrored_runs,
 };

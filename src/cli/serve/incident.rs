@@ -98,7 +98,7 @@ async fn elsewhere(group: &str, fleet: &Fleet) -> Result<Option<Summary>, String
         ));
     }
     let Some(claim) = claim else { return Ok(None) };
-    let found = run::gather(&fleet.shelves, &claim.group, &claim.run)
+    let found = run::gather(fleet, &claim.group, &claim.run)
         .await
         .map_err(|_| format!("mirrors do not say how {} stands", claim.run))?;
     launch::summary(&found.history)

@@ -14,7 +14,7 @@ use crate::plan::Change;
 use crate::run::epoch::{Denied, Wanted};
 use crate::run::inbox::Inbox;
 use crate::run::journal::{Journal, JournalError, Tape, Torn};
-use crate::run::mirror::{Fleet, Head, Lag, Mirrors, Superseded, Unreleased};
+use crate::run::mirror::{Fleet, Kept, Lag, Mirrors, Superseded, Unreleased};
 use crate::run::{Beginning, Engine, Entry, Event, Fence, Operator, Timekeeper, Verdict};
 
 /// How often the inbox is looked into: faster than a person notices, too rare to be seen in a profile.
@@ -31,7 +31,7 @@ pub struct Run {
     pub(super) journal: Journal,
     clock: Timekeeper,
     /// Where the journal is copied to, and what each of these places is known to hold.
-    mirrored: Option<(Fleet, Vec<Option<Head>>)>,
+    mirrored: Option<(Fleet, Vec<Kept>)>,
     /// What is claimed before anything else is done.
     wanted: Option<Wanted>,
     /// What has to know the epoch before anything is begun.
@@ -145,11 +145,11 @@ impl Run {
         })
     }
 
-    /// Has the journal copied to mirrors, and nothing begin before they hold it as their rule asks. `kept`
-    /// is what each is known to hold, `None` where that is not known.
+    /// Has the journal copied to mirrors, and nothing begin before they hold it as their rule asks. `held`
+    /// is what each is known to hold.
     #[must_use]
-    pub fn mirrored(mut self, fleet: Fleet, kept: Vec<Option<Head>>) -> Self {
-        self.mirrored = Some((fleet, kept));
+    pub fn mirrored(mut self, fleet: Fleet, held: Vec<Kept>) -> Self {
+        self.mirrored = Some((fleet, held));
         self
     }
 
@@ -199,26 +199,26 @@ impl Run {
         folder: &Path,
         operator: &Operator,
         fleet: &Fleet,
-        kept: &[Option<Head>],
+        held: &[Kept],
     ) -> Result<Vec<Lag>, JournalError> {
         let (journal, history) = Journal::open(folder, operator)?;
         let Some(Event::Began(begun)) = history.entries.first().map(|entry| &entry.event) else {
             return Ok(Vec::new());
         };
         let (group, head) = (&begun.plan.runbook.name, journal.head());
-        let mirrors = Mirrors::start(fleet, group, &begun.run, &journal.file(), kept, head);
+        let mirrors = Mirrors::start(fleet, group, &begun.run, &journal.file(), held, head);
         Ok(mirrors.settle().await)
     }
 
     fn mirrors(&self) -> Option<Mirrors> {
-        let (fleet, kept) = self.mirrored.as_ref()?;
+        let (fleet, held) = self.mirrored.as_ref()?;
         let beginning = self.engine.beginning();
         Some(Mirrors::start(
             fleet,
             &beginning.plan.runbook.name,
             &beginning.run,
             &self.journal.file(),
-            kept,
+            held,
             self.journal.head(),
         ))
     }

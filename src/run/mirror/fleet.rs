@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::follow::{Follower, News, Out, Standing};
-use super::{Head, Shelf};
+use super::{Head, Kept, Shelf};
 use crate::effect::{ErrorKind, WorldError};
 use crate::run::{Entry, Event, Operator, RunId};
 use crate::runbook::Release;
@@ -132,27 +132,27 @@ pub(in crate::run) struct Mirrors {
     names: Vec<String>,
     release: Release,
     head: watch::Sender<Head>,
+    /// To change how one stands by what the others hold.
+    stands: Arc<watch::Sender<Vec<Standing>>>,
     standings: watch::Receiver<Vec<Standing>>,
+    tell: mpsc::UnboundedSender<(String, News)>,
     news: mpsc::UnboundedReceiver<(String, News)>,
     _followers: JoinSet<()>,
 }
 
 impl Mirrors {
-    /// Begins to copy. `kept` is what each mirror is known to hold; `None`: it has to be looked for.
+    /// Begins to copy. `held` is what each mirror is known to hold.
     pub(in crate::run) fn start(
         fleet: &Fleet,
         group: &str,
         run: &RunId,
         file: &Path,
-        kept: &[Option<Head>],
+        held: &[Kept],
         head: Head,
     ) -> Self {
         let (head, heads) = watch::channel(head);
-        let known = |index: usize| kept.get(index).copied().flatten();
-        let first = (0..fleet.shelves.len()).map(|index| Standing {
-            kept: known(index).unwrap_or_default().records,
-            ..Standing::default()
-        });
+        let known = |index: usize| held.get(index).copied().unwrap_or(Kept::Unknown);
+        let first = (0..fleet.shelves.len()).map(|index| Standing::of(known(index)));
         let (standings, seen) = watch::channel(first.collect::<Vec<_>>());
         let (standings, (tell, news)) = (Arc::new(standings), mpsc::unbounded_channel());
         let mut followers = JoinSet::new();
@@ -177,7 +177,9 @@ impl Mirrors {
                 .collect(),
             release: fleet.release,
             head,
+            stands: standings,
             standings: seen,
+            tell,
             news,
             _followers: followers,
         }
@@ -189,9 +191,13 @@ impl Mirrors {
     }
 
     /// Waits until everything up to the head is released.
+    ///
+    /// A strange record in one mirror does not end the run by itself: whoever wrote it may have reached no other, and then
+    /// nobody would go on. As long as enough others may still take ours, they decide.
     pub(in crate::run) async fn released(&mut self, until: Instant) -> Result<(), NotReleased> {
         loop {
-            if self.judge().map_err(NotReleased::Taken)? {
+            self.pass_over();
+            if self.is_kept() {
                 return Ok(());
             }
             let waited = !self.hopeless()
@@ -200,42 +206,82 @@ impl Mirrors {
                     Ok(Ok(()))
                 );
             if !waited {
-                return Err(NotReleased::TooFew(self.unreleased()));
+                return Err(self
+                    .taken()
+                    .map_or_else(|| NotReleased::TooFew(self.unreleased()), NotReleased::Taken));
             }
         }
     }
 
-    /// Whether enough mirrors hold everything.
-    fn judge(&self) -> Result<bool, Superseded> {
+    /// Whether enough mirrors hold everything, and none a record that may count instead of ours.
+    fn is_kept(&self) -> bool {
         let records = self.head.borrow().records;
         let standings = self.standings.borrow();
-        for (name, standing) in self.names.iter().zip(standings.iter()) {
-            if let Some(Out::Taken(record)) = &standing.out {
-                return Err(Superseded {
-                    mirror: name.clone(),
-                    record: record.clone(),
-                });
-            }
-        }
-        let kept = standings
-            .iter()
-            .filter(|standing| standing.kept >= records)
-            .count();
-        Ok(kept >= self.release.needed(self.names.len()))
+        let kept = standings.iter().filter(|standing| standing.kept >= records);
+        kept.count() >= self.needed() && !standings.iter().any(Standing::is_taken)
     }
 
-    /// So many mirrors are damaged that waiting cannot help.
+    /// Who goes on with the run instead of this process.
+    fn taken(&self) -> Option<Superseded> {
+        let standings = self.standings.borrow();
+        let mut taken = self.names.iter().zip(standings.iter());
+        taken.find_map(|(name, standing)| match &standing.out {
+            Some(Out::Taken(record)) => Some(Superseded {
+                mirror: name.clone(),
+                record: record.clone(),
+            }),
+            _ => None,
+        })
+    }
+
+    fn needed(&self) -> usize {
+        self.release.needed(self.names.len())
+    }
+
+    /// Of two records in the same place only one can be released: more than half of the mirrors have to hold it.
+    fn majority(&self) -> bool {
+        2 * self.needed() > self.names.len()
+    }
+
+    /// Mirrors whose strange record has lost: enough of the others hold ours in its place, so that it can never be
+    /// released. Where fewer than half are enough for that, both may be, and it never is so.
+    fn pass_over(&self) {
+        if !self.majority() {
+            return;
+        }
+        let needed = self.needed();
+        let mut astray = Vec::new();
+        self.stands.send_if_modified(|standings| {
+            let kept: Vec<u64> = standings.iter().map(|standing| standing.kept).collect();
+            let is_ours = |seq: u64| kept.iter().filter(|kept| **kept > seq).count() >= needed;
+            for (standing, name) in standings.iter_mut().zip(&self.names) {
+                let seq = match &standing.out {
+                    Some(Out::Taken(record)) if is_ours(record.seq) => record.seq,
+                    _ => continue,
+                };
+                standing.out = Some(Out::Astray(seq));
+                astray.push((name.clone(), Out::Astray(seq).error(name)));
+            }
+            !astray.is_empty()
+        });
+        for (mirror, error) in astray {
+            // This end reads it as well.
+            let _ = self.tell.send((mirror, News::Behind(error)));
+        }
+    }
+
+    /// Waiting cannot help: too few mirrors can be used, or one that was taken over is enough.
     fn hopeless(&self) -> bool {
         let standings = self.standings.borrow();
         let usable = standings.iter().filter(|standing| standing.out.is_none()).count();
-        usable < self.release.needed(self.names.len())
+        usable < self.needed() || (!self.majority() && standings.iter().any(Standing::is_taken))
     }
 
     fn unreleased(&self) -> Unreleased {
         let lags = self.lags();
         Unreleased {
             release: self.release,
-            needed: self.release.needed(self.names.len()),
+            needed: self.needed(),
             kept: self.names.len() - lags.len(),
             lacking: lags.into_iter().map(|lag| (lag.mirror, lag.why)).collect(),
         }
@@ -289,12 +335,7 @@ impl Mirrors {
 
 fn reason(name: &str, standing: &Standing) -> WorldError {
     match (&standing.out, &standing.trouble) {
-        (Some(Out::Damaged(why)), _) => {
-            WorldError::new(ErrorKind::Damaged, name, format!("it is damaged: {why}"))
-        }
-        (Some(Out::Taken(_)), _) => {
-            WorldError::new(ErrorKind::Conflict, name, "another process writes there")
-        }
+        (Some(out), _) => out.error(name),
         (None, Some(trouble)) => trouble.clone(),
         (None, None) => WorldError::new(ErrorKind::NotYet, name, "it has not answered yet"),
     }

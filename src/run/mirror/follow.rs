@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use super::survey::{Unusable, survey};
-use super::{Head, OBJECT_MAX, REQUEST_LIMIT, Shelf, key, prefix, records, within};
+use super::{Head, Kept, OBJECT_MAX, REQUEST_LIMIT, Shelf, astray, key, prefix, records, within};
 use crate::effect::{ErrorKind, WorldError};
 use crate::run::aside::aside;
 use crate::run::journal;
@@ -35,13 +35,46 @@ pub(super) struct Standing {
     pub(super) out: Option<Out>,
 }
 
+impl Standing {
+    /// Before anything is copied.
+    pub(super) fn of(held: Kept) -> Self {
+        let kept = match held {
+            Kept::Upto(head) => head.records,
+            Kept::Unknown | Kept::Astray(_) => 0,
+        };
+        Self {
+            kept,
+            ..Self::default()
+        }
+    }
+
+    /// Somebody else has written where this process's next record should be.
+    pub(super) const fn is_taken(&self) -> bool {
+        matches!(self.out, Some(Out::Taken(_)))
+    }
+}
+
 /// Why a mirror takes no further records of this process.
 #[derive(Clone, Debug)]
 pub(super) enum Out {
     /// What it holds is not this journal; as a fragment.
     Damaged(String),
+    /// From this record on it holds a story that does not count.
+    Astray(u64),
     /// Another process goes on with this run: its first record.
     Taken(Box<Entry>),
+}
+
+impl Out {
+    /// For people.
+    pub(super) fn error(&self, mirror: &str) -> WorldError {
+        let (kind, message) = match self {
+            Self::Damaged(why) => (ErrorKind::Damaged, format!("it is damaged: {why}")),
+            Self::Astray(record) => (ErrorKind::Conflict, astray(*record)),
+            Self::Taken(_) => (ErrorKind::Conflict, "another process writes there".to_owned()),
+        };
+        WorldError::new(kind, mirror, message)
+    }
 }
 
 /// What people should hear of a mirror.
@@ -86,8 +119,13 @@ struct Streak {
 }
 
 impl Follower {
-    /// `kept`: what the mirror is known to hold; `None`: that has to be looked for first.
-    pub(super) async fn follow(mut self, mut kept: Option<Head>) {
+    /// `held`: what the mirror is known to hold; if that is not known, it is looked for first.
+    pub(super) async fn follow(mut self, held: Kept) {
+        let mut kept = match held {
+            Kept::Unknown => None,
+            Kept::Upto(head) => Some(head),
+            Kept::Astray(record) => return self.leave(Out::Astray(record)),
+        };
         let mut streak = Streak::default();
         loop {
             let head = *self.head.borrow_and_update();
@@ -227,9 +265,14 @@ impl Follower {
     }
 
     fn leave(&self, out: Out) {
-        if let Out::Damaged(why) = &out {
-            let error = WorldError::new(ErrorKind::Damaged, self.shelf.name(), why.clone());
-            self.tell(News::Behind(error));
+        match &out {
+            Out::Damaged(why) => {
+                let error = WorldError::new(ErrorKind::Damaged, self.shelf.name(), why.clone());
+                self.tell(News::Behind(error));
+            }
+            Out::Astray(_) => self.tell(News::Behind(out.error(self.shelf.name()))),
+            // What that means depends on the other mirrors.
+            Out::Taken(_) => {}
         }
         self.stand(|standing| standing.out = Some(out));
     }

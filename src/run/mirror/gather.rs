@@ -1,12 +1,12 @@
 //! The best of what several mirrors hold of a run, for whoever has no journal of it.
 
 use std::fmt;
-use std::sync::Arc;
 
 use futures::future::join_all;
 
+use super::stories::judge;
 use super::survey::{Reading, Unusable, check, fetch_all};
-use super::{Head, Shelf, records};
+use super::{Fleet, Head, astray};
 use crate::effect::WorldError;
 use crate::run::journal::History;
 use crate::run::{Entry, RunId};
@@ -26,6 +26,9 @@ pub struct Found {
     pub from: String,
     /// What each mirror holds, in the order of the inventory.
     pub fates: Vec<(String, Fate)>,
+    /// From this record on mirrors told different stories, none of which was released, and one was chosen: it counts when
+    /// the next record after it is released.
+    pub chosen: Option<u64>,
 }
 
 /// What became of a run's journal in one mirror.
@@ -35,6 +38,8 @@ pub enum Fate {
     Holds(Head),
     /// It is not whole, or not of this run; as a fragment.
     Damaged(String),
+    /// From this record on it holds what a process wrote that had lost the run: nothing came of it, nothing will.
+    Astray(u64),
     /// It could not be read.
     Unread(WorldError),
 }
@@ -42,7 +47,7 @@ pub enum Fate {
 /// No mirror gives a journal that can be trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lost {
-    /// Two mirrors hold journals that go on differently from this record.
+    /// Two mirrors hold journals that go on differently from this record, and which one counts cannot be known.
     Forked {
         /// One mirror.
         one: String,
@@ -50,6 +55,10 @@ pub enum Lost {
         other: String,
         /// The first record in which they differ.
         record: u64,
+        /// Whether either may have been released. Else neither was, and neither can be any more.
+        open: bool,
+        /// What each mirror holds, in the order of the inventory.
+        fates: Vec<(String, Fate)>,
     },
     /// None holds anything of it that is good.
     Nowhere(Vec<(String, Fate)>),
@@ -61,6 +70,7 @@ impl fmt::Display for Fate {
             Self::Holds(Head { records: 0, .. }) => f.write_str("holds nothing of it"),
             Self::Holds(head) => write!(f, "holds {} records", head.records),
             Self::Damaged(why) => write!(f, "is damaged and not used: {why}"),
+            Self::Astray(record) => write!(f, "is not used: {}", astray(*record)),
             Self::Unread(error) => write!(f, "cannot be read: {}", error.message),
         }
     }
@@ -71,92 +81,112 @@ impl Found {
     /// that could not be read, where too few could, and [`MACHINE`] where no mirror had to hold it. None: it
     /// is known.
     pub fn in_doubt(&self, release: Release) -> Vec<&str> {
-        let read = self
-            .fates
-            .iter()
-            .filter(|(_, fate)| matches!(fate, Fate::Holds(_)));
+        let is_read = |fate: &Fate| matches!(fate, Fate::Holds(_) | Fate::Astray(_));
+        let read = self.fates.iter().filter(|(_, fate)| is_read(fate));
         let enough = release
             .to_read(self.fates.len())
             .is_some_and(|needed| read.count() >= needed);
         if enough {
             return Vec::new();
         }
-        let lacking = self
-            .fates
-            .iter()
-            .filter(|(_, fate)| !matches!(fate, Fate::Holds(_)));
+        let lacking = self.fates.iter().filter(|(_, fate)| !is_read(fate));
         let machine = (release.needed(self.fates.len()) == 0).then_some(MACHINE);
         lacking.map(|(name, _)| name.as_str()).chain(machine).collect()
     }
 }
 
-/// Reads all mirrors at once and takes the longest good journal.
+/// What one mirror gives.
+enum Told {
+    /// The reading of this number.
+    Story(usize),
+    Nothing,
+    NoUse(Fate),
+}
+
+/// Reads all mirrors at once and takes the longest good journal of those that count.
 ///
 /// # Errors
 ///
-/// None holds one, or two hold different ones.
-pub async fn gather(shelves: &[Arc<dyn Shelf>], group: &str, run: &RunId) -> Result<Found, Lost> {
+/// None holds one, or they hold different ones of which nobody can say which counts.
+pub async fn gather(fleet: &Fleet, group: &str, run: &RunId) -> Result<Found, Lost> {
+    let shelves = &fleet.shelves;
     let fetched = join_all(shelves.iter().map(|shelf| fetch_all(&**shelf, group, run))).await;
-    let mut best: Option<(String, Reading)> = None;
-    let mut fates = Vec::new();
-    for (shelf, fetched) in shelves.iter().zip(fetched) {
-        let name = shelf.name().to_owned();
-        let fate = match fetched {
-            Ok(None) => Fate::Holds(Head::default()),
-            // Mostly all mirrors hold the same: what was read once need not be read again.
-            Ok(Some(bytes)) if best.as_ref().is_some_and(|(_, best)| best.bytes == bytes) => {
-                Fate::Holds(Head {
-                    records: records(&bytes),
-                    bytes: bytes.len() as u64,
-                })
-            }
-            Ok(Some(bytes)) => match check(bytes, run) {
-                Ok(reading) => {
-                    let head = reading.head();
-                    best = Some(longer(best, (name.clone(), reading))?);
-                    Fate::Holds(head)
-                }
-                Err(unusable) => of_no_use(unusable),
-            },
-            Err(unusable) => of_no_use(unusable),
-        };
-        fates.push((name, fate));
-    }
-    match best {
-        Some((from, reading)) => Ok(Found {
-            bytes: reading.bytes,
-            history: reading.history,
-            from,
+    let mut readings = Vec::new();
+    let take = |fetched| take(fetched, run, &mut readings);
+    let told: Vec<Told> = fetched.into_iter().map(take).collect();
+    let stories: Vec<Option<&[Entry]>> = told.iter().map(|told| told.story(&readings)).collect();
+    let judged = judge(&stories, fleet.release.needed(shelves.len()));
+    let astray = match &judged {
+        Ok(verdict) => &verdict.astray,
+        Err(parted) => &parted.astray,
+    };
+    let name = |at: usize| shelves[at].name().to_owned();
+    let fate = |(at, told): (usize, &Told)| (name(at), told.fate(astray[at], &readings));
+    let fates = told.iter().enumerate().map(fate).collect();
+    let counts = |at: &usize| matches!(told[*at], Told::Story(_)) && astray[*at].is_none();
+    // The first of those that hold most.
+    let longest = |at: &usize| stories[*at].map(<[Entry]>::len);
+    let best = (0..told.len()).rev().filter(counts).max_by_key(longest);
+    match (judged, best) {
+        (Err(parted), _) => Err(Lost::Forked {
+            one: name(parted.one),
+            other: name(parted.other),
+            record: parted.record,
+            open: parted.open,
             fates,
         }),
-        None => Err(Lost::Nowhere(fates)),
+        (Ok(verdict), Some(at)) => {
+            let Told::Story(reading) = told[at] else {
+                return Err(Lost::Nowhere(fates));
+            };
+            let reading = readings.swap_remove(reading);
+            Ok(Found {
+                bytes: reading.bytes,
+                history: reading.history,
+                from: name(at),
+                fates,
+                chosen: verdict.chosen,
+            })
+        }
+        (Ok(_), None) => Err(Lost::Nowhere(fates)),
     }
 }
 
-fn of_no_use(unusable: Unusable) -> Fate {
-    match unusable {
-        Unusable::Damaged(why) => Fate::Damaged(why),
-        Unusable::Unread(error) => Fate::Unread(error),
+impl Told {
+    fn story<'a>(&self, readings: &'a [Reading]) -> Option<&'a [Entry]> {
+        match self {
+            Self::Story(at) => Some(&readings[*at].history.entries),
+            Self::Nothing => Some(&[]),
+            Self::NoUse(_) => None,
+        }
+    }
+
+    fn fate(&self, astray: Option<u64>, readings: &[Reading]) -> Fate {
+        match (self, astray) {
+            (Self::Story(_), Some(record)) => Fate::Astray(record),
+            (Self::Story(at), None) => Fate::Holds(readings[*at].head()),
+            (Self::Nothing, _) => Fate::Holds(Head::default()),
+            (Self::NoUse(fate), _) => fate.clone(),
+        }
     }
 }
 
-/// One of two good journals has to be the beginning of the other.
-fn longer(best: Option<(String, Reading)>, new: (String, Reading)) -> Result<(String, Reading), Lost> {
-    let Some(best) = best else { return Ok(new) };
-    let record = parting(&best.1.history.entries, &new.1.history.entries);
-    match record {
-        Some(record) => Err(Lost::Forked {
-            one: best.0,
-            other: new.0,
-            record,
-        }),
-        None if new.1.bytes.len() > best.1.bytes.len() => Ok(new),
-        None => Ok(best),
+/// Mostly all mirrors hold the same: what was read once need not be read again.
+fn take(fetched: Result<Option<Vec<u8>>, Unusable>, run: &RunId, readings: &mut Vec<Reading>) -> Told {
+    let checked = match fetched {
+        Ok(None) => return Told::Nothing,
+        Ok(Some(bytes)) => match readings.iter().position(|reading| reading.bytes == bytes) {
+            Some(at) => return Told::Story(at),
+            None => check(bytes, run),
+        },
+        Err(unusable) => Err(unusable),
+    };
+    match checked {
+        Ok(reading) => {
+            readings.push(reading);
+            Told::Story(readings.len() - 1)
+        }
+        Err(Unusable::Damaged(why)) => Told::NoUse(Fate::Damaged(why)),
+        Err(Unusable::Unread(error)) => Told::NoUse(Fate::Unread(error)),
     }
-}
-
-/// The first record that both have and that is not the same.
-fn parting(one: &[Entry], other: &[Entry]) -> Option<u64> {
-    let at = one.iter().zip(other).position(|(one, other)| one != other)?;
-    Some(at as u64)
 }

@@ -1,8 +1,8 @@
 //! Copies of a run's journal in places that outlive this machine: `runs/<group>/<run>/<seq>` in stores.
 //!
 //! `follow` copies the local journal into one mirror, `fleet` watches all of them and says what is released,
-//! `survey` reads a mirror back, `gather` finds the best of what several mirrors hold. What a place has to be
-//! able to do is [`Shelf`]; who makes one is not known here.
+//! `survey` reads a mirror back, `gather` finds the best of what several mirrors hold, `stories` says which counts
+//! where they differ. What a place has to be able to do is [`Shelf`]; who makes one is not known here.
 //!
 //! - **Immutable**: an object holds the lines that became durable together, is named by the number of its
 //!   first, and is only ever created. Put one after the other, all objects of a mirror are a beginning of the
@@ -14,6 +14,8 @@
 //!   that follows from it begins before.
 //! - **Late** is a mirror that cannot be reached: that is said, and it is brought up when it answers.
 //! - **Damaged** is one whose objects are not a journal, or not this one. It is never used, and never mended.
+//! - **Astray** is one that holds a record which lost: somebody wrote it who had lost the run and did not know. It is not
+//!   used for this run any more, and never mended either.
 //!
 //! ## Why
 //!
@@ -30,6 +32,7 @@
 mod fleet;
 mod follow;
 mod gather;
+mod stories;
 mod survey;
 #[cfg(test)]
 pub(in crate::run) mod testing;
@@ -92,6 +95,27 @@ pub struct Head {
     pub records: u64,
     /// Their bytes, newlines included.
     pub bytes: u64,
+}
+
+/// What a mirror is known to hold of a run, before it is copied into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It has to be looked for.
+    Unknown,
+    /// The journal, up to here.
+    Upto(Head),
+    /// From this record on another story, which does not count.
+    Astray(u64),
+}
+
+impl Kept {
+    /// Of a run that begins.
+    pub const NOTHING: Self = Self::Upto(Head { records: 0, bytes: 0 });
+}
+
+/// What is wrong with a mirror that holds another story from this record on.
+fn astray(record: u64) -> String {
+    format!("from record {record} on it tells another story, which does not count")
 }
 
 /// How many whole lines these are.

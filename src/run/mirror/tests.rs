@@ -2,13 +2,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests look at the journal's file")]
 
-use std::sync::Arc;
-
 use bytes::Bytes;
 use insta::assert_snapshot;
 
 use super::testing::{MemoryShelf, fleet};
-use super::{Fate, Found, Lost, Shelf, gather};
+use super::{Fate, Found, Lost, gather};
 use crate::run::testing::{beginning, operator, step};
 use crate::run::{Event, Journal, Moment, RunId, bring_up, put_back};
 use crate::runbook::Release;
@@ -66,7 +64,7 @@ fn whole(name: &str, bytes: &[u8]) -> MemoryShelf {
 
 async fn gathered(shelves: &[&MemoryShelf]) -> Result<Found, Lost> {
     let fleet = fleet(shelves, Release::default());
-    gather(&fleet.shelves, "shop", &RunId(RUN.into())).await
+    gather(&fleet, "shop", &RunId(RUN.into())).await
 }
 
 fn told(fates: &[(String, Fate)]) -> String {
@@ -161,12 +159,51 @@ async fn two_stories_of_one_run_are_refused() {
     let lost = gathered(&[&whole("vault", &one), &whole("second", &other)])
         .await
         .unwrap_err();
-    let forked = Lost::Forked {
-        one: "vault".into(),
-        other: "second".into(),
-        record: 2,
+    let Lost::Forked {
+        one,
+        other,
+        record,
+        open,
+        fates,
+    } = lost
+    else {
+        panic!("{lost:?}")
     };
-    assert_eq!(lost, forked);
+    assert_eq!(
+        (one.as_str(), other.as_str(), record, open),
+        ("vault", "second", 2, true)
+    );
+    assert_snapshot!(told(&fates), @"
+    vault holds 3 records
+    second holds 4 records
+    ");
+}
+
+#[tokio::test]
+async fn of_two_stories_the_one_counts_that_most_mirrors_tell() {
+    let (one, other) = (journal(&["lunch", "tea"]), journal(&["lunch", "cake", "tea"]));
+    let stories = [
+        whole("vault", &one),
+        whole("second", &other),
+        whole("third", &one),
+    ];
+    let fleet = fleet(&stories.each_ref(), Release::Majority);
+    let found = gather(&fleet, "shop", &RunId(RUN.into())).await.unwrap();
+    assert_eq!((&found.bytes, found.chosen), (&one, None));
+    assert_eq!(found.in_doubt(Release::Majority), Vec::<&str>::new());
+    assert_snapshot!(told(&found.fates), @"
+    vault holds 3 records
+    second is not used: from record 2 on it tells another story, which does not count
+    third holds 3 records
+    ");
+    // Who has only what lost cannot know it.
+    stories[0].goes_away(true);
+    stories[2].goes_away(true);
+    let alone = gather(&fleet, "shop", &RunId(RUN.into())).await.unwrap();
+    assert_eq!(alone.in_doubt(Release::Majority), ["vault", "third"]);
+    stories[0].goes_away(false);
+    let lost = gather(&fleet, "shop", &RunId(RUN.into())).await.unwrap_err();
+    assert!(matches!(lost, Lost::Forked { .. }), "the third decides: {lost:?}");
 }
 
 #[tokio::test]
@@ -175,8 +212,8 @@ async fn the_journal_of_another_run_is_damage() {
     let shelf = MemoryShelf::new("vault");
     let key = "runs/shop/shop-f-other/0000000000".to_owned();
     shelf.desk.lock().unwrap().objects.insert(key, all.into());
-    let shelves: Vec<Arc<dyn Shelf>> = vec![Arc::new(shelf)];
-    let lost = gather(&shelves, "shop", &RunId("shop-f-other".into()))
+    let fleet = fleet(&[&shelf], Release::default());
+    let lost = gather(&fleet, "shop", &RunId("shop-f-other".into()))
         .await
         .unwrap_err();
     let Lost::Nowhere(fates) = lost else {

@@ -489,31 +489,34 @@ impl Incident {
         }
     }
 
-    /// Two stories: of three mirrors the one that tells its own is taken out, of two the one that tells another
-    /// than the machine that carried the run last.
+    /// Two stories of which neither can count any more: a person does what the error says. Of the two mirrors that it
+    /// names the one is kept that tells what the machine knows which carried the run last.
     fn a_person_looks_at(&self, error: &str, name: &str) {
-        let forked = error.contains("Forked") || error.contains("different stories");
-        if self.mirrors.len() < 2 || !forked || !self.taken_out.lock().unwrap().is_empty() {
+        let Some(two) = between(error, "error: mirrors ", " tell different stories")
+            .and_then(|two| two.split_once(" and "))
+        else {
+            return;
+        };
+        if !error.contains("take the other one") {
             return;
         }
-        let mut texts: Vec<(String, Vec<u8>)> = self
-            .mirrors
-            .iter()
-            .map(|mirror| (mirror.clone(), mirrored(&self.world, mirror, name)))
-            .collect();
         let home = self.runs.lock().unwrap()[name].home;
-        if texts.len() == 2 {
-            texts.push((String::new(), self.own_copy(home, name)));
-        }
-        let agrees = |one: &[u8], other: &[u8]| one.starts_with(other) || other.starts_with(one);
-        let alone = texts.iter().find(|(mirror, text)| {
-            let mut others = texts.iter().filter(|(other, _)| other != mirror);
-            others.all(|(_, other)| !agrees(text, other))
-        });
-        if let Some((mirror, _)) = alone.filter(|(mirror, _)| !mirror.is_empty()) {
+        let known = self.own_copy(home, name);
+        let agrees = |mirror: &str| {
+            let text = mirrored(&self.world, mirror, name);
+            text.starts_with(&known) || known.starts_with(&text)
+        };
+        let wrong = if agrees(two.1) && !agrees(two.0) {
+            two.0
+        } else {
+            two.1
+        };
+        let lines = error.lines().filter(|line| line.contains("tells another story"));
+        let astray = lines.filter_map(|line| between(line, "mirror ", " is not used"));
+        for mirror in astray.chain([wrong]) {
             let what = format!("{mirror} is taken out: {name} forked");
             self.chronicle.write("people", Happening::Fault(what));
-            self.taken_out.lock().unwrap().insert(mirror.clone());
+            self.taken_out.lock().unwrap().insert(mirror.to_owned());
         }
     }
 
@@ -528,15 +531,19 @@ impl Incident {
         let mut copies = Vec::new();
         let out = self.taken_out.lock().unwrap().clone();
         for (name, run) in &*self.runs.lock().unwrap() {
-            let mut best: Vec<u8> = Vec::new();
             let mirrors = self.mirrors.iter().filter(|mirror| !out.contains(*mirror));
-            for mirror in mirrors {
-                let text = mirrored(&self.world, mirror, name);
-                if text.len() > best.len() {
-                    best.clone_from(&text);
-                }
-                copies.push((mirror.clone(), name.clone(), text));
-            }
+            let texts: Vec<(String, Vec<u8>)> = mirrors
+                .map(|mirror| (mirror.clone(), mirrored(&self.world, mirror, name)))
+                .collect();
+            // Most mirrors hold it, or its beginning: one alone may hold more of what a process wrote that had lost.
+            let agree = |text: &[u8]| texts.iter().filter(|(_, other)| text.starts_with(other)).count();
+            let best = texts.iter().max_by_key(|(_, text)| (agree(text), text.len()));
+            let mut best = best.map_or_else(Vec::new, |(_, text)| text.clone());
+            copies.extend(
+                texts
+                    .into_iter()
+                    .map(|(mirror, text)| (mirror, name.clone(), text)),
+            );
             let own = self.own_copy(run.home, name);
             // The machine that carried it last has everything; where there are mirrors they have it too.
             if self.mirrors.is_empty() || own.starts_with(&best) {
@@ -555,6 +562,13 @@ impl Incident {
             stuck: self.stuck.lock().unwrap().clone(),
         }
     }
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    text.split_once(before)?
+        .1
+        .split_once(after)
+        .map(|(found, _)| found)
 }
 
 /// Without what is different each time: the folder in which it all happens.

@@ -12,7 +12,7 @@ use super::wire::{Plug, pass};
 use crate::cli::{launch, resume};
 use crate::plan::Digest;
 use crate::run::{
-    Beginning, Entry, Event, Fleet, Head, Journal, Lost, Run, RunError, RunId, Timekeeper, free, gather,
+    Beginning, Entry, Event, Fleet, Journal, Kept, Lost, Run, RunError, RunId, Timekeeper, free, gather,
     put_back,
 };
 
@@ -74,7 +74,7 @@ impl Incident {
                 .await
                 .map_err(|denied| NotCarried::Refused(denied.to_string()))?;
         }
-        let nothing = vec![Some(Head::default()); fleet.shelves.len()];
+        let nothing = vec![Kept::NOTHING; fleet.shelves.len()];
         let run =
             Run::begin(runs, beginning, clock).map_err(|error| NotCarried::Refused(error.to_string()))?;
         Ok(run.mirrored(fleet, nothing))
@@ -130,10 +130,10 @@ impl Incident {
         adopt: bool,
     ) -> Result<(), NotCarried> {
         let run = RunId(name.to_owned());
-        let found = match gather(&fleet.shelves, GROUP, &run).await {
+        let found = match gather(fleet, GROUP, &run).await {
             Ok(found) => found,
             Err(Lost::Nowhere(_)) => return Err(NotCarried::Nothing),
-            Err(lost @ Lost::Forked { .. }) => return Err(NotCarried::Refused(format!("{lost:?}"))),
+            Err(lost) => return Err(crate::cli::mirrors::lost_error(&run, &lost).into()),
         };
         let who = self.operator(machine);
         let Some(Event::Began(begun)) = found.history.entries.first().map(|entry| &entry.event) else {

@@ -12,7 +12,7 @@ use crate::effect::{ErrorKind, WorldError};
 use crate::plan::{Digest, PlannedStep};
 use crate::run::mirror::testing::{MemoryShelf, fleet};
 use crate::run::testing::{operator, plan, step};
-use crate::run::{Claim, Event, Fence, Journal, RunId, Timekeeper, Verdict, Wanted};
+use crate::run::{Claim, Event, Fence, Journal, Kept, RunId, Timekeeper, Verdict, Wanted};
 use crate::runbook::Release;
 
 fn chain() -> Vec<PlannedStep> {
@@ -61,7 +61,7 @@ fn wanted(above: u64) -> Wanted {
 }
 
 fn fenced(run: Run, vault: &MemoryShelf, fence: &Arc<Scripted>, above: u64) -> Run {
-    let run = run.mirrored(fleet(&[vault], Release::LocalAndOne), vec![None]);
+    let run = run.mirrored(fleet(&[vault], Release::LocalAndOne), vec![Kept::Unknown]);
     run.claiming(wanted(above)).fenced(fence.clone())
 }
 

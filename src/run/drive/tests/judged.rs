@@ -8,7 +8,7 @@ use crate::effect::{ErrorKind, Query, Seen};
 use crate::plan::{Digest, PlannedStep, Sighting};
 use crate::run::mirror::testing::{MemoryShelf, fleet};
 use crate::run::testing::{beginning, operator, step};
-use crate::run::{Beginning, Timekeeper, Verdict, Wanted, What};
+use crate::run::{Beginning, Kept, Timekeeper, Verdict, Wanted, What};
 use crate::runbook::Release;
 
 const RECOVERED: Ended = Ended::Finished(Verdict::Recovered);
@@ -51,7 +51,7 @@ fn claiming(run: Run, vault: &MemoryShelf) -> Run {
         adopt: false,
         above: 0,
     };
-    let run = run.mirrored(fleet(&[vault], Release::LocalAndOne), vec![None]);
+    let run = run.mirrored(fleet(&[vault], Release::LocalAndOne), vec![Kept::Unknown]);
     run.claiming(wanted).judged()
 }
 

@@ -10,7 +10,7 @@ use crate::plan::{Digest, PlannedStep};
 use crate::run::mirror::testing::{MemoryShelf, Mishap, fleet};
 use crate::run::testing::{beginning, operator, plan, step};
 use crate::run::{
-    Denied, Event, Head, Journal, Operator, RunId, Timekeeper, Verdict, Wanted, free, gather, put_back,
+    Denied, Event, Journal, Kept, Operator, RunId, Timekeeper, Verdict, Wanted, free, gather, put_back,
 };
 use crate::runbook::Release;
 
@@ -27,7 +27,7 @@ fn local(theatre: &Theatre) -> Vec<u8> {
 /// Begins a run with mirrors that hold nothing yet.
 async fn play(theatre: &mut Theatre, shelves: &[&MemoryShelf], release: Release) -> Result<Ended, RunError> {
     let run = theatre.begin(chain(), 2);
-    let nothing = vec![Some(Head::default()); shelves.len()];
+    let nothing = vec![Kept::NOTHING; shelves.len()];
     run.mirrored(fleet(shelves, release), nothing)
         .drive(theatre.wiring())
         .await
@@ -43,7 +43,7 @@ async fn resume(
     let run = Run::resume(&theatre.folder(), &operator(), |entries| {
         Timekeeper::simulated_resume(entries, from)
     });
-    let unknown = vec![None; shelves.len()];
+    let unknown = vec![Kept::Unknown; shelves.len()];
     run?.mirrored(fleet(shelves, release), unknown)
         .drive(theatre.wiring())
         .await
@@ -151,10 +151,7 @@ async fn when_mirrors_fail_what_is_under_way_ends_and_nothing_else_begins() {
     // The beginning and both intents are held; the outcome of `a` and the intent of `b` are not.
     let away = vault.clone();
     let run = theatre.begin(steps, 2);
-    let run = run.mirrored(
-        fleet(&[&vault], Release::LocalAndOne),
-        vec![Some(Head::default())],
-    );
+    let run = run.mirrored(fleet(&[&vault], Release::LocalAndOne), vec![Kept::NOTHING]);
     vault.meets(&[Mishap::Slow(0), Mishap::Slow(0)]);
     vault.meets(&[Mishap::Unreachable; 100]);
     let error = run.drive(theatre.wiring()).await.unwrap_err();
@@ -194,7 +191,7 @@ async fn a_run_whose_machine_is_gone_is_completed_from_any_beginning_of_a_mirror
             .objects
             .extend(all[..kept].iter().cloned());
         let mut elsewhere = Theatre::of(Fake::with(&[]));
-        let found = gather(&fleet(&[&vault], Release::LocalAndOne).shelves, "shop", &run)
+        let found = gather(&fleet(&[&vault], Release::LocalAndOne), "shop", &run)
             .await
             .unwrap();
         put_back(&elsewhere.folder(), &found.bytes, &operator()).unwrap();
@@ -218,15 +215,12 @@ async fn a_process_whose_run_was_taken_over_begins_nothing_more() {
     let mut second = Theatre::of(Fake::with(&[]));
     let driven = tokio::spawn({
         let begun = first.begin(chain(), 2);
-        let begun = begun.mirrored(
-            fleet(&[&vault], Release::LocalAndOne),
-            vec![Some(Head::default())],
-        );
+        let begun = begun.mirrored(fleet(&[&vault], Release::LocalAndOne), vec![Kept::NOTHING]);
         let wiring = first.wiring();
         async move { begun.drive(wiring).await }
     });
     super::theatre::wait(1_000).await;
-    let found = gather(&fleet(&[&vault], Release::LocalAndOne).shelves, "shop", &run)
+    let found = gather(&fleet(&[&vault], Release::LocalAndOne), "shop", &run)
         .await
         .unwrap();
     put_back(&second.folder(), &found.bytes, &operator()).unwrap();
@@ -321,7 +315,7 @@ async fn a_run_claims_its_group_before_its_first_effect_and_another_is_refused_a
     let fleet = fleet(&[&vault], Release::LocalAndOne);
     let mut first = Theatre::of(Fake::with(&[("a", &[Deed::Takes(60_000)])]));
     let begun = first.begin(chain(), 2);
-    let begun = begun.mirrored(fleet.clone(), vec![Some(Head::default())]);
+    let begun = begun.mirrored(fleet.clone(), vec![Kept::NOTHING]);
     let begun = begun.claiming(wanted("shop-f-test", "laptop", false));
     let wiring = first.wiring();
     let driven = tokio::spawn(async move { begun.drive(wiring).await });
@@ -331,7 +325,7 @@ async fn a_run_claims_its_group_before_its_first_effect_and_another_is_refused_a
     let mut other = beginning(chain(), 2);
     other.run = RunId("shop-f-other".into());
     let run = Run::begin(second.runs.path(), other, Theatre::clock()).unwrap();
-    let run = run.mirrored(fleet.clone(), vec![Some(Head::default())]);
+    let run = run.mirrored(fleet.clone(), vec![Kept::NOTHING]);
     let run = run.claiming(wanted("shop-f-other", "desk", false));
     let error = run.drive(second.wiring()).await.unwrap_err();
     assert!(matches!(error, RunError::Denied(Denied::Held(_))), "{error}");
@@ -362,14 +356,14 @@ async fn an_adopted_run_is_completed_once_and_the_old_process_ends() {
     let fleet = fleet(&[&vault], Release::LocalAndOne);
     let mut first = Theatre::of(Fake::with(&[("b", &[Deed::Takes(60_000)])]));
     let begun = first.begin(chain(), 2);
-    let begun = begun.mirrored(fleet.clone(), vec![Some(Head::default())]);
+    let begun = begun.mirrored(fleet.clone(), vec![Kept::NOTHING]);
     let begun = begun.claiming(wanted("shop-f-test", "laptop", false));
     let wiring = first.wiring();
     let driven = tokio::spawn(async move { begun.drive(wiring).await });
     super::theatre::wait(1_000).await;
 
     let mut second = Theatre::of(Fake::with(&[]));
-    let found = gather(&fleet.shelves, "shop", &RunId("shop-f-test".into()))
+    let found = gather(&fleet, "shop", &RunId("shop-f-test".into()))
         .await
         .unwrap();
     put_back(&second.folder(), &found.bytes, &operator()).unwrap();
@@ -378,7 +372,7 @@ async fn an_adopted_run_is_completed_once_and_the_old_process_ends() {
         let run = Run::resume(&second.folder(), &operator(), |entries| {
             Timekeeper::simulated_resume(entries, from)
         });
-        let run = run.unwrap().mirrored(fleet.clone(), vec![None]);
+        let run = run.unwrap().mirrored(fleet.clone(), vec![Kept::Unknown]);
         run.claiming(wanted("shop-f-test", "desk", adopt))
     };
     let end = go_on(&second, true).drive(second.wiring()).await;
@@ -417,7 +411,7 @@ async fn a_run_that_may_not_have_its_group_does_nothing_not_even_what_it_does_la
         step("tidy").last().needing(&[1]),
     ];
     let run = theatre.begin(steps, 2);
-    let run = run.mirrored(fleet.clone(), vec![Some(Head::default())]);
+    let run = run.mirrored(fleet.clone(), vec![Kept::NOTHING]);
     let run = run.claiming(wanted("shop-f-test", "laptop", false));
     let error = run.drive(theatre.wiring()).await.unwrap_err();
     assert!(matches!(error, RunError::Denied(Denied::Held(_))), "{error}");
@@ -443,7 +437,7 @@ async fn a_run_that_another_machine_has_adopted_is_not_ended_by_the_one_that_beg
         .unwrap();
     let mut theatre = Theatre::of(Fake::with(&[]));
     let run = theatre.begin(vec![step("a")], 2);
-    let run = run.mirrored(fleet.clone(), vec![Some(Head::default())]);
+    let run = run.mirrored(fleet.clone(), vec![Kept::NOTHING]);
     let run = run.claiming(wanted("shop-f-test", "laptop", false));
     let error = run.drive(theatre.wiring()).await.unwrap_err();
     assert!(matches!(error, RunError::Denied(Denied::Held(_))), "{error}");
