@@ -236,7 +236,7 @@ fn show_tells_kinds_and_what_was_left_out() {
     }
     assert!(!said.contains("not-a-real-one"), "no Secret's value: {said}");
     let json = place.json(&["backup", "show", &name, "--store", "vault"]);
-    assert_eq!(json["kinds"]["deployments.apps"], 1);
+    assert_eq!(json["kinds"]["deployments.apps"], 2);
     assert_eq!(json["name"], name.as_str());
 }
 

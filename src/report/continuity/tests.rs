@@ -347,6 +347,8 @@ fn the_card_of_the_shop_reads_well() {
     - [ ] both-may-write: Where nothing proves that the old side has stopped, a named person answers for going on. (at most 10 m) Time: \_\_\_\_\_\_
     - [ ] restore at west (standby): The namespace is made again from its newest backup that was read back and compared. (usually 2.1 s, at most 10 m) Time: \_\_\_\_\_\_
     - [ ] let-go at west (standby): A site that an earlier recovery has fenced starts its pods again, now that they are up to date. (at most 10 m) Time: \_\_\_\_\_\_
+    - [ ] carts-up at west (standby): What remembers customers' carts is there, empty. Orders are not in it. (at most 5 m) Time: \_\_\_\_\_\_
+    - [ ] orders-up at west (standby): What takes orders is there and ready. (at most 5 m) Time: \_\_\_\_\_\_
     - [ ] web-up at west (standby): The pods that serve customers are there and ready. (usually 13 s, at most 5 m) Time: \_\_\_\_\_\_
     - [ ] answers: A customer's first page is answered, from outside. (usually 4 s, at most 2 m) Time: \_\_\_\_\_\_
     - [ ] go: A person who may decide it has looked at the shop and sends customers there. (at most 10 m) Time: \_\_\_\_\_\_

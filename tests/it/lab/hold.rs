@@ -113,11 +113,19 @@ fn text<'a>(event: &'a Value, pointer: &str) -> &'a str {
     event.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// When pods of a workload's kind were asked for in the shop, and whether the server took them.
-fn asked_for(log: &Log, kind: &str) -> Vec<(jiff::Timestamp, bool)> {
+/// When pods of one workload of the shop were asked for, and whether the server took them. Its name may end anyhow.
+fn asked_for(log: &Log, (kind, name): (&str, &str)) -> Vec<(jiff::Timestamp, bool)> {
+    let owner = |event: &Value, field: &str| {
+        text(
+            event,
+            &format!("/requestObject/metadata/ownerReferences/0/{field}"),
+        )
+        .to_owned()
+    };
     let creations = log.of("pods", "shop").into_iter().filter(|event| {
         text(event, "/verb") == "create"
-            && text(event, "/requestObject/metadata/ownerReferences/0/kind") == kind
+            && owner(event, "kind") == kind
+            && owner(event, "name").starts_with(name)
     });
     let one = |event: &Value| (Log::arrived(event), event["responseStatus"]["code"] == 201);
     creations.map(one).collect()
@@ -178,10 +186,14 @@ fn after_a_long_hold_the_way_back_wakes_every_controller_that_was_refused() {
     made_while_held(&lab);
     lab.expect(0, &[&["approve", &run, "go"], &YES[..]].concat());
     lab.expect(0, &["resume", &run]);
-    let kinds = ["ReplicaSet", "StatefulSet", "DaemonSet"];
+    let workloads = [
+        ("ReplicaSet", "web-"),
+        ("StatefulSet", "late"),
+        ("DaemonSet", "late"),
+    ];
     // Until each of them waits for so long that whoever comes back sooner was woken.
     let patience = Instant::now();
-    let waits = |log: &Log| kinds.map(|kind| last_wait(&asked_for(log, kind)).map_or(0, |(_, wait)| wait));
+    let waits = |log: &Log| workloads.map(|one| last_wait(&asked_for(log, one)).map_or(0, |(_, wait)| wait));
     while waits(&lab.audit("east")).into_iter().any(|wait| wait < LONG_S) {
         assert!(
             patience.elapsed() < Duration::from_mins(10),
@@ -194,8 +206,8 @@ fn after_a_long_hold_the_way_back_wakes_every_controller_that_was_refused() {
     lab.expect(4, &["failback", SHOP, "--confirm", "east standby"]);
     let done = changes(&lab, "east").split_off(before);
     let log = lab.audit("east");
-    for kind in kinds {
-        let tries = asked_for(&log, kind);
+    for (kind, name) in workloads {
+        let tries = asked_for(&log, (kind, name));
         let (last, wait) = last_wait(&tries).unwrap();
         let taken = tries.iter().find(|(at, taken)| *taken && *at > last);
         let (at, _) = taken.unwrap_or_else(|| panic!("no pod of a {kind}: {done:#?}"));
@@ -207,7 +219,7 @@ fn after_a_long_hold_the_way_back_wakes_every_controller_that_was_refused() {
         );
     }
     assert!(
-        asked_for(&log, "Job").iter().any(|(_, taken)| *taken),
+        asked_for(&log, ("Job", "late")).iter().any(|(_, taken)| *taken),
         "{done:#?}"
     );
     // Of a Deployment its ReplicaSet, and nothing else of it. Whoever has made no pod after four seconds is called again.

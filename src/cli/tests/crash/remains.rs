@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use crate::objects::WOKEN;
 use crate::world::port::Cluster as _;
 use crate::world::sim::Embedded;
 
@@ -64,6 +65,18 @@ fn plain(mut object: Value) -> Value {
     }
     if let Some(metadata) = object["metadata"].as_object_mut() {
         metadata.retain(|name, _| !OF_THE_SERVER.contains(&name.as_str()));
+    }
+    // Who woke it stays; when that was is another moment in each run.
+    if let Some(woken) = object["metadata"]
+        .get_mut("annotations")
+        .and_then(|all| all.get_mut(WOKEN))
+    {
+        let who = woken
+            .as_str()
+            .and_then(|mark| mark.split(" at ").next())
+            .unwrap_or("")
+            .to_owned();
+        *woken = who.into();
     }
     object
 }
