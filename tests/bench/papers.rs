@@ -71,7 +71,7 @@ fn one(folder: &Path, service: usize) -> PathBuf {
          - {{ name: stop-active, fence: {{ site: active, namespaces: [shop] }} }}\n    \
          - {{ name: restore, needs: [stop-active], restore: {{ site: standby, from: vault, namespaces: [shop] }} }}\n"
     );
-    for step in 2..STEPS {
+    for step in 2..STEPS - 1 {
         let before = if step == 2 {
             "restore".to_owned()
         } else {
@@ -88,6 +88,13 @@ fn one(folder: &Path, service: usize) -> PathBuf {
         )
         .unwrap();
     }
+    // Without a proof of health a drill measures no recovery time, and has missed it.
+    writeln!(
+        text,
+        "    - {{ name: answers, needs: [restore], probe: {{ http: \"${{sites.standby.front}}/${{namespaces.shop}}/healthz\", \
+         expect: {{ status: 200, body: ok }} }} }}"
+    )
+    .unwrap();
     let file = folder.join(format!("service-{service}.yaml"));
     std::fs::write(&file, text).unwrap();
     file
