@@ -406,14 +406,14 @@ fn forked(
         ));
     }
     let astray = named(|fate| matches!(fate, Fate::Astray(_)));
-    let others: String = astray.iter().map(|name| format!(", and {name}")).collect();
+    let others = [vec!["the other one"], astray].concat().join(", and ");
     let why = if open {
         "two processes went on with it without seeing each other: look at both sites which of them worked there"
     } else {
         "two processes went on with it without seeing each other, and began nothing because of these records"
     };
     error.hint(why).hint(format!(
-        "keep one of {one} and {other}, and take the other one{others} out of the inventory, all at once"
+        "keep one of {one} and {other}, and take {others} out of the inventory, all at once"
     ))
 }
 

@@ -199,14 +199,14 @@ impl Run {
         folder: &Path,
         operator: &Operator,
         fleet: &Fleet,
-        held: &[Kept],
+        kept: &[Kept],
     ) -> Result<Vec<Lag>, JournalError> {
         let (journal, history) = Journal::open(folder, operator)?;
         let Some(Event::Began(begun)) = history.entries.first().map(|entry| &entry.event) else {
             return Ok(Vec::new());
         };
         let (group, head) = (&begun.plan.runbook.name, journal.head());
-        let mirrors = Mirrors::start(fleet, group, &begun.run, &journal.file(), held, head);
+        let mirrors = Mirrors::start(fleet, group, &begun.run, &journal.file(), kept, head);
         Ok(mirrors.settle().await)
     }
 

@@ -141,17 +141,17 @@ pub(in crate::run) struct Mirrors {
 }
 
 impl Mirrors {
-    /// Begins to copy. `held` is what each mirror is known to hold.
+    /// Begins to copy. `kept` is what each mirror is known to hold.
     pub(in crate::run) fn start(
         fleet: &Fleet,
         group: &str,
         run: &RunId,
         file: &Path,
-        held: &[Kept],
+        kept: &[Kept],
         head: Head,
     ) -> Self {
         let (head, heads) = watch::channel(head);
-        let known = |index: usize| held.get(index).copied().unwrap_or(Kept::Unknown);
+        let known = |index: usize| kept.get(index).copied().unwrap_or(Kept::Unknown);
         let first = (0..fleet.shelves.len()).map(|index| Standing::of(known(index)));
         let (standings, seen) = watch::channel(first.collect::<Vec<_>>());
         let (standings, (tell, news)) = (Arc::new(standings), mpsc::unbounded_channel());

@@ -37,8 +37,8 @@ pub(super) struct Standing {
 
 impl Standing {
     /// Before anything is copied.
-    pub(super) fn of(held: Kept) -> Self {
-        let kept = match held {
+    pub(super) fn of(known: Kept) -> Self {
+        let kept = match known {
             Kept::Upto(head) => head.records,
             Kept::Unknown | Kept::Astray(_) => 0,
         };
@@ -119,9 +119,9 @@ struct Streak {
 }
 
 impl Follower {
-    /// `held`: what the mirror is known to hold; if that is not known, it is looked for first.
-    pub(super) async fn follow(mut self, held: Kept) {
-        let mut kept = match held {
+    /// `known`: what the mirror is known to hold; if that is not known, it is looked for first.
+    pub(super) async fn follow(mut self, known: Kept) {
+        let mut kept = match known {
             Kept::Unknown => None,
             Kept::Upto(head) => Some(head),
             Kept::Astray(record) => return self.leave(Out::Astray(record)),

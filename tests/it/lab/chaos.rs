@@ -424,9 +424,13 @@ fn a_backup_of_which_any_write_is_broken_is_whole_or_is_none() {
                 assert!(states.contains(&&Value::from("verified")), "{nth}: {states:?}");
             }
             (_, Some(0)) => {
-                assert_eq!(verified.len(), 1, "{fault} {nth}: {new:?}");
-                let name = verified[0]["name"].as_str().unwrap();
-                lab.expect(0, &["backup", "verify", name, "--store", "vault"]);
+                // The mark of an attempt that was given up may arrive when another one has made a backup: both are whole.
+                let most = if fault.starts_with("hold") { 2 } else { 1 };
+                assert!((1..=most).contains(&verified.len()), "{fault} {nth}: {new:?}");
+                for one in verified {
+                    let name = one["name"].as_str().unwrap();
+                    lab.expect(0, &["backup", "verify", name, "--store", "vault"]);
+                }
             }
             _ => panic!("{fault} {nth}: {code:?} {said}"),
         }
