@@ -1,5 +1,7 @@
 //! Two processes that went on with one run in different mirrors: what counts, and who goes on.
 
+use tokio::task::JoinHandle;
+
 use super::super::{Ended, Run, RunError};
 use super::theatre::{Deed, Fake, Theatre, wait};
 use crate::plan::PlannedStep;
@@ -39,6 +41,18 @@ async fn taken_up(fleet: &Fleet, theatre: &Theatre) -> (Run, Vec<Kept>) {
     (run.unwrap(), held.collect())
 }
 
+/// A machine carries the run, and its first step takes a minute.
+async fn at_work(fleet: &Fleet) -> (Theatre, JoinHandle<Result<Ended, RunError>>) {
+    let mut first = Theatre::of(Fake::with(&[("a", &[Deed::Takes(60_000)])]));
+    let begun = first
+        .begin(chain(), 2)
+        .mirrored(fleet.clone(), vec![Kept::NOTHING; 3]);
+    let wiring = first.wiring();
+    let driven = tokio::spawn(async move { begun.drive(wiring).await });
+    wait(1_000).await;
+    (first, driven)
+}
+
 /// A machine adopts the run, writes its first record into one mirror, and is never heard of again.
 async fn a_newcomer_reaches_only(shelf: &MemoryShelf, fleet: &Fleet) -> u64 {
     let theatre = Theatre::of(Fake::with(&[]));
@@ -55,13 +69,7 @@ async fn a_newcomer_in_one_mirror_of_three_stops_nobody() {
     for at in 0..3 {
         let shelves = three();
         let fleet = fleet(&shelves.each_ref(), Release::Majority);
-        let mut first = Theatre::of(Fake::with(&[("a", &[Deed::Takes(60_000)])]));
-        let begun = first
-            .begin(chain(), 2)
-            .mirrored(fleet.clone(), vec![Kept::NOTHING; 3]);
-        let wiring = first.wiring();
-        let driven = tokio::spawn(async move { begun.drive(wiring).await });
-        wait(1_000).await;
+        let (first, driven) = at_work(&fleet).await;
         let record = a_newcomer_reaches_only(&shelves[at], &fleet).await;
         let before = shelves[at].text();
         assert_eq!(driven.await.unwrap().unwrap(), RECOVERED);
@@ -79,13 +87,7 @@ async fn a_newcomer_in_one_mirror_of_three_stops_nobody() {
 async fn where_nothing_was_released_a_third_machine_goes_on_with_what_was_done() {
     let shelves = three();
     let fleet = fleet(&shelves.each_ref(), Release::Majority);
-    let mut first = Theatre::of(Fake::with(&[("a", &[Deed::Takes(60_000)])]));
-    let begun = first
-        .begin(chain(), 2)
-        .mirrored(fleet.clone(), vec![Kept::NOTHING; 3]);
-    let wiring = first.wiring();
-    let driven = tokio::spawn(async move { begun.drive(wiring).await });
-    wait(1_000).await;
+    let (first, driven) = at_work(&fleet).await;
     let record = a_newcomer_reaches_only(&shelves[0], &fleet).await;
     shelves[2].goes_away(true);
     let error = driven.await.unwrap().unwrap_err();
