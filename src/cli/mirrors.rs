@@ -251,12 +251,7 @@ pub(super) async fn level(
     };
     enough(fleet, &fates)?;
     say_unusable(&fates);
-    let held = |fate: &Fate| match fate {
-        Fate::Holds(head) => Kept::Upto(*head),
-        Fate::Astray(record) => Kept::Astray(*record),
-        Fate::Damaged(_) | Fate::Unread(_) => Kept::Unknown,
-    };
-    Ok(fates.iter().map(|(_, fate)| held(fate)).collect())
+    Ok(fates.iter().map(|(_, fate)| fate.kept()).collect())
 }
 
 /// Takes a local journal out of use that is not a beginning of what mirrors hold, nor the other way round.

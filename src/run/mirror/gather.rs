@@ -6,7 +6,7 @@ use futures::future::join_all;
 
 use super::stories::judge;
 use super::survey::{Reading, Unusable, check, fetch_all};
-use super::{Fleet, Head, astray};
+use super::{Fleet, Head, Kept, astray};
 use crate::effect::WorldError;
 use crate::run::journal::History;
 use crate::run::{Entry, RunId};
@@ -76,6 +76,17 @@ impl fmt::Display for Fate {
     }
 }
 
+impl Fate {
+    /// What whoever copies into the mirror has to know.
+    pub const fn kept(&self) -> Kept {
+        match self {
+            Self::Holds(head) => Kept::Upto(*head),
+            Self::Astray(record) => Kept::Astray(*record),
+            Self::Damaged(_) | Self::Unread(_) => Kept::Unknown,
+        }
+    }
+}
+
 impl Found {
     /// Places that are missing to know that this is everything from which something may have followed: mirrors
     /// that could not be read, where too few could, and [`MACHINE`] where no mirror had to hold it. None: it
@@ -123,10 +134,18 @@ pub async fn gather(fleet: &Fleet, group: &str, run: &RunId) -> Result<Found, Lo
     let name = |at: usize| shelves[at].name().to_owned();
     let fate = |(at, told): (usize, &Told)| (name(at), told.fate(astray[at], &readings));
     let fates = told.iter().enumerate().map(fate).collect();
-    let counts = |at: &usize| matches!(told[*at], Told::Story(_)) && astray[*at].is_none();
+    let counts = |(at, told): (usize, &Told)| match told {
+        Told::Story(reading) if astray[at].is_none() => Some((at, *reading)),
+        _ => None,
+    };
     // The first of those that hold most.
-    let longest = |at: &usize| stories[*at].map(<[Entry]>::len);
-    let best = (0..told.len()).rev().filter(counts).max_by_key(longest);
+    let length = |(_, reading): &(usize, usize)| readings[*reading].history.entries.len();
+    let best = told
+        .iter()
+        .enumerate()
+        .rev()
+        .filter_map(counts)
+        .max_by_key(length);
     match (judged, best) {
         (Err(parted), _) => Err(Lost::Forked {
             one: name(parted.one),
@@ -135,10 +154,7 @@ pub async fn gather(fleet: &Fleet, group: &str, run: &RunId) -> Result<Found, Lo
             open: parted.open,
             fates,
         }),
-        (Ok(verdict), Some(at)) => {
-            let Told::Story(reading) = told[at] else {
-                return Err(Lost::Nowhere(fates));
-            };
+        (Ok(verdict), Some((at, reading))) => {
             let reading = readings.swap_remove(reading);
             Ok(Found {
                 bytes: reading.bytes,

@@ -17,7 +17,7 @@ use std::cmp::Reverse;
 use crate::run::{Entry, Event};
 
 /// What is to be believed.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Verdict {
     /// For each story, the first record of it that does not count.
     pub(super) astray: Vec<Option<u64>>,
@@ -59,11 +59,14 @@ pub(super) fn judge(told: &[Option<&[Entry]>], needed: usize) -> Result<Verdict,
         let branches = branches(&alive, record);
         let short = alive.iter().filter(|(_, story)| story.len() <= record).count();
         let may_be_held = |branch: &&Branch<'_>, others: usize| branch.len() + others >= needed;
-        let mut released = branches.iter().filter(|branch| may_be_held(branch, silent));
-        let winner = match (released.next(), released.next()) {
-            (Some(_), Some(_)) => None,
-            (Some(one), None) => Some(one),
-            (None, _) => {
+        let released: Vec<&Branch<'_>> = branches
+            .iter()
+            .filter(|branch| may_be_held(branch, silent))
+            .collect();
+        let winner = match released[..] {
+            [one] => Some(one),
+            [_, _, ..] => None,
+            [] => {
                 verdict.chosen.get_or_insert(record as u64);
                 let possible = branches
                     .iter()
@@ -76,7 +79,7 @@ pub(super) fn judge(told: &[Option<&[Entry]>], needed: usize) -> Result<Verdict,
                 one: branches[0][0].0,
                 other: branches[1][0].0,
                 record: record as u64,
-                open: branches.iter().any(|branch| may_be_held(&branch, silent)),
+                open: !released.is_empty(),
                 astray: verdict.astray,
             });
         };

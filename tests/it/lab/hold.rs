@@ -115,17 +115,10 @@ fn text<'a>(event: &'a Value, pointer: &str) -> &'a str {
 
 /// When pods of one workload of the shop were asked for, and whether the server took them. Its name may end anyhow.
 fn asked_for(log: &Log, (kind, name): (&str, &str)) -> Vec<(jiff::Timestamp, bool)> {
-    let owner = |event: &Value, field: &str| {
-        text(
-            event,
-            &format!("/requestObject/metadata/ownerReferences/0/{field}"),
-        )
-        .to_owned()
-    };
     let creations = log.of("pods", "shop").into_iter().filter(|event| {
         text(event, "/verb") == "create"
-            && owner(event, "kind") == kind
-            && owner(event, "name").starts_with(name)
+            && text(event, "/requestObject/metadata/ownerReferences/0/kind") == kind
+            && text(event, "/requestObject/metadata/ownerReferences/0/name").starts_with(name)
     });
     let one = |event: &Value| (Log::arrived(event), event["responseStatus"]["code"] == 201);
     creations.map(one).collect()

@@ -67,16 +67,11 @@ fn plain(mut object: Value) -> Value {
         metadata.retain(|name, _| !OF_THE_SERVER.contains(&name.as_str()));
     }
     // Who woke it stays; when that was is another moment in each run.
-    if let Some(woken) = object["metadata"]
-        .get_mut("annotations")
-        .and_then(|all| all.get_mut(WOKEN))
+    let annotations = object["metadata"].get_mut("annotations");
+    if let Some(Value::String(woken)) = annotations.and_then(|all| all.get_mut(WOKEN))
+        && let Some(moment) = woken.find(" at ")
     {
-        let who = woken
-            .as_str()
-            .and_then(|mark| mark.split(" at ").next())
-            .unwrap_or("")
-            .to_owned();
-        *woken = who.into();
+        woken.truncate(moment);
     }
     object
 }

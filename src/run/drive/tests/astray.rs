@@ -29,11 +29,7 @@ async fn found(fleet: &Fleet) -> Result<crate::run::Found, Lost> {
 async fn taken_up(fleet: &Fleet, theatre: &Theatre) -> (Run, Vec<Kept>) {
     let found = found(fleet).await.unwrap();
     put_back(&theatre.folder(), &found.bytes, &operator()).unwrap();
-    let held = found.fates.iter().map(|(_, fate)| match fate {
-        Fate::Holds(head) => Kept::Upto(*head),
-        Fate::Astray(record) => Kept::Astray(*record),
-        Fate::Damaged(_) | Fate::Unread(_) => Kept::Unknown,
-    });
+    let held = found.fates.iter().map(|(_, fate)| fate.kept());
     let from = "2026-11-23T01:00:00Z".parse().unwrap();
     let run = Run::resume(&theatre.folder(), &operator(), |entries| {
         Timekeeper::simulated_resume(entries, from)
