@@ -28,12 +28,21 @@ fn text<'a>(event: &'a Value, pointer: &str) -> &'a str {
 impl Log {
     /// Reads a log; a line that is still being written is left out.
     pub(crate) fn read(path: &Path) -> Self {
+        Self::read_lines(path, |_| true)
+    }
+
+    /// Reads those requests in which this name stands as a value. A log of hundreds of runs is large, and its other lines are
+    /// not even parsed.
+    pub(crate) fn read_about(path: &Path, name: &str) -> Self {
+        let value = Value::from(name).to_string();
+        Self::read_lines(path, |line| line.contains(&value))
+    }
+
+    fn read_lines(path: &Path, wanted: impl Fn(&str) -> bool) -> Self {
         let text = std::fs::read_to_string(path).unwrap();
+        let lines = text.lines().filter(|line| wanted(line));
         Self {
-            events: text
-                .lines()
-                .filter_map(|line| serde_json::from_str(line).ok())
-                .collect(),
+            events: lines.filter_map(|line| serde_json::from_str(line).ok()).collect(),
         }
     }
 

@@ -2,25 +2,26 @@
 //! whole, and the servers' own records say that nothing was made twice.
 //!
 //! `make test` breaks one request in each way, always the same ones; `LIFEBOAT_TEST_SEED` chooses others, and
-//! `LIFEBOAT_CHAOS=all` breaks every changing request in every way (`make torture`).
+//! `LIFEBOAT_CHAOS=all` breaks every changing request in every way (`make torture`), `LIFEBOAT_CHAOS=drop-reply,refuse`
+//! in these.
 
+mod stage;
 mod takeover;
 
-use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::process::Output;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use self::stage::{Breakage, Stage};
 use super::audit::Log;
 use super::killed::Dice;
 use super::{Lab, newest_run, one_line};
 
 /// Ways to break a request that tell the caller too little, or something wrong.
-const FAULTS: [&str; 10] = [
+const FAULTS: [&str; 12] = [
     "drop-reply",
     "refuse",
     "truncate",
@@ -31,178 +32,87 @@ const FAULTS: [&str; 10] = [
     "answer-409",
     "answer-401",
     "hold-3s",
+    "answer-410",
+    "stall",
 ];
+
+const SHOP: &str = "playbooks/shop";
 
 /// Chooses the requests where nobody asks for others: what breaks one night should break the next.
 const SEED: u64 = 4;
 
-/// Rounds of each fault where not all are tried.
-const SAMPLED: usize = 1;
+/// After so many the next lab begins: each round reads the whole of its servers' audit logs, which only grow.
+const ROUNDS_IN_A_LAB: usize = 40;
 
-/// One running proxy.
-struct Proxy {
-    child: Child,
-    url: String,
-    lines: mpsc::Receiver<String>,
+/// Work whose changing requests pass a stage, and what has to be true of it whichever of them is broken.
+trait Scenario {
+    /// In a lab of its own.
+    fn prepare() -> Self;
+
+    fn stage(&self) -> &Stage;
+
+    /// The work while nothing is broken.
+    fn unbroken(&self);
+
+    /// The work while one request is broken; how it ended, and nothing where there was no such request. No two rounds in
+    /// one lab have the same number.
+    fn round(&self, number: usize, what: Breakage) -> Option<String>;
+
+    /// What has to be true after any number of rounds.
+    fn afterwards(&self) {}
 }
 
-impl Proxy {
-    fn start(to: &str, more: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_lifeboat"))
-            .args(["chaos-proxy", "--to", to])
-            .args(more)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let url = lines.next().unwrap().unwrap();
-        let (told, heard) = mpsc::channel();
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if told.send(line).is_err() {
-                    break;
-                }
+/// Breaks one request in each round.
+#[expect(clippy::print_stdout, reason = "how many rounds there were is read there")]
+fn sweep<S: Scenario>() {
+    let first = S::prepare();
+    let changes = first.stage().changes(|| first.unbroken());
+    let mut first = Some(first);
+    let mut over = BTreeSet::new();
+    for few in rounds(changes).chunks(ROUNDS_IN_A_LAB) {
+        let few: Vec<&Breakage> = few.iter().filter(|what| !over.contains(what.fault)).collect();
+        if few.is_empty() {
+            continue;
+        }
+        let scenario = first.take().unwrap_or_else(S::prepare);
+        for (number, what) in few.into_iter().enumerate() {
+            if over.contains(what.fault) {
+                continue;
             }
-        });
-        Self {
-            child,
-            url,
-            lines: heard,
-        }
-    }
-
-    /// What it met until a held request was delivered; where none was held, it is waited for in vain.
-    fn wait_for_the_held(&self) -> Vec<Value> {
-        let mut met = Vec::new();
-        while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(10)) {
-            let one: Value = serde_json::from_str(&line).unwrap();
-            let held = !one["fault"].is_null();
-            met.push(one);
-            if held {
-                break;
+            let how = scenario.round(number, *what);
+            println!(
+                "{what} of {changes}: {}",
+                how.as_deref().unwrap_or("there was none")
+            );
+            // Work that goes faster than it went unbroken needs fewer requests: there are no later ones either.
+            if how.is_none() {
+                over.insert(what.fault);
             }
         }
-        met
-    }
-
-    /// Ends it; every request that it met since.
-    fn end(mut self) -> Vec<Value> {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-        self.lines
-            .iter()
-            .map(|line| serde_json::from_str(&line).unwrap())
-            .collect()
+        scenario.afterwards();
     }
 }
 
-/// Also where a test fails in the middle.
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+/// Which request is broken in each round, and how.
+fn rounds(changes: usize) -> Vec<Breakage> {
+    let every = |fault: &'static str| (1..=changes).map(move |nth| Breakage { fault, nth });
+    match std::env::var("LIFEBOAT_CHAOS") {
+        Ok(all) if all == "all" => FAULTS.into_iter().flat_map(every).collect(),
+        Ok(named) => named.split(',').flat_map(|name| every(fault(name))).collect(),
+        Err(_) => {
+            let mut dice = Dice(crate::asked("LIFEBOAT_TEST_SEED").unwrap_or(SEED));
+            let mut some = |fault| Breakage {
+                fault,
+                nth: usize::try_from(dice.below(changes as u64)).unwrap() + 1,
+            };
+            FAULTS.into_iter().map(&mut some).collect()
+        }
     }
 }
 
-/// The lab as the proxy stands in front of one of its servers, and as it is without.
-struct Stage {
-    /// The file that leads to the server, as the lab wrote it.
-    file: std::path::PathBuf,
-    right: String,
-    /// The server's own address.
-    to: String,
-    more: Vec<String>,
-}
-
-impl Stage {
-    /// In front of the API server of a site.
-    fn site(lab: &Lab, site: &str) -> Self {
-        let file: std::path::PathBuf = lab.fact("/kubeconfig").as_str().unwrap().into();
-        let ca = lab.dir().join(site).join("ca.crt");
-        Self {
-            right: std::fs::read_to_string(&file).unwrap(),
-            file,
-            to: lab
-                .fact(&format!("/sites/{site}/url"))
-                .as_str()
-                .unwrap()
-                .to_owned(),
-            more: vec!["--ca".to_owned(), ca.display().to_string()],
-        }
-    }
-
-    /// In front of an S3 server.
-    fn store(lab: &Lab, store: &str) -> Self {
-        let file = lab.dir().join("sites.yaml");
-        Self {
-            right: std::fs::read_to_string(&file).unwrap(),
-            file,
-            to: lab
-                .fact(&format!("/stores/{store}/endpoint"))
-                .as_str()
-                .unwrap()
-                .to_owned(),
-            more: Vec::new(),
-        }
-    }
-
-    /// Does something while the proxy breaks what it is told to; what came of it, and what it met.
-    fn through<T>(&self, breakage: &[&str], work: impl FnOnce() -> T) -> (T, Vec<Value>) {
-        let more: Vec<&str> = self.more.iter().map(String::as_str).collect();
-        let proxy = Proxy::start(&self.to, &[&more[..], breakage].concat());
-        std::fs::write(&self.file, self.right.replace(&self.to, &proxy.url)).unwrap();
-        let done = work();
-        let mut met = Vec::new();
-        if breakage.iter().any(|word| word.starts_with("hold-")) {
-            met = proxy.wait_for_the_held();
-        }
-        met.extend(proxy.end());
-        std::fs::write(&self.file, &self.right).unwrap();
-        (done, met)
-    }
-
-    /// Does something of which one changing request is broken, and surely is.
-    fn broken<T>(&self, (nth, fault): (usize, &str), work: impl FnOnce() -> T) -> T {
-        let (done, broken) = self.maybe_broken((nth, fault), work);
-        assert!(broken, "{fault} {nth}: there was no such change");
-        done
-    }
-
-    /// The same where there may be fewer changes than that; whether one was broken.
-    fn maybe_broken<T>(&self, (nth, fault): (usize, &str), work: impl FnOnce() -> T) -> (T, bool) {
-        let nth = nth.to_string();
-        let (done, met) = self.through(&["--fault", fault, "--nth", &nth, "--times", "1"], work);
-        let broken = met.iter().filter(|one| !one["fault"].is_null()).count();
-        assert!(broken <= 1, "{fault} {nth}: {met:?}");
-        (done, broken == 1)
-    }
-
-    /// How many changing requests the work takes when nothing is broken.
-    fn changes(&self, work: impl FnOnce()) -> usize {
-        let never = ["--fault", "refuse", "--times", "0"];
-        let ((), met) = self.through(&never, work);
-        let counted = met.iter().filter(|one| one["number"].as_u64() > Some(0)).count();
-        assert!(counted >= 3, "nothing went through the proxy: {met:?}");
-        counted
-    }
-
-    /// The rounds: which request is broken, and how.
-    fn rounds(changes: usize) -> Vec<(usize, &'static str)> {
-        if std::env::var("LIFEBOAT_CHAOS").is_ok_and(|word| word == "all") {
-            let all = |fault: &&'static str| (1..=changes).map(|nth| (nth, *fault)).collect::<Vec<_>>();
-            return FAULTS.iter().flat_map(all).collect();
-        }
-        let mut dice = Dice(crate::asked("LIFEBOAT_TEST_SEED").unwrap_or(SEED));
-        let mut some = |fault: &'static str| {
-            let nth = usize::try_from(dice.below(changes as u64)).unwrap() + 1;
-            (nth, fault)
-        };
-        let each = FAULTS
-            .iter()
-            .flat_map(|fault| std::iter::repeat_n(*fault, SAMPLED));
-        each.map(&mut some).collect()
-    }
+fn fault(name: &str) -> &'static str {
+    let known = FAULTS.into_iter().find(|fault| *fault == name);
+    known.unwrap_or_else(|| panic!("LIFEBOAT_CHAOS={name}: not `all`, and none of {FAULTS:?}"))
 }
 
 /// A command that may end unfinished is gone on with until it is done: first by itself, then as its words say.
@@ -261,7 +171,7 @@ fn to_its_end_on(lab: &Lab, state: &Path, args: &[&str], run: &str, step: &str) 
 /// How often lifeboat's own requests made each object of a namespace.
 fn made(lab: &Lab, namespace: &str) -> BTreeMap<String, usize> {
     let mut made = BTreeMap::new();
-    for event in lab.audit("west").changes() {
+    for event in lab.audit_about("west", namespace).changes() {
         let created = event.pointer("/responseStatus/code") == Some(&Value::from(201));
         if created && Log::namespace(event) == namespace {
             let name = event
@@ -286,17 +196,19 @@ fn deletes(lab: &Lab) -> Vec<String> {
     deletes.map(Log::line).collect()
 }
 
-#[test]
-#[ignore = "needs the lab: make test"]
-fn a_restore_of_which_any_request_is_broken_ends_whole_and_makes_nothing_twice() {
-    let lab = Lab::start();
-    let name = lab.backed_up("vault", &[]);
-    let stage = Stage::site(&lab, "west");
-    let restore = |namespace: &str| -> String {
+/// A backup of the shop, restored at `west` into one namespace after the other.
+struct Restores {
+    lab: Lab,
+    stage: Stage,
+    backup: String,
+}
+
+impl Restores {
+    fn restore(&self, namespace: &str) -> String {
         let map = format!("shop={namespace}");
         let args = [
             "restore",
-            &name,
+            &self.backup,
             "--from",
             "vault",
             "--to",
@@ -306,20 +218,38 @@ fn a_restore_of_which_any_request_is_broken_ends_whole_and_makes_nothing_twice()
             "--confirm",
             "west target",
         ];
-        to_its_end(&lab, &args, "restore-", "restore")
-    };
-    let changes = stage.changes(|| drop(restore("shop-whole")));
-    let whole = made(&lab, "shop-whole");
-    assert!(whole.len() >= 10, "{whole:?}");
-    for (round, (nth, fault)) in Stage::rounds(changes).into_iter().enumerate() {
-        let namespace = format!("shop-{round}");
-        let how = stage.broken((nth, fault), || restore(&namespace));
-        println!("{fault} of change {nth}: {how}");
-        let objects = made(&lab, &namespace);
+        to_its_end(&self.lab, &args, "restore-", "restore")
+    }
+}
+
+impl Scenario for Restores {
+    fn prepare() -> Self {
+        let lab = Lab::start();
+        Self {
+            backup: lab.backed_up("vault", &[]),
+            stage: Stage::site(&lab, "west"),
+            lab,
+        }
+    }
+
+    fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    fn unbroken(&self) {
+        self.restore("shop-whole");
+        let whole = made(&self.lab, "shop-whole");
+        assert!(whole.len() >= 10, "{whole:?}");
+    }
+
+    fn round(&self, number: usize, what: Breakage) -> Option<String> {
+        let namespace = format!("shop-{number}");
+        let how = self.stage.broken(what, || self.restore(&namespace));
+        let objects = made(&self.lab, &namespace);
         let twice: Vec<_> = objects.iter().filter(|(_, count)| **count > 1).collect();
-        assert!(twice.is_empty(), "{fault} {nth}: made twice: {twice:?}");
+        assert!(twice.is_empty(), "{what}: made twice: {twice:?}");
         let map = format!("shop:{namespace}");
-        let compared = lab.tool(&[
+        let compared = self.lab.tool(&[
             "compare",
             "--left",
             "east",
@@ -332,57 +262,102 @@ fn a_restore_of_which_any_request_is_broken_ends_whole_and_makes_nothing_twice()
         ]);
         assert!(
             compared.status.success(),
-            "{fault} {nth} {how}: {}",
+            "{what} {how}: {}",
             String::from_utf8_lossy(&compared.stdout)
         );
+        Some(how)
     }
-    assert_eq!(deletes(&lab), [""; 0]);
+
+    fn afterwards(&self) {
+        assert_eq!(deletes(&self.lab), [""; 0]);
+    }
+}
+
+#[test]
+#[ignore = "needs the lab: make test"]
+fn a_restore_of_which_any_request_is_broken_ends_whole_and_makes_nothing_twice() {
+    sweep::<Restores>();
+}
+
+/// Drills of the shop at `west`.
+struct Drills {
+    lab: Lab,
+    stage: Stage,
+}
+
+impl Drills {
+    fn drill(&self) -> Output {
+        self.lab.lifeboat(&["drill", "playbooks/shop"]).output().unwrap()
+    }
+
+    /// Namespaces at `west` that a drill can have made.
+    fn left(&self) -> Vec<String> {
+        let namespaces = self.lab.ask("west", "GET", "/api/v1/namespaces", None).unwrap();
+        let items = namespaces["items"].as_array().unwrap().iter();
+        let names = items.filter_map(|item| item["metadata"]["name"].as_str());
+        let ours = names.filter(|name| name.contains("drill") || name.contains("shop"));
+        ours.map(str::to_owned).collect()
+    }
+}
+
+impl Scenario for Drills {
+    fn prepare() -> Self {
+        let lab = Lab::start();
+        lab.expect(0, &["protect", SHOP]);
+        Self {
+            stage: Stage::site(&lab, "west"),
+            lab,
+        }
+    }
+
+    fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    fn unbroken(&self) {
+        assert_eq!(self.drill().status.code(), Some(0));
+    }
+
+    fn round(&self, _: usize, what: Breakage) -> Option<String> {
+        // After a quarter of an hour of rounds the first backup is older than the runbook allows.
+        self.lab.expect(0, &["protect", SHOP]);
+        let ended = self.stage.broken(what, || self.drill());
+        let (code, said) = (ended.status.code(), one_line(&ended.stderr));
+        // A server that says no once is believed, and the drill fails; a lost reply is looked after, and a
+        // login that is refused is taken anew from the kubeconfig.
+        let right = code == Some(0) || what.fault == "answer-409" && code == Some(3);
+        assert!(right, "{what}: {code:?} {said}");
+        let left = self.left();
+        assert!(left.is_empty(), "{what}: {left:?}");
+        Some(format!("{code:?}"))
+    }
+
+    fn afterwards(&self) {
+        let log = self.lab.audit("west");
+        let outside = log.changes().into_iter();
+        let outside = outside.filter(|event| !Log::namespace(event).contains("drill"));
+        let outside: Vec<String> = outside.map(Log::line).collect();
+        assert!(outside.is_empty(), "{outside:?}");
+        let active = self.lab.audit("east");
+        let active: Vec<String> = active.changes().into_iter().map(Log::line).collect();
+        assert!(active.is_empty(), "{active:?}");
+    }
 }
 
 #[test]
 #[ignore = "needs the lab: make test"]
 fn a_drill_of_which_any_request_is_broken_leaves_nothing_and_nobody_else_is_touched() {
-    let lab = Lab::start();
-    lab.expect(0, &["protect", "playbooks/shop"]);
-    let stage = Stage::site(&lab, "west");
-    let drill = || lab.lifeboat(&["drill", "playbooks/shop"]).output().unwrap();
-    let changes = stage.changes(|| assert_eq!(drill().status.code(), Some(0)));
-    for (nth, fault) in Stage::rounds(changes) {
-        let ended = stage.broken((nth, fault), drill);
-        let said = one_line(&ended.stderr);
-        println!("{fault} of change {nth}: {:?}", ended.status.code());
-        // A server that says no once is believed, and the drill fails; a lost reply is looked after, and a
-        // login that is refused is taken anew from the kubeconfig.
-        let right = ended.status.code() == Some(0) || fault == "answer-409" && ended.status.code() == Some(3);
-        assert!(right, "{fault} {nth}: {:?} {said}", ended.status.code());
-        let namespaces = lab.ask("west", "GET", "/api/v1/namespaces", None).unwrap();
-        let left: Vec<&str> = namespaces["items"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .filter_map(|item| item["metadata"]["name"].as_str())
-            .filter(|name| name.contains("drill") || name.contains("shop"))
-            .collect();
-        assert!(left.is_empty(), "{fault} {nth}: {left:?}");
-    }
-    let log = lab.audit("west");
-    let outside: Vec<String> = log
-        .changes()
-        .into_iter()
-        .filter(|event| !Log::namespace(event).contains("drill"))
-        .map(Log::line)
-        .collect();
-    assert!(outside.is_empty(), "{outside:?}");
-    let active: Vec<String> = lab.audit("east").changes().into_iter().map(Log::line).collect();
-    assert!(active.is_empty(), "{active:?}");
+    sweep::<Drills>();
 }
 
-#[test]
-#[ignore = "needs the lab: make test"]
-fn a_backup_of_which_any_write_is_broken_is_whole_or_is_none() {
-    let lab = Lab::start();
-    let stage = Stage::store(&lab, "vault");
-    let create = || {
+/// Backups of the shop at `east`.
+struct Backups {
+    lab: Lab,
+    stage: Stage,
+}
+
+impl Backups {
+    fn create(&self) -> Output {
         // Names of backups have whole seconds.
         std::thread::sleep(Duration::from_millis(1100));
         let args = [
@@ -395,44 +370,72 @@ fn a_backup_of_which_any_write_is_broken_is_whole_or_is_none() {
             "--namespaces",
             "shop",
         ];
-        lab.lifeboat(&args).output().unwrap()
-    };
-    let changes = stage.changes(|| assert_eq!(create().status.code(), Some(0)));
-    for (nth, fault) in Stage::rounds(changes) {
-        let before = lab.names("vault");
-        let ended = stage.broken((nth, fault), create);
-        let said = one_line(&ended.stderr);
+        self.lab.lifeboat(&args).output().unwrap()
+    }
+
+    /// What is in the store besides the backups of these names.
+    fn besides(&self, known: &[String]) -> Vec<Value> {
+        let listed = self.lab.shelf("vault");
+        let all = listed["backups"].as_array().unwrap().iter();
+        let new = all.filter(|one| !known.iter().any(|name| one["name"] == name.as_str()));
+        new.cloned().collect()
+    }
+}
+
+impl Scenario for Backups {
+    fn prepare() -> Self {
+        let lab = Lab::start();
+        Self {
+            stage: Stage::store(&lab, "vault"),
+            lab,
+        }
+    }
+
+    fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    fn unbroken(&self) {
+        assert_eq!(self.create().status.code(), Some(0));
+    }
+
+    fn round(&self, _: usize, what: Breakage) -> Option<String> {
+        let verified = |one: &&Value| one["state"] == "verified";
+        let before = self.lab.names("vault");
+        let ended = self.stage.broken(what, || self.create());
         let code = ended.status.code();
-        println!("{fault} of change {nth}: {code:?}");
-        let shelf = lab.shelf("vault");
-        let new = shelf["backups"].as_array().unwrap().iter();
-        let new: Vec<&Value> = new
-            .filter(|one| !before.iter().any(|name| one["name"] == name.as_str()))
-            .collect();
-        let verified: Vec<&&Value> = new.iter().filter(|one| one["state"] == "verified").collect();
-        match (fault, code) {
+        let new = self.besides(&before);
+        let how = match (what.fault, code) {
             // A store that does not let us in is believed: the run waits for a login. Nothing counts as a backup
             // until it goes on.
             ("answer-401", Some(4)) => {
-                assert!(verified.is_empty(), "{nth}: {new:?}");
-                let run = newest_run(&lab.state(), "shop-p-").unwrap();
-                lab.expect(0, &["resume", &run]);
-                let shelf = lab.shelf("vault");
-                let new = shelf["backups"].as_array().unwrap().iter();
-                let new = new.filter(|one| !before.iter().any(|name| one["name"] == name.as_str()));
-                let states: Vec<&Value> = new.map(|one| &one["state"]).collect();
-                assert!(states.contains(&&Value::from("verified")), "{nth}: {states:?}");
+                assert_eq!(new.iter().find(verified), None, "{what}");
+                let run = newest_run(&self.lab.state(), "shop-p-").unwrap();
+                self.lab.expect(0, &["resume", &run]);
+                let resumed = self.besides(&before);
+                assert!(resumed.iter().any(|one| verified(&one)), "{what}: {resumed:?}");
+                "by one resume"
             }
             (_, Some(0)) => {
                 // The mark of an attempt that was given up may arrive when another one has made a backup: both are whole.
-                let most = if fault.starts_with("hold") { 2 } else { 1 };
-                assert!((1..=most).contains(&verified.len()), "{fault} {nth}: {new:?}");
-                for one in verified {
+                let most = if what.fault.starts_with("hold") { 2 } else { 1 };
+                let whole: Vec<&Value> = new.iter().filter(verified).collect();
+                assert!((1..=most).contains(&whole.len()), "{what}: {new:?}");
+                for one in whole {
                     let name = one["name"].as_str().unwrap();
-                    lab.expect(0, &["backup", "verify", name, "--store", "vault"]);
+                    self.lab
+                        .expect(0, &["backup", "verify", name, "--store", "vault"]);
                 }
+                "by itself"
             }
-            _ => panic!("{fault} {nth}: {code:?} {said}"),
-        }
+            _ => panic!("{what}: {code:?} {}", one_line(&ended.stderr)),
+        };
+        Some(how.to_owned())
     }
+}
+
+#[test]
+#[ignore = "needs the lab: make test"]
+fn a_backup_of_which_any_write_is_broken_is_whole_or_is_none() {
+    sweep::<Backups>();
 }

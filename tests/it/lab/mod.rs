@@ -294,9 +294,17 @@ impl Lab {
 
     /// The API server's own record of a site.
     pub(crate) fn audit(&self, site: &str) -> audit::Log {
-        audit::Log::read(Path::new(
-            self.fact(&format!("/sites/{site}/auditLog")).as_str().unwrap(),
-        ))
+        audit::Log::read(self.audit_file(site))
+    }
+
+    /// Of it what concerns this name, of a namespace for instance.
+    #[cfg(feature = "http")]
+    pub(crate) fn audit_about(&self, site: &str, name: &str) -> audit::Log {
+        audit::Log::read_about(self.audit_file(site), name)
+    }
+
+    fn audit_file(&self, site: &str) -> &Path {
+        Path::new(self.fact(&format!("/sites/{site}/auditLog")).as_str().unwrap())
     }
 
     /// The only run in the state's folder whose name begins so.

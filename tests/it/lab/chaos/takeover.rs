@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Stage, to_its_end_on};
+use super::{Breakage, Scenario, Stage, sweep, to_its_end_on};
 use crate::lab::Lab;
 
 const SHOP_OF_EAST: &str = "/api/v1/namespaces/shop";
@@ -79,33 +79,64 @@ fn is_done_once(lab: &Lab, name: &str, what: &str) {
     assert_eq!(web.pointer("/status/readyReplicas"), Some(&json!(3)), "{what}");
 }
 
+/// Failovers of the shop to `west`.
+struct Failovers {
+    lab: Lab,
+    stage: Stage,
+}
+
+impl Failovers {
+    fn failover(&self, name: &str) -> String {
+        let runbook = runbook(&self.lab, name);
+        let args = ["failover", &runbook, "--confirm", "west standby"];
+        to_its_end_on(
+            &self.lab,
+            &self.lab.state(),
+            &args,
+            &format!("{name}-f-"),
+            "restore",
+        )
+    }
+}
+
+impl Scenario for Failovers {
+    fn prepare() -> Self {
+        let lab = Lab::start();
+        lab.backed_up("vault", &[]);
+        Self {
+            stage: Stage::site(&lab, "west"),
+            lab,
+        }
+    }
+
+    fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    fn unbroken(&self) {
+        self.failover("shop-whole");
+        is_done_once(&self.lab, "shop-whole", "unbroken");
+    }
+
+    fn round(&self, number: usize, what: Breakage) -> Option<String> {
+        let_east_go(&self.lab);
+        let name = format!("shop-{number}");
+        let how = self.stage.broken(what, || self.failover(&name));
+        is_done_once(&self.lab, &name, &format!("{what} {how}"));
+        Some(how)
+    }
+}
+
 #[test]
 #[ignore = "needs the lab: make test"]
 fn a_failover_of_which_any_request_is_broken_is_carried_to_its_end_and_does_nothing_twice() {
-    let lab = Lab::start();
-    lab.backed_up("vault", &[]);
-    let stage = Stage::site(&lab, "west");
-    let failover = |name: &str| -> String {
-        let runbook = runbook(&lab, name);
-        let args = ["failover", &runbook, "--confirm", "west standby"];
-        to_its_end_on(&lab, &lab.state(), &args, &format!("{name}-f-"), "restore")
-    };
-    let changes = stage.changes(|| drop(failover("shop-whole")));
-    is_done_once(&lab, "shop-whole", "unbroken");
-    for (round, (nth, fault)) in Stage::rounds(changes).into_iter().enumerate() {
-        let_east_go(&lab);
-        let name = format!("shop-{round}");
-        let how = stage.broken((nth, fault), || failover(&name));
-        println!("{fault} of change {nth}: {how}");
-        is_done_once(&lab, &name, &format!("{fault} {nth} {how}"));
-    }
+    sweep::<Failovers>();
 }
 
 /// A failover that was killed in the middle of its restore, and its machine with it. Gives back its run.
 fn lost(lab: &Lab, name: &str) -> String {
     let runbook = runbook(lab, name);
     let first = lab.dir().join(format!("{name}-first"));
-    let begun = lab.audit("west").changes().len();
     let mut child = lab
         .lifeboat_on(&first, &["failover", &runbook, "--confirm", "west standby"])
         .stdout(Stdio::null())
@@ -113,7 +144,7 @@ fn lost(lab: &Lab, name: &str) -> String {
         .spawn()
         .unwrap();
     let since = Instant::now();
-    while lab.audit("west").changes().len() < begun + 4 {
+    while lab.audit_about("west", name).changes().len() < 4 {
         assert!(
             since.elapsed() < Duration::from_mins(1),
             "the failover does not begin"
@@ -143,31 +174,52 @@ fn records(lab: &Lab, store: &str, name: &str, run: &str) -> Vec<PathBuf> {
     files
 }
 
-#[test]
-#[ignore = "needs the lab: make test"]
-fn an_adoption_of_which_any_write_is_broken_takes_the_run_to_its_end_and_does_nothing_twice() {
-    let lab = Lab::start_with_both_stores();
-    lab.mirror_journals_in("vault, second");
-    lab.backed_up("vault", &[]);
-    let stage = Stage::store(&lab, "vault");
-    let adopt = |name: &str, run: &str| -> String {
-        let second = lab.dir().join(format!("{name}-second"));
-        to_its_end_on(&lab, &second, &["adopt", run], run, "restore")
-    };
-    let whole = lost(&lab, "shop-whole");
-    let changes = stage.changes(|| drop(adopt("shop-whole", &whole)));
-    for (round, (nth, fault)) in Stage::rounds(changes).into_iter().enumerate() {
-        let_east_go(&lab);
-        let name = format!("shop-{round}");
-        let run = lost(&lab, &name);
+/// Adoptions of failovers whose machine died, while a mirror of the journal is reached through the stage.
+struct Adoptions {
+    lab: Lab,
+    stage: Stage,
+}
+
+impl Adoptions {
+    fn adopt(&self, name: &str, run: &str) -> String {
+        let second = self.second(name);
+        to_its_end_on(&self.lab, &second, &["adopt", run], run, "restore")
+    }
+
+    /// The state of the machine that adopts.
+    fn second(&self, name: &str) -> PathBuf {
+        self.lab.dir().join(format!("{name}-second"))
+    }
+}
+
+impl Scenario for Adoptions {
+    fn prepare() -> Self {
+        let lab = Lab::start_with_both_stores();
+        lab.mirror_journals_in("vault, second");
+        lab.backed_up("vault", &[]);
+        Self {
+            stage: Stage::store(&lab, "vault"),
+            lab,
+        }
+    }
+
+    fn stage(&self) -> &Stage {
+        &self.stage
+    }
+
+    fn unbroken(&self) {
+        self.adopt("shop-whole", &lost(&self.lab, "shop-whole"));
+    }
+
+    fn round(&self, number: usize, what: Breakage) -> Option<String> {
+        let_east_go(&self.lab);
+        let name = format!("shop-{number}");
+        let run = lost(&self.lab, &name);
         // How many writes are left depends on the moment of the kill.
-        let (how, met) = stage.maybe_broken((nth, fault), || adopt(&name, &run));
-        let what = if met { "" } else { " (there was none)" };
-        println!("{fault} of write {nth}{what}: {how}");
-        is_done_once(&lab, &name, &format!("{fault} {nth} {how}"));
-        let journal =
-            std::fs::read(lab.dir().join(format!("{name}-second/runs/{run}/journal.jsonl"))).unwrap();
-        let stored: Vec<u8> = records(&lab, "vault", &name, &run)
+        let (how, met) = self.stage.maybe_broken(what, || self.adopt(&name, &run));
+        is_done_once(&self.lab, &name, &format!("{what} {how}"));
+        let journal = std::fs::read(self.second(&name).join(format!("runs/{run}/journal.jsonl"))).unwrap();
+        let stored: Vec<u8> = records(&self.lab, "vault", &name, &run)
             .iter()
             .flat_map(|file| std::fs::read(file).unwrap())
             .collect();
@@ -175,8 +227,15 @@ fn an_adoption_of_which_any_write_is_broken_takes_the_run_to_its_end_and_does_no
         let last: Value = serde_json::from_str(ended.lines().last().unwrap()).unwrap();
         assert!(
             stored == journal,
-            "{fault} {nth}: the mirror is behind: {}",
+            "{what}: the mirror is behind: {}",
             last["event"]
         );
+        met.then_some(how)
     }
+}
+
+#[test]
+#[ignore = "needs the lab: make test"]
+fn an_adoption_of_which_any_write_is_broken_takes_the_run_to_its_end_and_does_nothing_twice() {
+    sweep::<Adoptions>();
 }
