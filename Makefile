@@ -14,9 +14,10 @@ OPTIMISED := --config profile.dev.package.lifeboat.opt-level=1
 SIZES ?= 1000,10000
 VELERO ?= 1000,10000
 ROUNDS ?= 3
-# Of `torture`: how many seeds, from which on.
+# Of `torture`: how many seeds, from which on; and in which ways requests are broken.
 SEEDS_TORTURE ?= 1000000
 FROM ?= 1000000
+FAULTS ?= all
 
 .PHONY: demo test test-core torture lab lab-down bench bench-restore bench-plan bench-failover lint need-rust need-go
 
@@ -44,15 +45,15 @@ test-core: need-rust
 	LIFEBOAT_SEEDS=$(SEEDS_TEST) $(CARGO) test --locked --no-default-features $(OPTIMISED)
 
 ## The larger numbers of everything that `make test` samples: twenty years of due times in every zone, a million simulated incidents (SEEDS_TORTURE=20000
-## FROM=5000000 for others), 100 races, 200 kills, every changing request broken in every way. Hours.
+## FROM=5000000 for others), 100 races, 200 kills, every changing request broken in every way (FAULTS=drop-reply,stall in these). Hours.
 torture: need-rust target/lab
 	LIFEBOAT_SEEDS=$(SEEDS_TORTURE) LIFEBOAT_FROM=$(FROM) \
 	  $(CARGO) test --release --locked --no-default-features --lib -- --ignored --nocapture torture::a_million
 	$(CARGO) test --release --locked --no-default-features --lib -- --ignored --nocapture serve::tests::twenty_years
 	LIFEBOAT_RACES=100 $(CARGO) test --locked --no-default-features --test it -- --nocapture machine::
 	target/lab build
-	LIFEBOAT_KILLS=200 LIFEBOAT_CHAOS=all LIFEBOAT_LAB_BIN=$(CURDIR)/target/lab \
-	  $(CARGO) test --locked --test it -- --include-ignored --nocapture lab::killed lab::chaos
+	LIFEBOAT_KILLS=200 LIFEBOAT_CHAOS=$(FAULTS) LIFEBOAT_LAB_BIN=$(CURDIR)/target/lab \
+	  $(CARGO) test --release --locked --test it -- --include-ignored --nocapture lab::killed lab::chaos
 
 ## Starts the lab; then: lifeboat --sites target/lab.d/sites.yaml drill playbooks/shop
 lab: target/lab

@@ -313,14 +313,14 @@ impl Mirrors {
         }
     }
 
-    /// Gives the last records a little time, and says which mirrors lack some all the same.
+    /// Gives the last records a little time, also to a mirror that refuses one of them once, and says which mirrors lack some
+    /// all the same. One that has been failing is not waited for.
     pub(in crate::run) async fn settle(mut self) -> Vec<Lag> {
         let until = Instant::now() + SETTLE_LIMIT;
         loop {
             let records = self.head.borrow().records;
-            let under_way = self.standings.borrow().iter().any(|standing| {
-                standing.kept < records && standing.trouble.is_none() && standing.out.is_none()
-            });
+            let coming = |standing: &Standing| standing.kept < records && standing.is_hopeful();
+            let under_way = self.standings.borrow().iter().any(coming);
             let over = !under_way
                 || !matches!(
                     tokio::time::timeout_at(until, self.standings.changed()).await,

@@ -31,6 +31,8 @@ pub(super) struct Standing {
     pub(super) kept: u64,
     /// Why it is late; `None`: it is not, as far as is known.
     pub(super) trouble: Option<WorldError>,
+    /// Failures in a row.
+    pub(super) failures: u32,
     /// It is of no use any more in this run.
     pub(super) out: Option<Out>,
 }
@@ -46,6 +48,11 @@ impl Standing {
             kept,
             ..Self::default()
         }
+    }
+
+    /// It may take the next record, as far as is known: one failure is often a lost packet.
+    pub(super) const fn is_hopeful(&self) -> bool {
+        self.out.is_none() && self.failures < SAID_AFTER
     }
 
     /// Somebody else has written where this process's next record should be.
@@ -146,6 +153,7 @@ impl Follower {
                     self.stand(|standing| {
                         standing.kept = now.records;
                         standing.trouble = None;
+                        standing.failures = 0;
                     });
                 }
                 Err(Failed::Trouble(error)) => self.rest(error, &mut streak).await,
@@ -259,7 +267,11 @@ impl Follower {
             streak.said = true;
             self.tell(News::Behind(error.clone()));
         }
-        self.stand(|standing| standing.trouble = Some(error));
+        let failures = streak.count;
+        self.stand(|standing| {
+            standing.trouble = Some(error);
+            standing.failures = failures;
+        });
         let doubled = PAUSE_MIN.saturating_mul(1 << streak.count.saturating_sub(1).min(8));
         tokio::time::sleep_until(Instant::now() + doubled.min(PAUSE_MAX)).await;
     }

@@ -2,11 +2,14 @@
 
 #![expect(clippy::disallowed_methods, reason = "tests look at the journal's file")]
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use insta::assert_snapshot;
+use tokio::time::Instant;
 
-use super::testing::{MemoryShelf, fleet};
-use super::{Fate, Found, Lost, gather};
+use super::testing::{MemoryShelf, Mishap, fleet};
+use super::{Fate, Found, Head, Kept, Lost, Mirrors, gather};
 use crate::run::testing::{beginning, operator, step};
 use crate::run::{Event, Journal, Moment, RunId, bring_up, put_back};
 use crate::runbook::Release;
@@ -309,5 +312,30 @@ fn a_journal_that_fell_behind_its_mirrors_is_brought_up_and_a_fork_is_refused() 
         std::fs::write(folder.join("journal.jsonl"), noise).unwrap();
         let refused = bring_up(&folder, &all, &operator()).unwrap_err().to_string();
         assert!(refused.contains(why), "damage is not a fork: {refused}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn at_the_end_one_refusal_is_not_the_last_word_and_a_mirror_that_fails_on_is_not_waited_for() {
+    let all = journal(&["lunch"]);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("journal.jsonl");
+    std::fs::write(&file, &all).unwrap();
+    let head = Head {
+        records: 2,
+        bytes: all.len() as u64,
+    };
+    for (refusals, lacking) in [(0, 0), (1, 0), (2, 2)] {
+        let shelf = MemoryShelf::new("vault");
+        shelf.meets(&vec![Mishap::Unreachable; refusals]);
+        let began = Instant::now();
+        let run = RunId(RUN.into());
+        let fleet = fleet(&[&shelf], Release::Local);
+        let mirrors = Mirrors::start(&fleet, "shop", &run, &file, &[Kept::NOTHING], head);
+        let lags = mirrors.settle().await;
+        let lacks: u64 = lags.iter().map(|lag| lag.records).sum();
+        assert_eq!(lacks, lacking, "{refusals}: {lags:?}");
+        assert_eq!(shelf.text() == all, lacking == 0, "{refusals}");
+        assert!(began.elapsed() < Duration::from_secs(2), "{refusals}");
     }
 }

@@ -416,6 +416,11 @@ impl Scenario for Backups {
                 assert!(resumed.iter().any(|one| verified(&one)), "{what}: {resumed:?}");
                 "by one resume"
             }
+            // No store says so of a write; one that does is believed, and the run fails.
+            ("answer-410", Some(3)) => {
+                assert_eq!(new.iter().find(verified), None, "{what}");
+                "failed"
+            }
             (_, Some(0)) => {
                 // The mark of an attempt that was given up may arrive when another one has made a backup: both are whole.
                 let most = if what.fault.starts_with("hold") { 2 } else { 1 };
