@@ -49,10 +49,8 @@ trait Scenario {
     /// In a lab of its own.
     fn prepare() -> Self;
 
-    fn stage(&self) -> &Stage;
-
-    /// The work while nothing is broken.
-    fn unbroken(&self);
+    /// How many changing requests the work takes while nothing is broken.
+    fn changes(&self) -> usize;
 
     /// The work while one request is broken; how it ended, and nothing where there was no such request. No two rounds in
     /// one lab have the same number.
@@ -66,7 +64,7 @@ trait Scenario {
 #[expect(clippy::print_stdout, reason = "how many rounds there were is read there")]
 fn sweep<S: Scenario>() {
     let first = S::prepare();
-    let changes = first.stage().changes(|| first.unbroken());
+    let changes = first.changes();
     let mut first = Some(first);
     let mut over = BTreeSet::new();
     for few in rounds(changes).chunks(ROUNDS_IN_A_LAB) {
@@ -232,14 +230,11 @@ impl Scenario for Restores {
         }
     }
 
-    fn stage(&self) -> &Stage {
-        &self.stage
-    }
-
-    fn unbroken(&self) {
-        self.restore("shop-whole");
+    fn changes(&self) -> usize {
+        let changes = self.stage.changes(|| drop(self.restore("shop-whole")));
         let whole = made(&self.lab, "shop-whole");
         assert!(whole.len() >= 10, "{whole:?}");
+        changes
     }
 
     fn round(&self, number: usize, what: Breakage) -> Option<String> {
@@ -310,12 +305,9 @@ impl Scenario for Drills {
         }
     }
 
-    fn stage(&self) -> &Stage {
-        &self.stage
-    }
-
-    fn unbroken(&self) {
-        assert_eq!(self.drill().status.code(), Some(0));
+    fn changes(&self) -> usize {
+        self.stage
+            .changes(|| assert_eq!(self.drill().status.code(), Some(0)))
     }
 
     fn round(&self, _: usize, what: Breakage) -> Option<String> {
@@ -391,12 +383,9 @@ impl Scenario for Backups {
         }
     }
 
-    fn stage(&self) -> &Stage {
-        &self.stage
-    }
-
-    fn unbroken(&self) {
-        assert_eq!(self.create().status.code(), Some(0));
+    fn changes(&self) -> usize {
+        self.stage
+            .changes(|| assert_eq!(self.create().status.code(), Some(0)))
     }
 
     fn round(&self, _: usize, what: Breakage) -> Option<String> {

@@ -109,13 +109,10 @@ impl Scenario for Failovers {
         }
     }
 
-    fn stage(&self) -> &Stage {
-        &self.stage
-    }
-
-    fn unbroken(&self) {
-        self.failover("shop-whole");
+    fn changes(&self) -> usize {
+        let changes = self.stage.changes(|| drop(self.failover("shop-whole")));
         is_done_once(&self.lab, "shop-whole", "unbroken");
+        changes
     }
 
     fn round(&self, number: usize, what: Breakage) -> Option<String> {
@@ -203,12 +200,9 @@ impl Scenario for Adoptions {
         }
     }
 
-    fn stage(&self) -> &Stage {
-        &self.stage
-    }
-
-    fn unbroken(&self) {
-        self.adopt("shop-whole", &lost(&self.lab, "shop-whole"));
+    fn changes(&self) -> usize {
+        let run = lost(&self.lab, "shop-whole");
+        self.stage.changes(|| drop(self.adopt("shop-whole", &run)))
     }
 
     fn round(&self, number: usize, what: Breakage) -> Option<String> {
