@@ -21,7 +21,7 @@ use super::killed::Dice;
 use super::{Lab, newest_run, one_line};
 
 /// Ways to break a request that tell the caller too little, or something wrong.
-const FAULTS: [&str; 12] = [
+const FAULTS: [&str; 11] = [
     "drop-reply",
     "refuse",
     "truncate",
@@ -33,8 +33,10 @@ const FAULTS: [&str; 12] = [
     "answer-401",
     "hold-3s",
     "answer-410",
-    "stall",
 ];
+
+/// Carried out, and then silence. Costs as long as a request may take, minutes for an upload: only for whoever asks for all.
+const SILENCE: &str = "stall";
 
 const SHOP: &str = "playbooks/shop";
 
@@ -95,7 +97,7 @@ fn sweep<S: Scenario>() {
 fn rounds(changes: usize) -> Vec<Breakage> {
     let every = |fault: &'static str| (1..=changes).map(move |nth| Breakage { fault, nth });
     match std::env::var("LIFEBOAT_CHAOS") {
-        Ok(all) if all == "all" => FAULTS.into_iter().flat_map(every).collect(),
+        Ok(all) if all == "all" => all_faults().flat_map(every).collect(),
         Ok(named) => named.split(',').flat_map(|name| every(fault(name))).collect(),
         Err(_) => {
             let mut dice = Dice(crate::asked("LIFEBOAT_TEST_SEED").unwrap_or(SEED));
@@ -108,9 +110,19 @@ fn rounds(changes: usize) -> Vec<Breakage> {
     }
 }
 
+fn all_faults() -> impl Iterator<Item = &'static str> {
+    FAULTS.into_iter().chain([SILENCE])
+}
+
 fn fault(name: &str) -> &'static str {
-    let known = FAULTS.into_iter().find(|fault| *fault == name);
-    known.unwrap_or_else(|| panic!("LIFEBOAT_CHAOS={name}: not `all`, and none of {FAULTS:?}"))
+    let known = all_faults().find(|fault| *fault == name);
+    known.unwrap_or_else(|| {
+        let names: Vec<&str> = all_faults().collect();
+        panic!(
+            "LIFEBOAT_CHAOS={name}: not `all`, and none of {}",
+            names.join(", ")
+        )
+    })
 }
 
 /// A command that may end unfinished is gone on with until it is done: first by itself, then as its words say.
