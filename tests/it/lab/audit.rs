@@ -33,6 +33,7 @@ impl Log {
 
     /// Reads those requests in which this name stands as a value. A log of hundreds of runs is large, and its other lines are
     /// not even parsed.
+    #[cfg(feature = "http")]
     pub(crate) fn read_about(path: &Path, name: &str) -> Self {
         let value = Value::from(name).to_string();
         Self::read_lines(path, |line| line.contains(&value))
