@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Lab, one_line};
-
-const SHOP: &str = "playbooks/shop";
+use super::{Lab, SHOP, one_line};
 
 /// A node as its kubelet would register it. The lab's kwok keeps it alive and leaves its sizes alone.
 fn join(lab: &Lab, name: &str, cpu: &str, memory: &str) {

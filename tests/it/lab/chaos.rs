@@ -18,7 +18,7 @@ use serde_json::Value;
 use self::stage::{Breakage, Stage};
 use super::audit::Log;
 use super::killed::Dice;
-use super::{Lab, newest_run, one_line};
+use super::{Lab, SHOP, newest_run, one_line};
 
 /// Ways to break a request that tell the caller too little, or something wrong.
 const FAULTS: [&str; 11] = [
@@ -37,8 +37,6 @@ const FAULTS: [&str; 11] = [
 
 /// Carried out, and then silence. Costs as long as a request may take, minutes for an upload: only for whoever asks for all.
 const SILENCE: &str = "stall";
-
-const SHOP: &str = "playbooks/shop";
 
 /// Chooses the requests where nobody asks for others: what breaks one night should break the next.
 const SEED: u64 = 4;

@@ -7,9 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::audit::Log;
-use super::{Lab, YES};
-
-const SHOP: &str = "playbooks/shop";
+use super::{Lab, SHOP, YES};
 
 /// Uids under `list` of every receipt in a run's journal.
 fn uids(lab: &Lab, run: &str, list: &str) -> BTreeSet<String> {

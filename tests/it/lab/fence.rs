@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::audit::Log;
-use super::{Lab, YES};
+use super::{Lab, SHOP, YES};
 
-const SHOP: &str = "playbooks/shop";
 const EPOCHS: &str = "system:serviceaccount:lifeboat-system:lifeboat.shop.";
 
 /// What a fence consists of, wherever it is; read by the lab's own hand.

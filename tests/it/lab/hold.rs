@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::audit::Log;
-use super::{Lab, YES};
+use super::{Lab, SHOP, YES};
 
-const SHOP: &str = "playbooks/shop";
 const WEB: &str = "/apis/apps/v1/namespaces/shop/deployments/web";
 const PODS: &str = "/api/v1/namespaces/shop/pods";
 /// Controllers whose pods are refused try again ever more seldom.

@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::audit::Log;
-use super::{Lab, YES, one_line};
-
-const SHOP: &str = "playbooks/shop";
+use super::{Lab, SHOP, YES, one_line};
 
 /// A machine from which operators work.
 struct Machine<'a> {

@@ -40,6 +40,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+/// The playbook that most tests use.
+pub(crate) const SHOP: &str = "playbooks/shop";
+
 /// Who says yes to a question, and why.
 pub(crate) const YES: [&str; 6] = [
     "--as",

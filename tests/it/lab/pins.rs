@@ -3,10 +3,8 @@
 
 use std::path::PathBuf;
 
-use super::Lab;
 use super::audit::Log;
-
-const SHOP: &str = "playbooks/shop";
+use super::{Lab, SHOP};
 
 pub(super) fn kubeconfig(lab: &Lab) -> PathBuf {
     lab.fact("/kubeconfig").as_str().unwrap().into()

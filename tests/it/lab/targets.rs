@@ -8,10 +8,8 @@ use serde_json::{Value, json};
 
 use super::audit::Log;
 use super::pins::{changes, kubeconfig, stored, swapped, unverified, wrong_authority};
-use super::{Lab, one_line};
+use super::{Lab, SHOP, one_line};
 use crate::cli::copy_of;
-
-const SHOP: &str = "playbooks/shop";
 
 /// Somebody who may look at everything, and change nothing.
 const VIEWER: &str = "system:serviceaccount:default:viewer";

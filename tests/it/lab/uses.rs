@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::{Lab, YES, newest_run, one_line};
+use super::{Lab, SHOP, YES, newest_run, one_line};
 use crate::serve::{records, scheduled_shop};
 
-const SHOP: &str = "playbooks/shop";
 /// So many drills are waited for.
 const DRILLS: usize = 3;
 /// One drill a minute, and a machine that does other things meanwhile.
