@@ -118,13 +118,6 @@ pub(super) struct Follower {
     pub(super) news: mpsc::UnboundedSender<(String, News)>,
 }
 
-/// Failures in a row, and whether they were said.
-#[derive(Default)]
-struct Streak {
-    count: u32,
-    said: bool,
-}
-
 impl Follower {
     /// `known`: what the mirror is known to hold; if that is not known, it is looked for first.
     pub(super) async fn follow(mut self, known: Kept) {
@@ -133,11 +126,11 @@ impl Follower {
             Kept::Upto(head) => Some(head),
             Kept::Astray(record) => return self.leave(Out::Astray(record)),
         };
-        let mut streak = Streak::default();
+        let mut said = false;
         loop {
             let head = *self.head.borrow_and_update();
             if kept.is_some_and(|kept| kept.records >= head.records) {
-                self.even(&mut streak);
+                self.even(&mut said);
                 if self.head.changed().await.is_err() {
                     return;
                 }
@@ -156,7 +149,7 @@ impl Follower {
                         standing.failures = 0;
                     });
                 }
-                Err(Failed::Trouble(error)) => self.rest(error, &mut streak).await,
+                Err(Failed::Trouble(error)) => self.rest(error, &mut said).await,
                 Err(Failed::Out(out)) => return self.leave(out),
             }
         }
@@ -252,27 +245,26 @@ impl Follower {
     }
 
     /// The mirror holds everything.
-    fn even(&self, streak: &mut Streak) {
-        if streak.said {
+    fn even(&self, said: &mut bool) {
+        if std::mem::take(said) {
             self.tell(News::CaughtUp);
         }
-        *streak = Streak::default();
     }
 
     /// Says what is wrong, at most once, and waits.
-    async fn rest(&self, error: WorldError, streak: &mut Streak) {
-        streak.count = streak.count.saturating_add(1);
+    async fn rest(&self, error: WorldError, said: &mut bool) {
+        let before = self.standings.borrow()[self.index].failures;
+        let failures = before.saturating_add(1);
         let lasting = !error.kind.passing();
-        if !streak.said && (lasting || streak.count >= SAID_AFTER) {
-            streak.said = true;
-            self.tell(News::Behind(error.clone()));
-        }
-        let failures = streak.count;
         self.stand(|standing| {
-            standing.trouble = Some(error);
+            standing.trouble = Some(error.clone());
             standing.failures = failures;
         });
-        let doubled = PAUSE_MIN.saturating_mul(1 << streak.count.saturating_sub(1).min(8));
+        if !*said && (lasting || failures >= SAID_AFTER) {
+            *said = true;
+            self.tell(News::Behind(error));
+        }
+        let doubled = PAUSE_MIN.saturating_mul(1 << before.min(8));
         tokio::time::sleep_until(Instant::now() + doubled.min(PAUSE_MAX)).await;
     }
 
