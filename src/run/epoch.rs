@@ -17,6 +17,10 @@
 //! - **Only where it was looked before does a claim count**, and not only the newest claim is looked at: above
 //!   that of the holder there may be one of somebody who came second.
 //! - **The run's first record comes before its claim.** So a claim never names a run that nobody can look at.
+//! - **Who carries a run is decided by its journal**, where a released record excludes every other one
+//!   ([`Release::excludes`](crate::runbook::Release::excludes)): whoever takes a run up has released one, so a claim of the same
+//!   run was made by somebody who can write no further one, or who took it up later. Who yields to the former's claim, as
+//!   the former yields to the record, leaves the run to nobody.
 //! - **The claim is not looked at before each effect.** Whoever takes a run over writes into its journal, and
 //!   that ends the other at its next record, decided by the store and not by an old look.
 
@@ -36,6 +40,9 @@ const DIGITS: usize = 10;
 
 /// How often a number is tried again after a request of which nobody knows whether it arrived.
 const TRIES: usize = 3;
+
+/// So many numbers are tried where other processes of the same run are faster: more than ever take one up at once.
+const NUMBERS: usize = 8;
 
 /// So many of the newest claims are looked at: more than ever start a group's run in one second.
 const RIVALS_MAX: usize = 8;
@@ -146,12 +153,29 @@ pub async fn newest(fleet: &Fleet, scope: &str) -> (Option<Claim>, Vec<String>) 
     (known.claims.into_iter().next(), known.silent)
 }
 
-/// Claims the next number in the mirrors.
+/// Claims the next number in the mirrors. Of the journal this process has written the last released record.
 ///
 /// # Errors
 ///
 /// Somebody else holds it, or too few mirrors took the claim.
 pub(in crate::run) async fn take(fleet: &Fleet, wanted: &Wanted, at: Timestamp) -> Result<Claim, Denied> {
+    if !fleet.release.excludes(fleet.shelves.len()) {
+        return claim_next(fleet, wanted, at).await;
+    }
+    let wanted = Wanted {
+        adopt: true,
+        ..wanted.clone()
+    };
+    for _ in 1..NUMBERS {
+        match claim_next(fleet, &wanted, at).await {
+            Err(Denied::Held(faster)) if faster.run == wanted.run => {}
+            end => return end,
+        }
+    }
+    claim_next(fleet, &wanted, at).await
+}
+
+async fn claim_next(fleet: &Fleet, wanted: &Wanted, at: Timestamp) -> Result<Claim, Denied> {
     let known = look(fleet, &wanted.scope).await;
     let epoch = known.highest().max(wanted.above) + 1;
     judge(fleet, wanted, known.claims).await?;

@@ -229,8 +229,10 @@ pub enum Event {
     Claimed {
         /// The number.
         epoch: u64,
-        /// Site → whether its API server refuses older epochs, for people. Empty where nobody was asked to.
-        #[serde(default, skip_serializing_if = "std::collections::BTreeMap::is_empty")]
+    },
+    /// The sites know that epoch.
+    FencesRaised {
+        /// Site → whether its API server refuses older epochs, for people.
         fences: std::collections::BTreeMap<String, String>,
     },
     /// A mirror of the journal does not get its records. The run goes on if the others are enough.

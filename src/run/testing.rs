@@ -222,7 +222,8 @@ pub(super) fn words(engine: &Engine, event: &Event) -> String {
     match event {
         Event::Began(_) => "began".into(),
         Event::Resumed { .. } => "resumed".into(),
-        Event::Claimed { epoch, fences } => claimed(*epoch, fences),
+        Event::Claimed { epoch } => format!("claimed epoch {epoch}"),
+        Event::FencesRaised { fences } => raised(fences),
         Event::MirrorBehind { mirror, error } => format!("mirror {mirror} behind: {}", error.message),
         Event::MirrorCaughtUp { mirror } => format!("mirror {mirror} caught up"),
         Event::Intended {
@@ -274,12 +275,12 @@ pub(super) fn words(engine: &Engine, event: &Event) -> String {
     }
 }
 
-fn claimed(epoch: u64, fences: &BTreeMap<String, String>) -> String {
+fn raised(fences: &BTreeMap<String, String>) -> String {
     let fences: Vec<String> = fences
         .iter()
-        .map(|(site, word)| format!(", {site} {word}"))
+        .map(|(site, word)| format!("{site} {word}"))
         .collect();
-    format!("claimed epoch {epoch}{}", fences.concat())
+    format!("fences {}", fences.join(", "))
 }
 
 fn outcome_words(outcome: &Outcome) -> String {

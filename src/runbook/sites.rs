@@ -76,6 +76,11 @@ impl Release {
         }
     }
 
+    /// Whether of two records with the same number only one can be released.
+    pub const fn excludes(self, mirrors: usize) -> bool {
+        self.needed(mirrors) * 2 > mirrors
+    }
+
     /// How many of so many mirrors have to be read to know that nothing is missing which was released:
     /// so many that at least one of them had to hold it. `None`: that can never be known.
     pub const fn to_read(self, mirrors: usize) -> Option<usize> {

@@ -143,6 +143,7 @@ impl Fold {
             Event::Finished { verdict } => self.state = State::Ended { verdict: *verdict },
             Event::Began(_) => self.begun_again(entry),
             Event::Claimed { .. }
+            | Event::FencesRaised { .. }
             | Event::MirrorBehind { .. }
             | Event::MirrorCaughtUp { .. }
             | Event::Intended { .. }

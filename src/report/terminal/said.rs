@@ -23,7 +23,8 @@ pub(super) fn said(watch: &Watch, entry: &Entry, chatty: bool) -> Vec<Line> {
             "taken up again by {} on {}",
             operator.name, operator.host
         )),
-        Event::Claimed { epoch, fences } => claimed(*epoch, fences),
+        Event::Claimed { epoch } => note(&format!("epoch {epoch} is held; nobody else may carry this")),
+        Event::FencesRaised { fences } => raised(fences),
         Event::MirrorBehind { mirror, error } => late(mirror, error),
         Event::MirrorCaughtUp { mirror } => {
             note(&format!("the journal's mirror {mirror} holds everything again"))
@@ -120,12 +121,9 @@ fn declared(fold: &Fold) -> Option<String> {
     )))
 }
 
-fn claimed(epoch: u64, fences: &BTreeMap<String, String>) -> Vec<Line> {
-    let mut lines = note(&format!("epoch {epoch} is held; nobody else may carry this"));
-    for (site, word) in fences {
-        lines.extend(note(&format!("fence at {site}: {word}")));
-    }
-    lines
+fn raised(fences: &BTreeMap<String, String>) -> Vec<Line> {
+    let line = |(site, word): (&String, &String)| note(&format!("fence at {site}: {word}"));
+    fences.iter().flat_map(line).collect()
 }
 
 fn late(mirror: &str, error: &WorldError) -> Vec<Line> {

@@ -11,8 +11,12 @@
 //! what the plan was made from. From the claim on nobody else of the group begins anything: so that is the moment. It
 //! comes before the fence, so that the sites are asked by whoever they were asked by when the plan was made. A run that
 //! has begun an effect is not judged: what it finds is its own work.
-
-use std::collections::BTreeMap;
+//!
+//! ## Why the claim is a released record before a fence is raised
+//!
+//! Somebody may take the run up between our last record and our claim, claim before us, and go on. The fence would stop them
+//! at their sites, and their record us: nobody would go on. With a record between claim and fence, epochs that reach a site
+//! rise as the journal grows.
 
 use std::time::Duration;
 
@@ -79,11 +83,14 @@ impl Driver {
             return self.turn_after_turn().await;
         };
         match epoch::take(&fleet, &wanted, self.moment.at).await {
-            Ok(claim) => match self.changes().await? {
-                _ if self.interrupts > 1 => Ok(Ended::Interrupted),
-                changes if changes.is_empty() => self.fence_and_go_on(&claim).await,
-                changes => self.end_as_stale(claim.epoch, changes).await,
-            },
+            Ok(claim) => {
+                self.heard.push(Event::Claimed { epoch: claim.epoch });
+                match self.changes().await? {
+                    _ if self.interrupts > 1 => Ok(Ended::Interrupted),
+                    changes if changes.is_empty() => self.fence_and_go_on(&claim).await,
+                    changes => self.end_as_stale(changes).await,
+                }
+            }
             Err(denied) => {
                 let of_another = matches!(&denied, Denied::Held(claim) if claim.run != wanted.run);
                 if self.unclaimed && of_another {
@@ -104,24 +111,26 @@ impl Driver {
 
     /// The sites have to refuse older epochs before the first effect. Where that cannot be had, the run waits.
     async fn fence_and_go_on(&mut self, claim: &Claim) -> Result<Ended, RunError> {
-        let raised = match &self.fence {
-            Some(fence) => fence.raise(claim).await,
-            None => Ok(BTreeMap::new()),
-        };
         self.moment = self.clock.now();
-        let epoch = claim.epoch;
+        let Some(fence) = self.fence.take() else {
+            return self.turn_after_turn().await;
+        };
+        let claimed = self.take_news_down()?;
+        self.save(claimed).await?;
+        if let Some(end) = self.end_before_the_first_turn() {
+            return end;
+        }
+        let raised = fence.raise(claim).await;
+        self.moment = self.clock.now();
         let error = match raised {
             Ok(fences) => {
-                self.heard.push(Event::Claimed { epoch, fences });
+                let raised = (!fences.is_empty()).then_some(Event::FencesRaised { fences });
+                self.heard.extend(raised);
                 return self.turn_after_turn().await;
             }
             Err(error) if error.kind == ErrorKind::Overtaken => return Err(RunError::Overtaken(error)),
             Err(error) => error,
         };
-        self.heard.push(Event::Claimed {
-            epoch,
-            fences: BTreeMap::from([(error.target.clone(), error.message.clone())]),
-        });
         let order = Order {
             by: MYSELF.to_owned(),
             reason: format!("the fence is not raised: {error}"),
@@ -145,12 +154,8 @@ impl Driver {
 
     /// A run whose plan does not hold any more is ended before it has done anything, so that another plan can be made
     /// and begun at once.
-    async fn end_as_stale(&mut self, epoch: u64, changes: Vec<Change>) -> Result<Ended, RunError> {
+    async fn end_as_stale(&mut self, changes: Vec<Change>) -> Result<Ended, RunError> {
         self.moment = self.clock.now();
-        self.heard.push(Event::Claimed {
-            epoch,
-            fences: BTreeMap::new(),
-        });
         let error = RunError::Stale(changes);
         let order = Order {
             by: MYSELF.to_owned(),

@@ -136,10 +136,18 @@ impl Driver {
     /// What is known already has to be released before anything follows from it.
     async fn go_on_from_the_first_record(&mut self) -> Result<Ended, RunError> {
         self.release().await?;
-        match self.held_back.take() {
-            Some(why) => Err(RunError::Unreleased(why)),
+        match self.end_before_the_first_turn() {
+            Some(end) => end,
             None => self.claim_and_go_on().await,
         }
+    }
+
+    /// What was written so far is not released: too few mirrors hold it, or somebody did not want to wait for them.
+    fn end_before_the_first_turn(&mut self) -> Option<Result<Ended, RunError>> {
+        if let Some(why) = self.held_back.take() {
+            return Some(Err(RunError::Unreleased(why)));
+        }
+        (self.interrupts > 1).then_some(Ok(Ended::Interrupted))
     }
 
     async fn turn_after_turn(&mut self) -> Result<Ended, RunError> {

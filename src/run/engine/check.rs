@@ -38,6 +38,7 @@ impl Engine {
             Event::Began(_) => no("a run begins once"),
             Event::Resumed { .. }
             | Event::Claimed { .. }
+            | Event::FencesRaised { .. }
             | Event::MirrorBehind { .. }
             | Event::MirrorCaughtUp { .. }
             | Event::Noted { .. } => Ok(()),
@@ -331,6 +332,7 @@ pub(super) const fn step_of(event: &Event) -> Option<u32> {
         | Event::Paused { .. }
         | Event::Stopping { .. }
         | Event::Claimed { .. }
+        | Event::FencesRaised { .. }
         | Event::MirrorBehind { .. }
         | Event::MirrorCaughtUp { .. }
         | Event::Noted { .. }
@@ -379,6 +381,7 @@ fn describe(engine: &Engine, event: &Event) -> String {
         Event::Began(_) => "beginning",
         Event::Resumed { .. } => "resuming",
         Event::Claimed { .. } => "a claim",
+        Event::FencesRaised { .. } => "raised fences",
         Event::MirrorBehind { .. } => "a late mirror",
         Event::MirrorCaughtUp { .. } => "a mirror that is up to date",
         Event::Intended { .. } => "starting",

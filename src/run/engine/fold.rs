@@ -13,6 +13,7 @@ impl Engine {
         match event {
             Event::Began(_)
             | Event::Claimed { .. }
+            | Event::FencesRaised { .. }
             | Event::MirrorBehind { .. }
             | Event::MirrorCaughtUp { .. }
             | Event::Noted { .. } => {}

@@ -76,18 +76,15 @@ async fn a_run_goes_on_where_it_was_and_elsewhere_only_if_it_is_adopted() {
     let fleet = fleet(&[&MemoryShelf::new("vault")], Release::LocalAndOne);
     taken(&fleet, "shop-f-one", "laptop").await.unwrap();
     assert_eq!(taken(&fleet, "shop-f-one", "laptop").await.unwrap().epoch, 2);
-    assert!(
-        matches!(taken(&fleet, "shop-f-one", "desk").await, Err(Denied::Held(claim)) if claim.epoch == 2)
-    );
+    let elsewhere = free(&fleet, &wanted("shop-f-one", "desk")).await;
+    assert!(matches!(elsewhere, Err(Denied::Held(claim)) if claim.epoch == 2));
     let adopting = Wanted {
         adopt: true,
         ..wanted("shop-f-one", "desk")
     };
     assert_eq!(take(&fleet, &adopting, now()).await.unwrap().epoch, 3);
-    assert!(
-        taken(&fleet, "shop-f-one", "laptop").await.is_err(),
-        "it was taken away"
-    );
+    let back = free(&fleet, &wanted("shop-f-one", "laptop")).await;
+    assert!(back.is_err(), "it was taken away");
     let other = Wanted {
         adopt: true,
         ..wanted("shop-f-two", "desk")
@@ -175,7 +172,33 @@ async fn a_drill_and_a_failover_do_not_keep_each_other_out() {
         operator: wanted("", "desk").operator,
         ..drill
     };
-    assert!(take(&fleet, &elsewhere, now()).await.is_err());
+    assert!(free(&fleet, &elsewhere).await.is_err());
+}
+
+/// Its records say which of the two goes on, where only one of them can be released.
+#[tokio::test(start_paused = true)]
+async fn of_one_run_a_claim_that_was_faster_is_topped_where_records_exclude_each_other() {
+    for (release, topped) in [(Release::Majority, true), (Release::LocalAndOne, false)] {
+        for adopt in [false, true] {
+            let shelves = ["a", "b"].map(MemoryShelf::new);
+            shelves[0].meets(&[Mishap::Slow(10), Mishap::Slow(20)]);
+            let fleet = fleet(&shelves.each_ref(), release);
+            let second = Wanted {
+                adopt,
+                ..wanted("shop-f-one", "desk")
+            };
+            let (first, second) = tokio::join!(
+                taken(&fleet, "shop-f-one", "laptop"),
+                take(&fleet, &second, now())
+            );
+            assert_eq!(first.unwrap().epoch, 1);
+            match second {
+                Ok(claim) => assert!(topped && claim.epoch == 2, "{claim:?}"),
+                Err(Denied::Held(claim)) => assert!(!topped && claim.operator.host == "laptop"),
+                Err(other) => panic!("{other}"),
+            }
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

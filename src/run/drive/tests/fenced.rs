@@ -7,12 +7,12 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 
 use super::super::{Ended, Run, RunError};
-use super::theatre::{Deed, Fake, Theatre};
+use super::theatre::{Deed, Fake, Theatre, wait};
 use crate::effect::{ErrorKind, WorldError};
 use crate::plan::{Digest, PlannedStep};
-use crate::run::mirror::testing::{MemoryShelf, fleet};
+use crate::run::mirror::testing::{MemoryShelf, Mishap, fleet};
 use crate::run::testing::{operator, plan, step};
-use crate::run::{Claim, Event, Fence, Journal, Kept, RunId, Timekeeper, Verdict, Wanted};
+use crate::run::{Claim, Event, Fence, Journal, Kept, RunId, Timekeeper, Verdict, Wanted, put_back};
 use crate::runbook::Release;
 
 fn chain() -> Vec<PlannedStep> {
@@ -90,7 +90,7 @@ async fn the_fence_knows_the_epoch_before_the_first_effect_and_the_journal_says_
     assert_eq!(*fence.epochs.lock().unwrap(), [42]);
     let story = theatre.story();
     assert!(
-        story.starts_with("    0 claimed epoch 42, east enforced\n    0 start a"),
+        story.starts_with("    0 claimed epoch 42\n    0 fences east enforced\n    0 start a"),
         "{story}"
     );
 }
@@ -159,4 +159,32 @@ async fn who_is_overtaken_before_or_in_the_middle_leaves_and_begins_nothing_more
     assert_eq!(theatre.actor.calls(), "a#1");
     let story = theatre.story();
     assert!(story.ends_with("start a"), "nothing of it is recorded: {story}");
+}
+
+/// The desk takes the run up while the laptop, which has just begun it, waits for its claim to arrive; and so does the desk's
+/// own claim, for longer.
+#[tokio::test(start_paused = true)]
+async fn of_two_who_claim_one_run_at_once_the_last_writer_of_its_journal_goes_on_and_alone_raises_fences() {
+    let vault = MemoryShelf::new("vault");
+    vault.meets(&[Mishap::Slow(0), Mishap::Slow(5_000)]);
+    let mut laptop = Theatre::of(Fake::with(&[]));
+    let never = Scripted::new(&laptop.actor, &[]);
+    let run = fenced(laptop.begin(chain(), 2), &vault, &never, 0);
+    let wiring = laptop.wiring();
+    let begun = tokio::spawn(async move { run.drive(wiring).await });
+    wait(1_000).await;
+
+    vault.meets(&[Mishap::Slow(0), Mishap::Slow(6_000)]);
+    let mut desk = Theatre::of(Fake::with(&[]));
+    put_back(&desk.folder(), &vault.text(), &operator()).unwrap();
+    let fence = Scripted::new(&desk.actor, &[Ok(())]);
+    let end = resumed(&mut desk, &vault, &fence).await;
+
+    assert_eq!(end.unwrap(), Ended::Finished(Verdict::Recovered));
+    assert_eq!(desk.actor.calls(), "a#1, b#1");
+    assert_eq!(*fence.epochs.lock().unwrap(), [2], "the laptop's claim was first");
+    let error = begun.await.unwrap().unwrap_err();
+    assert!(matches!(error, RunError::Superseded(_)), "{error}");
+    assert_eq!(*never.epochs.lock().unwrap(), [0; 0]);
+    assert_eq!(laptop.actor.calls(), "");
 }

@@ -5,12 +5,12 @@
 use insta::assert_snapshot;
 
 use super::super::{Ended, Run, RunError};
-use super::theatre::{Deed, Fake, Theatre};
+use super::theatre::{Deed, Fake, Theatre, placed, wait};
 use crate::plan::{Digest, PlannedStep};
 use crate::run::mirror::testing::{MemoryShelf, Mishap, fleet};
 use crate::run::testing::{beginning, operator, plan, step};
 use crate::run::{
-    Denied, Event, Journal, Kept, Operator, RunId, Timekeeper, Verdict, Wanted, free, gather, put_back,
+    Denied, Event, Journal, Kept, Operator, RunId, Timekeeper, Verdict, Wanted, What, free, gather, put_back,
 };
 use crate::runbook::Release;
 
@@ -219,7 +219,7 @@ async fn a_process_whose_run_was_taken_over_begins_nothing_more() {
         let wiring = first.wiring();
         async move { begun.drive(wiring).await }
     });
-    super::theatre::wait(1_000).await;
+    wait(1_000).await;
     let found = gather(&fleet(&[&vault], Release::LocalAndOne), "shop", &run)
         .await
         .unwrap();
@@ -319,7 +319,7 @@ async fn a_run_claims_its_group_before_its_first_effect_and_another_is_refused_a
     let begun = begun.claiming(wanted("shop-f-test", "laptop", false));
     let wiring = first.wiring();
     let driven = tokio::spawn(async move { begun.drive(wiring).await });
-    super::theatre::wait(1_000).await;
+    wait(1_000).await;
 
     let mut second = Theatre::of(Fake::with(&[]));
     let mut other = beginning(chain(), 2);
@@ -360,7 +360,7 @@ async fn an_adopted_run_is_completed_once_and_the_old_process_ends() {
     let begun = begun.claiming(wanted("shop-f-test", "laptop", false));
     let wiring = first.wiring();
     let driven = tokio::spawn(async move { begun.drive(wiring).await });
-    super::theatre::wait(1_000).await;
+    wait(1_000).await;
 
     let mut second = Theatre::of(Fake::with(&[]));
     let found = gather(&fleet, "shop", &RunId("shop-f-test".into()))
@@ -429,18 +429,41 @@ async fn a_run_that_may_not_have_its_group_does_nothing_not_even_what_it_does_la
 
 #[tokio::test(start_paused = true)]
 async fn a_run_that_another_machine_has_adopted_is_not_ended_by_the_one_that_began_it() {
-    let vault = MemoryShelf::new("vault");
-    let fleet = fleet(&[&vault], Release::LocalAndOne);
+    let shelves = ["vault", "usb"].map(MemoryShelf::new);
+    let fleet = fleet(&shelves.each_ref(), Release::LocalAndOne);
     let adopter = wanted("shop-f-test", "desk", true);
     crate::run::epoch::take(&fleet, &adopter, "2026-11-22T23:00:00Z".parse().unwrap())
         .await
         .unwrap();
     let mut theatre = Theatre::of(Fake::with(&[]));
     let run = theatre.begin(vec![step("a")], 2);
-    let run = run.mirrored(fleet.clone(), vec![Kept::NOTHING]);
+    let run = run.mirrored(fleet.clone(), vec![Kept::NOTHING; 2]);
     let run = run.claiming(wanted("shop-f-test", "laptop", false));
     let error = run.drive(theatre.wiring()).await.unwrap_err();
     assert!(matches!(error, RunError::Denied(Denied::Held(_))), "{error}");
     let entries = Journal::read(&theatre.folder()).unwrap().entries;
     assert_eq!(entries.len(), 1, "the other one goes on with it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_wait_for_the_first_record_claims_nothing() {
+    let vault = MemoryShelf::new("vault");
+    vault.meets(&[Mishap::Slow(9_000)]);
+    let mut theatre = Theatre::of(Fake::with(&[]));
+    let run = theatre.begin(chain(), 2);
+    let run = run.mirrored(fleet(&[&vault], Release::Majority), vec![Kept::NOTHING]);
+    let run = run.claiming(wanted("shop-f-test", "laptop", false));
+    let (wiring, orders) = (theatre.wiring(), theatre.orders.clone());
+    let driven = tokio::spawn(async move { run.drive(wiring).await });
+    wait(1_000).await;
+    for _ in 0..2 {
+        orders.send(placed(What::Interrupt).0).unwrap();
+    }
+    let end = driven.await.unwrap().unwrap();
+    assert_eq!(end, Ended::Interrupted);
+    assert_eq!(
+        vault.desk.lock().unwrap().creates,
+        1,
+        "a claim of a run that nobody can look at"
+    );
 }

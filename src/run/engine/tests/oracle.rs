@@ -41,6 +41,7 @@ impl Oracle {
         match &entry.event {
             Event::Began(_)
             | Event::Claimed { .. }
+            | Event::FencesRaised { .. }
             | Event::MirrorBehind { .. }
             | Event::MirrorCaughtUp { .. }
             | Event::Noted { .. } => {}
