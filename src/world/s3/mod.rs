@@ -63,8 +63,11 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// From sending a request without a large body to the beginning of its answer.
 const ANSWER_LIMIT: Duration = Duration::from_secs(30);
 
-/// The same with the largest body: 8 MiB at 0.25 Mbit/s, the slowest line worth waiting for.
-const UPLOAD_LIMIT: Duration = Duration::from_mins(5);
+/// Bytes a second of the slowest line worth waiting for, 0.25 Mbit/s: what a body adds to [`ANSWER_LIMIT`].
+const SLOWEST_LINE: u64 = 32 * 1024;
+
+/// For joining the parts of an upload: S3 itself takes minutes for the longest ones.
+const JOIN_LIMIT: Duration = Duration::from_mins(5);
 
 /// How long a stream may stand still in either direction before it is given up.
 const STALL_LIMIT: Duration = Duration::from_secs(20);

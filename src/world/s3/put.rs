@@ -23,6 +23,8 @@
 //!   remain: they are invisible, but paid for until a lifecycle rule (`AbortIncompleteMultipartUpload`) sweeps them. After a joining
 //!   request whose reply was lost nothing is aborted: the object may be there.
 
+use std::time::Duration;
+
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::Builder;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
@@ -37,7 +39,7 @@ use tokio::task::JoinSet;
 
 use super::error::Ask;
 use super::pieces::{Body, Pieces};
-use super::{Bucket, CONNECT_LIMIT, UPLOAD_LIMIT};
+use super::{ANSWER_LIMIT, Bucket, CONNECT_LIMIT, JOIN_LIMIT, SLOWEST_LINE};
 use crate::effect::{ErrorKind, Firmness, WorldError};
 use crate::world::port::PutMode;
 
@@ -76,7 +78,7 @@ impl Bucket {
             .checksum_algorithm(ChecksumAlgorithm::Crc32)
             .body(ByteStream::from(bytes))
             .customize()
-            .config_override(patient());
+            .config_override(answered_within(time_for(length)));
         let put = Box::pin(put.send()).await;
         put.map_err(|error| self.failed(Ask::write("put", key), &error))?;
         Ok(length as u64)
@@ -202,6 +204,7 @@ impl Bucket {
         number: i32,
         bytes: Bytes,
     ) -> Result<CompletedPart, WorldError> {
+        let limit = time_for(bytes.len());
         let part = self.client.upload_part().bucket(&self.name).key(key);
         let part = part
             .set_upload_id(id)
@@ -209,7 +212,7 @@ impl Bucket {
             .checksum_algorithm(ChecksumAlgorithm::Crc32)
             .body(ByteStream::from(bytes))
             .customize()
-            .config_override(patient());
+            .config_override(answered_within(limit));
         let sent = Box::pin(part.send()).await;
         // A part is invisible and will be aborted: whether it arrived does not matter.
         let sent = sent.map_err(|error| self.failed(Ask::read("put a part of", key), &error))?;
@@ -235,7 +238,7 @@ impl Bucket {
             .set_if_none_match(only_new(mode))
             .multipart_upload(parts)
             .customize()
-            .config_override(patient());
+            .config_override(answered_within(JOIN_LIMIT));
         match Box::pin(join.send()).await {
             Ok(joined) => {
                 upload.keep();
@@ -294,11 +297,15 @@ fn only_new(mode: PutMode) -> Option<String> {
     (mode == PutMode::Create).then(|| "*".to_owned())
 }
 
-/// The time for one request includes sending its body.
-fn patient() -> Builder {
+/// From the beginning of a request with so long a body to that of its answer.
+const fn time_for(bytes: usize) -> Duration {
+    ANSWER_LIMIT.saturating_add(Duration::from_secs(bytes as u64 / SLOWEST_LINE))
+}
+
+fn answered_within(limit: Duration) -> Builder {
     let limits = TimeoutConfig::builder()
         .connect_timeout(CONNECT_LIMIT)
-        .read_timeout(UPLOAD_LIMIT);
+        .read_timeout(limit);
     Builder::default().timeout_config(limits.build())
 }
 
