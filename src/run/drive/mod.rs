@@ -138,7 +138,7 @@ impl Driver {
         self.release().await?;
         match self.end_before_the_first_turn() {
             Some(end) => end,
-            None => self.claim_and_go_on().await,
+            None => Box::pin(self.claim_and_go_on()).await,
         }
     }
 

@@ -51,9 +51,7 @@ impl Oracle {
                 phase,
                 effect,
                 attempt,
-            } => {
-                self.intent(plan, (*step, *phase, *effect, *attempt), entry.elapsed_ms);
-            }
+            } => self.intent(plan, (*step, *phase, *effect, *attempt), entry.elapsed_ms),
             Event::Performed {
                 step,
                 phase,
