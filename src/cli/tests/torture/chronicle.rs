@@ -51,6 +51,8 @@ pub(super) enum Happening {
     Ended { run: String, verdict: String },
     /// A process was told that another one has taken its run over.
     Superseded { run: String },
+    /// A process left a run to another one that has claimed it.
+    Yielded { run: String },
     /// A process ended, by itself or not.
     Gone,
     /// Somebody brings up a fault: only for people who read this.

@@ -24,7 +24,8 @@ use crate::cli::CommandError;
 use crate::cli::tests::crash::scratch;
 use crate::plan::Plan;
 use crate::run::{
-    Ended, Engine, Entry, Fleet, Operator, Order, Placed, QuestionPolicy, Run, RunError, Shelf, What, Wiring,
+    Denied, Ended, Engine, Entry, Fleet, Operator, Order, Placed, QuestionPolicy, Run, RunError, Shelf, What,
+    Wiring,
 };
 use crate::runbook::Release;
 use crate::world::port::Cluster;
@@ -332,24 +333,19 @@ impl Incident {
 
     fn says(&self, plug: &Plug, name: &str, ended: Result<Ended, RunError>) {
         let run = name.to_owned();
-        match ended {
+        let said = match ended {
             Ok(Ended::Finished(verdict)) => {
                 self.has_ended(name);
                 let verdict = format!("{verdict:?}");
-                plug.chronicle.write(&plug.who, Happening::Ended { run, verdict });
+                Happening::Ended { run, verdict }
             }
-            Err(RunError::Superseded(_)) => plug.chronicle.write(&plug.who, Happening::Superseded { run }),
-            Ok(ended) => plug
-                .chronicle
-                .write(&plug.who, Happening::Fault(first_line(&format!("{ended:?}")))),
+            Err(RunError::Superseded(_)) => Happening::Superseded { run },
+            Err(RunError::Denied(Denied::Held(claim))) if claim.run.0 == name => Happening::Yielded { run },
+            Ok(ended) => Happening::Fault(first_line(&format!("{ended:?}"))),
             // The last of its words: others name what is random, and folders.
-            Err(error) => {
-                let words = error.to_string();
-                let last = words.rsplit(": ").next().unwrap_or("");
-                plug.chronicle
-                    .write(&plug.who, Happening::Fault(first_line(last)));
-            }
-        }
+            Err(error) => Happening::Fault(first_line(error.to_string().rsplit(": ").next().unwrap_or(""))),
+        };
+        plug.chronicle.write(&plug.who, said);
     }
 
     fn raising(&self, plug: &Plug, badge: &Badge) -> Raising {
