@@ -298,7 +298,7 @@ fn only_new(mode: PutMode) -> Option<String> {
 }
 
 /// From the beginning of a request with so long a body to that of its answer.
-const fn time_for(bytes: usize) -> Duration {
+pub(super) const fn time_for(bytes: usize) -> Duration {
     ANSWER_LIMIT.saturating_add(Duration::from_secs(bytes as u64 / SLOWEST_LINE))
 }
 

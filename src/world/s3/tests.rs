@@ -7,8 +7,8 @@ use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 
-use super::Bucket;
-use super::put::{AT_ONCE, PART};
+use super::put::{AT_ONCE, PART, time_for};
+use super::{ANSWER_LIMIT, Bucket};
 use crate::effect::{ErrorKind, WorldError};
 use crate::runbook::S3Store;
 use crate::world::port::{PutMode, Store};
@@ -74,6 +74,12 @@ async fn a_small_object_is_one_conditional_put_with_a_checksum() {
         "{:?}",
         requests[0].headers
     );
+}
+
+#[test]
+fn a_small_object_is_waited_for_like_any_answer_and_the_largest_for_minutes() {
+    assert_eq!(time_for(1_000), ANSWER_LIMIT);
+    assert_eq!(time_for(AT_ONCE), ANSWER_LIMIT + Duration::from_secs(256));
 }
 
 #[tokio::test]
