@@ -73,7 +73,10 @@ fn is_done_once(lab: &Lab, name: &str, what: &str) {
     let pods = lab
         .ask("east", "GET", &format!("{SHOP_OF_EAST}/pods"), None)
         .unwrap();
-    assert_eq!(pods["items"], json!([]), "{what}");
+    // What `nightly` left at two in the morning has ended by itself.
+    let runs = |pod: &&Value| !["Succeeded", "Failed"].contains(&pod["status"]["phase"].as_str().unwrap());
+    let running: Vec<&Value> = pods["items"].as_array().unwrap().iter().filter(runs).collect();
+    assert!(running.is_empty(), "{what}: {running:#?}");
     let web = format!("/apis/apps/v1/namespaces/{name}/deployments/web");
     let web = lab.ask("west", "GET", &web, None).unwrap();
     assert_eq!(web.pointer("/status/readyReplicas"), Some(&json!(3)), "{what}");
