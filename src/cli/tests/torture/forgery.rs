@@ -236,6 +236,18 @@ const FORGERIES: &[(&str, &str, Forge)] = &[
             .retain(|line| !matches!(&line.what, Happening::Told { run: told, .. } if told == run));
         case.lines.push(line);
     }),
+    ("two leave a run to each other", "F13", |case, run, _| {
+        edit(case, run, |lines| {
+            let operator = json!({ "name": "anna", "host": "m9", "pid": 9 });
+            lines.insert(1, event(&json!({ "resumed": { "operator": operator } })));
+        });
+        let mut line = find(case, run, |what| matches!(what, Happening::Begun { .. }));
+        let mut other = line.clone();
+        other.who = "m9/9".to_owned();
+        other.what = Happening::Yielded { run: run.to_owned() };
+        line.what = Happening::Superseded { run: run.to_owned() };
+        case.lines.extend([other, line]);
+    }),
 ];
 
 fn event(event: &Value) -> Value {
