@@ -338,18 +338,23 @@ async fn holding(fleet: &Fleet, claims: impl Iterator<Item = Claim>) -> Option<C
     None
 }
 
-/// Whether a run has ended: mirrors show its end, and none of those that answer goes on differently. One alone
-/// may hold the end that a process wrote which had lost the run and did not know it.
+/// Whether a run has ended: as many mirrors hold its end as a release takes, and none of those that answer goes on
+/// differently. One alone may hold an end that was never released: of a process that died while it wrote it, after which
+/// another one can still go on without that mirror; or of one that had lost the run and did not know it.
 async fn has_ended(fleet: &Fleet, claim: &Claim) -> bool {
-    let (mut heard, mut newest) = (0, Vec::new());
+    let mut newest = Vec::new();
     for shelf in &fleet.shelves {
-        if let Ok(last) = last_record(&**shelf, &claim.group, &claim.run).await {
-            heard += 1;
-            newest.extend(last);
-        }
+        newest.extend(
+            last_record(&**shelf, &claim.group, &claim.run)
+                .await
+                .ok()
+                .flatten(),
+        );
     }
     let is_end = |entry: &Entry| matches!(entry.event, Event::Finished { .. });
-    if heard < fleet.release.needed(fleet.shelves.len()) || !newest.iter().any(is_end) {
+    // By `local` a mirror need not hold anything, and nothing else can show the end.
+    let needed = fleet.release.needed(fleet.shelves.len()).max(1);
+    if newest.iter().filter(|entry| is_end(entry)).count() < needed {
         return false;
     }
     if newest.windows(2).all(|pair| pair[0] == pair[1]) {

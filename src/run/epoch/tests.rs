@@ -224,8 +224,22 @@ async fn of_two_who_claim_different_numbers_at_once_one_gets_the_group_and_keeps
     assert!(matches!(first, Err(Denied::Held(claim)) if claim.run.0 == "shop-f-two"));
     // The other one has given up, and its higher claim hides nothing.
     ends(&a, "shop-f-one");
+    ends(&b, "shop-f-one");
     let third = taken(&sees_all, "shop-f-three", "phone").await;
     assert!(matches!(third, Err(Denied::Held(claim)) if claim.run.0 == "shop-f-two"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_was_not_released_frees_nobody() {
+    let shelves = ["a", "b", "c"].map(MemoryShelf::new);
+    let fleet = fleet(&shelves.each_ref(), Release::Majority);
+    taken(&fleet, "shop-f-one", "laptop").await.unwrap();
+    // The process died while it wrote its last record: without `a`, the run still goes on.
+    ends(&shelves[0], "shop-f-one");
+    let early = taken(&fleet, "shop-f-two", "desk").await;
+    assert!(matches!(early, Err(Denied::Held(claim)) if claim.run.0 == "shop-f-one"));
+    ends(&shelves[1], "shop-f-one");
+    assert_eq!(taken(&fleet, "shop-f-two", "desk").await.unwrap().epoch, 2);
 }
 
 #[tokio::test(start_paused = true)]
