@@ -338,23 +338,23 @@ async fn holding(fleet: &Fleet, claims: impl Iterator<Item = Claim>) -> Option<C
     None
 }
 
-/// Whether a run has ended: as many mirrors hold its end as a release takes, and none of those that answer goes on
-/// differently. One alone may hold an end that was never released: of a process that died while it wrote it, after which
-/// another one can still go on without that mirror; or of one that had lost the run and did not know it.
+/// Whether a run has ended: as many mirrors hold its end as a release takes, or all that hold anything of it, and none
+/// goes on differently. One alone may hold an end that was never released: of a process that died while it wrote it, after which
+/// another one can still go on from the others; or of one that had lost the run and did not know it.
 async fn has_ended(fleet: &Fleet, claim: &Claim) -> bool {
-    let mut newest = Vec::new();
+    let (mut heard, mut newest) = (0, Vec::new());
     for shelf in &fleet.shelves {
-        newest.extend(
-            last_record(&**shelf, &claim.group, &claim.run)
-                .await
-                .ok()
-                .flatten(),
-        );
+        if let Ok(last) = last_record(&**shelf, &claim.group, &claim.run).await {
+            heard += 1;
+            newest.extend(last);
+        }
     }
     let is_end = |entry: &Entry| matches!(entry.event, Event::Finished { .. });
-    // By `local` a mirror need not hold anything, and nothing else can show the end.
-    let needed = fleet.release.needed(fleet.shelves.len()).max(1);
-    if newest.iter().filter(|entry| is_end(entry)).count() < needed {
+    let ends = newest.iter().filter(|entry| is_end(entry)).count();
+    let released = ends >= fleet.release.needed(fleet.shelves.len());
+    // Mirrors that were added or emptied since hold nothing, and nobody goes on from nothing.
+    let by_all = ends == newest.len() && heard == fleet.shelves.len();
+    if ends == 0 || !(released || by_all) {
         return false;
     }
     if newest.windows(2).all(|pair| pair[0] == pair[1]) {

@@ -37,14 +37,18 @@ async fn taken(fleet: &Fleet, run: &str, host: &str) -> Result<Claim, Denied> {
 
 /// The run's journal in a mirror ends.
 fn ends(shelf: &MemoryShelf, run: &str) {
+    let verdict = Verdict::Recovered;
+    holds(shelf, run, Event::Finished { verdict });
+}
+
+/// The newest record of the run in a mirror.
+fn holds(shelf: &MemoryShelf, run: &str, event: Event) {
     let entry = Entry {
         seq: 0,
         at: now(),
         elapsed_ms: 0,
         prev: String::new(),
-        event: Event::Finished {
-            verdict: Verdict::Recovered,
-        },
+        event,
     };
     let line = serde_json::to_string(&entry).unwrap() + "\n";
     let key = format!("runs/shop/{run}/0000000000");
@@ -224,7 +228,6 @@ async fn of_two_who_claim_different_numbers_at_once_one_gets_the_group_and_keeps
     assert!(matches!(first, Err(Denied::Held(claim)) if claim.run.0 == "shop-f-two"));
     // The other one has given up, and its higher claim hides nothing.
     ends(&a, "shop-f-one");
-    ends(&b, "shop-f-one");
     let third = taken(&sees_all, "shop-f-three", "phone").await;
     assert!(matches!(third, Err(Denied::Held(claim)) if claim.run.0 == "shop-f-two"));
 }
@@ -236,10 +239,22 @@ async fn an_end_that_was_not_released_frees_nobody() {
     taken(&fleet, "shop-f-one", "laptop").await.unwrap();
     // The process died while it wrote its last record: without `a`, the run still goes on.
     ends(&shelves[0], "shop-f-one");
-    let early = taken(&fleet, "shop-f-two", "desk").await;
-    assert!(matches!(early, Err(Denied::Held(claim)) if claim.run.0 == "shop-f-one"));
+    for shelf in &shelves[1..] {
+        holds(shelf, "shop-f-one", Event::Claimed { epoch: 1 });
+    }
+    let two = wanted("shop-f-two", "desk");
+    assert!(matches!(free(&fleet, &two).await, Err(Denied::Held(claim)) if claim.run.0 == "shop-f-one"));
+    // Two others were emptied since.
+    for shelf in &shelves[1..] {
+        let under = |key: &String| key.starts_with("runs/");
+        shelf.desk.lock().unwrap().objects.retain(|key, _| !under(key));
+    }
+    assert_eq!(free(&fleet, &two).await, Ok(()));
+    // Nobody knows what one of them holds.
+    shelves[2].goes_away(true);
+    assert!(free(&fleet, &two).await.is_err());
     ends(&shelves[1], "shop-f-one");
-    assert_eq!(taken(&fleet, "shop-f-two", "desk").await.unwrap().epoch, 2);
+    assert_eq!(free(&fleet, &two).await, Ok(()));
 }
 
 #[tokio::test(start_paused = true)]
