@@ -94,14 +94,7 @@ impl Driver {
             Err(denied) => {
                 let of_another = matches!(&denied, Denied::Held(claim) if claim.run != wanted.run);
                 if self.unclaimed && of_another {
-                    let order = Order {
-                        by: MYSELF.to_owned(),
-                        reason: denied.to_string(),
-                        what: What::Stop,
-                        seen: None,
-                        from: None,
-                    };
-                    let _ = self.engine.obey(&order, self.moment.elapsed_ms);
+                    self.order_myself(What::Stop, denied.to_string());
                     self.turn_after_turn().await?;
                 }
                 Err(RunError::Denied(denied))
@@ -131,15 +124,7 @@ impl Driver {
             Err(error) if error.kind == ErrorKind::Overtaken => return Err(RunError::Overtaken(error)),
             Err(error) => error,
         };
-        let order = Order {
-            by: MYSELF.to_owned(),
-            reason: format!("the fence is not raised: {error}"),
-            what: What::Pause,
-            seen: None,
-            from: None,
-        };
-        // A run that is paused already needs no further pause.
-        let _ = self.engine.obey(&order, self.moment.elapsed_ms);
+        self.order_myself(What::Pause, format!("the fence is not raised: {error}"));
         self.write_down().await?;
         Err(RunError::NotFenced(error))
     }
@@ -157,15 +142,7 @@ impl Driver {
     async fn end_as_stale(&mut self, changes: Vec<Change>) -> Result<Ended, RunError> {
         self.moment = self.clock.now();
         let error = RunError::Stale(changes);
-        let order = Order {
-            by: MYSELF.to_owned(),
-            reason: error.to_string(),
-            what: What::Stop,
-            seen: None,
-            from: None,
-        };
-        // A run that somebody has ended meanwhile needs no further end.
-        let _ = self.engine.obey(&order, self.moment.elapsed_ms);
+        self.order_myself(What::Stop, error.to_string());
         self.turn_after_turn().await?;
         Err(error)
     }
@@ -217,17 +194,22 @@ impl Driver {
 
     /// Nothing new is begun any more, and the journal says why.
     fn hold_back(&mut self, why: Unreleased) {
+        self.moment = self.clock.now();
+        self.order_myself(What::Pause, why.to_string());
+        self.held_back = Some(why);
+    }
+
+    /// What people order too, from ourselves. It may be refused: a run that is paused already needs no further pause,
+    /// and one that somebody has ended meanwhile no further end.
+    fn order_myself(&mut self, what: What, reason: String) {
         let order = Order {
             by: MYSELF.to_owned(),
-            reason: why.to_string(),
-            what: What::Pause,
+            reason,
+            what,
             seen: None,
             from: None,
         };
-        self.moment = self.clock.now();
-        // A run that is paused already, or has ended, needs no further pause.
         let _ = self.engine.obey(&order, self.moment.elapsed_ms);
-        self.held_back = Some(why);
     }
 
     /// What is to be said of mirrors, for the journal.
