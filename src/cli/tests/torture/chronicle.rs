@@ -53,6 +53,8 @@ pub(super) enum Happening {
     Superseded { run: String },
     /// A process left a run to another one that has claimed it.
     Yielded { run: String },
+    /// A process found that a run has ended, and from here on gives the mirrors what they lack of it.
+    Over { run: String },
     /// A process ended, by itself or not.
     Gone,
     /// Somebody brings up a fault: only for people who read this.

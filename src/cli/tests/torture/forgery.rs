@@ -234,7 +234,8 @@ const FORGERIES: &[(&str, &str, Forge)] = &[
         line.what = Happening::Superseded { run: run.to_owned() };
         case.lines
             .retain(|line| !matches!(&line.what, Happening::Told { run: told, .. } if told == run));
-        case.lines.push(line);
+        // Before anybody finds the run at its end, which is a reason.
+        case.lines.insert(0, line);
     }),
     ("two leave a run to each other", "F13", |case, run, _| {
         edit(case, run, |lines| {
@@ -246,7 +247,7 @@ const FORGERIES: &[(&str, &str, Forge)] = &[
         other.who = "m9/9".to_owned();
         other.what = Happening::Yielded { run: run.to_owned() };
         line.what = Happening::Superseded { run: run.to_owned() };
-        case.lines.extend([other, line]);
+        case.lines.splice(0..0, [other, line]);
     }),
 ];
 

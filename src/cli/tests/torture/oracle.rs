@@ -531,7 +531,8 @@ fn stale(case: &Case, found: &mut Vec<String>) {
 }
 
 /// F01, F13: a dead process sends nothing, and none is told that it lost its run to nobody. Somebody is who was told anything of
-/// the run, or took it up by the journal that counts, and did not leave it to the other one.
+/// the run, or took it up by the journal that counts, and did not leave it to the other one; and a run that was found at its
+/// end before needs nobody.
 fn processes(case: &Case, journals: &BTreeMap<&str, Journal<'_>>, found: &mut Vec<String>) {
     let mut gone: BTreeMap<&str, u64> = BTreeMap::new();
     let mut carried: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
@@ -558,14 +559,20 @@ fn processes(case: &Case, journals: &BTreeMap<&str, Journal<'_>>, found: &mut Ve
             _ => {}
         }
     }
+    let mut over: BTreeSet<&str> = BTreeSet::new();
     for line in &case.lines {
         match &line.what {
+            Happening::Over { run } => {
+                over.insert(run);
+            }
             Happening::Arrived { name, sent_ms, .. }
                 if gone.get(line.who.as_str()).is_some_and(|at_ms| sent_ms > at_ms) =>
             {
                 found.push(format!("F01: {} sent for {name:?} after its end", line.who));
             }
-            Happening::Superseded { run } if carried[run.as_str()].len() < 2 => {
+            Happening::Superseded { run }
+                if carried[run.as_str()].len() < 2 && !over.contains(run.as_str()) =>
+            {
                 found.push(format!("F13: {} lost {run} to nobody", line.who));
             }
             _ => {}

@@ -104,6 +104,8 @@ impl Incident {
         let run = match Run::resume(&folder, &who, clock) {
             Ok(run) => run,
             Err(RunError::Ended(_)) => {
+                let over = Happening::Over { run: name.to_owned() };
+                plug.chronicle.write(&plug.who, over);
                 let fleet = fleet.as_ref();
                 if let Some(fleet) = fleet {
                     let _ = Run::bring_mirrors_up(&folder, &who, fleet, &held).await;
