@@ -45,7 +45,7 @@ test-core: need-rust
 	LIFEBOAT_SEEDS=$(SEEDS_TEST) $(CARGO) test --locked --no-default-features $(OPTIMISED)
 
 ## The larger numbers of everything that `make test` samples: twenty years of due times in every zone, a million simulated incidents (SEEDS_TORTURE=20000
-## FROM=5000000 for others), 100 races, 200 kills, every changing request broken in every way (FAULTS=drop-reply,stall in these). Hours.
+## FROM=5000000 for others), 100 races, 200 kills, every changing request broken in every way (FAULTS=drop-reply,stall@58 in these, the second from the 58th on). Hours.
 torture: need-rust target/lab
 	LIFEBOAT_SEEDS=$(SEEDS_TORTURE) LIFEBOAT_FROM=$(FROM) \
 	  $(CARGO) test --release --locked --no-default-features --lib -- --ignored --nocapture torture::a_million

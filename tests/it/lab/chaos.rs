@@ -2,8 +2,8 @@
 //! whole, and the servers' own records say that nothing was made twice.
 //!
 //! `make test` breaks one request in each way, always the same ones; `LIFEBOAT_TEST_SEED` chooses others, and
-//! `LIFEBOAT_CHAOS=all` breaks every changing request in every way (`make torture`), `LIFEBOAT_CHAOS=drop-reply,refuse`
-//! in these.
+//! `LIFEBOAT_CHAOS=all` breaks every changing request in every way (`make torture`), `LIFEBOAT_CHAOS=drop-reply,stall@58`
+//! in these, the second from the 58th request on.
 
 mod stage;
 mod takeover;
@@ -67,7 +67,9 @@ fn sweep<S: Scenario>() {
     let changes = first.changes();
     let mut first = Some(first);
     let mut over = BTreeSet::new();
-    for few in rounds(changes).chunks(ROUNDS_IN_A_LAB) {
+    let rounds = rounds(changes);
+    assert!(!rounds.is_empty(), "of {changes} requests none is to be broken");
+    for few in rounds.chunks(ROUNDS_IN_A_LAB) {
         let few: Vec<&Breakage> = few.iter().filter(|what| !over.contains(what.fault)).collect();
         if few.is_empty() {
             continue;
@@ -93,10 +95,11 @@ fn sweep<S: Scenario>() {
 
 /// Which request is broken in each round, and how.
 fn rounds(changes: usize) -> Vec<Breakage> {
-    let every = |fault: &'static str| (1..=changes).map(move |nth| Breakage { fault, nth });
+    let every =
+        |(fault, from): (&'static str, usize)| (from..=changes).map(move |nth| Breakage { fault, nth });
     match std::env::var("LIFEBOAT_CHAOS") {
-        Ok(all) if all == "all" => all_faults().flat_map(every).collect(),
-        Ok(named) => named.split(',').flat_map(|name| every(fault(name))).collect(),
+        Ok(all) if all == "all" => all_faults().map(|fault| (fault, 1)).flat_map(every).collect(),
+        Ok(named) => named.split(',').map(fault).flat_map(every).collect(),
         Err(_) => {
             let mut dice = Dice(crate::asked("LIFEBOAT_TEST_SEED").unwrap_or(SEED));
             let mut some = |fault| Breakage {
@@ -112,12 +115,15 @@ fn all_faults() -> impl Iterator<Item = &'static str> {
     FAULTS.into_iter().chain([SILENCE])
 }
 
-fn fault(name: &str) -> &'static str {
+/// A fault by its name, and the first request that it breaks: `stall`, or `stall@58`.
+fn fault(asked: &str) -> (&'static str, usize) {
+    let (name, from) = asked.split_once('@').unwrap_or((asked, "1"));
     let known = all_faults().find(|fault| *fault == name);
-    known.unwrap_or_else(|| {
+    let from = from.parse().ok().filter(|from| *from > 0);
+    known.zip(from).unwrap_or_else(|| {
         let names: Vec<&str> = all_faults().collect();
         panic!(
-            "LIFEBOAT_CHAOS={name}: not `all`, and none of {}",
+            "LIFEBOAT_CHAOS={asked}: not `all`, and none of {}, with @ and a number of a request or without",
             names.join(", ")
         )
     })
