@@ -25,12 +25,10 @@ use tokio::time::Instant;
 use super::{Driver, Ended, Happened, Placed, RunError};
 use crate::effect::ErrorKind;
 use crate::plan::{Change, contradictions};
+use crate::run::engine::LIFEBOAT;
 use crate::run::epoch::{self, Claim, Denied};
 use crate::run::mirror::{NotReleased, PATIENCE, Unreleased};
 use crate::run::{Event, Order, What};
-
-/// Who pauses a run when nobody did.
-const MYSELF: &str = "lifeboat";
 
 /// How often the world is asked whether the plan still holds, where somebody does not answer who did: one lost packet
 /// must not end a run, and whoever stays silent for longer is no more what the plan was made from.
@@ -199,11 +197,11 @@ impl Driver {
         self.held_back = Some(why);
     }
 
-    /// What people order too, from ourselves. It may be refused: a run that is paused already needs no further pause,
-    /// and one that somebody has ended meanwhile no further end.
+    /// What people order too, from ourselves. It may be refused: a run that is paused already, or that somebody has ended
+    /// meanwhile, needs it no more.
     fn order_myself(&mut self, what: What, reason: String) {
         let order = Order {
-            by: MYSELF.to_owned(),
+            by: LIFEBOAT.to_owned(),
             reason,
             what,
             seen: None,

@@ -279,7 +279,7 @@ impl Engine {
             return None;
         }
         Some(Event::Paused {
-            by: "lifeboat".to_owned(),
+            by: LIFEBOAT.to_owned(),
             reason: format!("nothing else can run: {}", self.open_decisions()),
         })
     }

@@ -57,6 +57,7 @@ pub use ask::{Blocker, OpenQuestion, StepState};
 pub use decide::Commands;
 pub use hands::{Errand, ErrandKind, Sight, Ticket};
 pub use orders::{Order, Refused, What};
+pub(in crate::run) use state::LIFEBOAT;
 pub use state::{Course, Hold, Timing, waits_for_login};
 
 use std::collections::BTreeSet;

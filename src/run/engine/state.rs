@@ -135,8 +135,8 @@ pub struct Hold {
     pub reason: String,
 }
 
-/// Who pauses a run of itself.
-pub(super) const LIFEBOAT: &str = "lifeboat";
+/// Who pauses or ends a run when nobody did.
+pub(in crate::run) const LIFEBOAT: &str = "lifeboat";
 
 /// What a pause for want of a login begins with, in every journal.
 pub(super) const NO_LOGIN: &str = "lifeboat is not logged in at ";

@@ -106,8 +106,7 @@ impl Incident {
             Err(RunError::Ended(_)) => {
                 let over = Happening::Over { run: name.to_owned() };
                 plug.chronicle.write(&plug.who, over);
-                let fleet = fleet.as_ref();
-                if let Some(fleet) = fleet {
+                if let Some(fleet) = &fleet {
                     let _ = Run::bring_mirrors_up(&folder, &who, fleet, &held).await;
                 }
                 self.has_ended(name);
