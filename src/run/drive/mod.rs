@@ -161,14 +161,15 @@ impl Driver {
             if self.interrupts > 1 {
                 return Ok(Ended::Interrupted);
             }
-            match &self.held_back {
+            match (&self.held_back, self.end()) {
                 // One more turn, in which that is recorded.
-                Some(_) if !held_back => continue,
-                Some(why) if self.tasks.is_empty() => return Err(RunError::Unreleased(why.clone())),
+                (Some(_), _) if !held_back => continue,
+                // An end that is not released is none: nobody is told of it.
+                (Some(why), end) if end.is_some() || self.tasks.is_empty() => {
+                    return Err(RunError::Unreleased(why.clone()));
+                }
+                (None, Some(end)) => return Ok(end),
                 _ => {}
-            }
-            if let Some(end) = self.end() {
-                return Ok(end);
             }
             self.make_sure_of_an_end(wake_at_ms)?;
             self.wait(wake_at_ms).await?;

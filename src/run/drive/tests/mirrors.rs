@@ -5,7 +5,8 @@
 use insta::assert_snapshot;
 
 use super::super::{Ended, Run, RunError};
-use super::theatre::{Deed, Fake, Theatre, placed, wait};
+use super::theatre::{Deed, Fake, Theatre, doing, placed, wait};
+use crate::effect::Class;
 use crate::plan::{Digest, PlannedStep};
 use crate::run::mirror::testing::{MemoryShelf, Mishap, fleet};
 use crate::run::testing::{beginning, operator, plan, step};
@@ -173,6 +174,27 @@ async fn when_mirrors_fail_what_is_under_way_ends_and_nothing_else_begins() {
     assert_eq!(end.unwrap(), RECOVERED);
     assert_eq!(theatre.actor.calls(), "b#1");
     assert_eq!(vault.text(), local(&theatre));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_end_that_is_not_released_is_none_although_something_was_in_flight() {
+    let vault = MemoryShelf::new("vault");
+    let mut theatre = Theatre::of(Fake::with(&[("look", &[Deed::Never])]));
+    let run = theatre.begin(vec![step("look").doing(doing(Class::Read))], 2);
+    let run = run.mirrored(fleet(&[&vault], Release::LocalAndOne), vec![Kept::NOTHING]);
+    let (wiring, orders) = (theatre.wiring(), theatre.orders.clone());
+    let driven = tokio::spawn(async move { run.drive(wiring).await });
+    wait(1_000).await;
+    vault.goes_away(true);
+    orders.send(placed(What::Stop).0).unwrap();
+    let error = driven.await.unwrap().unwrap_err();
+    assert_snapshot!(error, @"0 of 1 mirrors hold the journal's last record, and `local+1` asks for 1 (vault: connection refused)");
+    assert_snapshot!(theatre.story(), @r"
+       0 start look
+    1000 stopping by ben
+    1000 end look cut off (stopped while it only looked: the run was stopped)
+    1000 finished Stopped
+    ");
 }
 
 #[tokio::test(start_paused = true)]
