@@ -294,14 +294,6 @@ pub(super) fn has_ended(history: &History) -> bool {
     last.is_some_and(|entry| matches!(entry.event, Event::Finished { .. }))
 }
 
-/// Whether any process of a run has held its group.
-pub(super) fn has_claimed(history: &History) -> bool {
-    history
-        .entries
-        .iter()
-        .any(|entry| matches!(entry.event, Event::Claimed { .. }))
-}
-
 /// What has to be claimed to carry a run. Runs that change what customers use keep each other out; a drill and
 /// a backup must not keep a failover waiting, and are claimed only against a second process of their own.
 pub(super) fn wanted(begun: &Beginning, who: &Operator, adopt: bool) -> Wanted {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::effect::{Query, Seen};
 use crate::plan::Plan;
-use crate::run::{Fleet, History, Kept, Operator, Run, RunError, Timekeeper};
+use crate::run::{Fleet, History, Kept, Operator, Run, RunError, Timekeeper, last_epoch};
 use crate::runbook::Sites;
 
 /// Go on with a run that was paused, killed, or lost its machine, from its journal
@@ -158,7 +158,7 @@ pub(super) async fn level(
     };
     // A run that has ended is nobody's any more. One that never held its group has done nothing: it may try, and
     // if it may not go on, it is ended.
-    if !mirrors::has_ended(history) && mirrors::has_claimed(history) {
+    if !mirrors::has_ended(history) && last_epoch(&history.entries).is_some() {
         mirrors::may_be_carried(fleet, &mirrors::wanted(begun, who, adopt)).await?;
     }
     mirrors::level(fleet, folder, begun, adopt).await

@@ -82,7 +82,8 @@ pub struct Wanted {
     pub operator: Operator,
     /// Whether the run may be taken from another machine.
     pub adopt: bool,
-    /// The highest number that a site was seen to know of the group: ours is higher, even if all mirrors were emptied.
+    /// The highest number that a site was seen to know of the group, or that the run's journal tells of: ours is higher, even
+    /// if all mirrors were emptied.
     pub above: u64,
 }
 
@@ -128,6 +129,15 @@ impl Known {
     fn highest(&self) -> u64 {
         self.taken.iter().flatten().flatten().copied().max().unwrap_or(0)
     }
+}
+
+/// The newest epoch that a run held, by its journal.
+#[must_use]
+pub fn last_epoch(entries: &[Entry]) -> Option<u64> {
+    entries.iter().rev().find_map(|entry| match entry.event {
+        Event::Claimed { epoch } => Some(epoch),
+        _ => None,
+    })
 }
 
 /// Whether the run may be carried, without claiming anything.

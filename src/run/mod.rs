@@ -22,7 +22,7 @@ pub use engine::{
     Blocker, Commands, Course, Engine, Errand, ErrandKind, Hold, IllegalEvent, OpenQuestion, Order,
     QuestionPolicy, Refused, Sight, StepState, Ticket, Timing, What, waits_for_login,
 };
-pub use epoch::{Claim, Denied, Wanted, free, holder, newest as newest_claim};
+pub use epoch::{Claim, Denied, Wanted, free, holder, last_epoch, newest as newest_claim};
 pub use event::{Answer, Beginning, Entry, Event, Finding, Operator, Outcome, Phase, RunId, Verdict};
 pub use fence::Fence;
 pub use id::short_id;

@@ -11,7 +11,7 @@ use tokio::time::MissedTickBehavior;
 use super::{Driver, Ended, IllegalEvent, Wiring};
 use crate::effect::WorldError;
 use crate::plan::Change;
-use crate::run::epoch::{Denied, Wanted};
+use crate::run::epoch::{Denied, Wanted, last_epoch};
 use crate::run::inbox::Inbox;
 use crate::run::journal::{Journal, JournalError, Tape, Torn};
 use crate::run::mirror::{Fleet, Kept, Lag, Mirrors, Superseded, Unreleased};
@@ -160,18 +160,20 @@ impl Run {
         self
     }
 
-    /// Has the group claimed in the mirrors after the first record and before anything else.
+    /// Has the group claimed in the mirrors after the first record and before anything else, with a higher epoch than any
+    /// that the run held: mirrors that are away, or list what was there before, do not show all of them.
     #[must_use]
     pub fn claiming(mut self, wanted: Wanted) -> Self {
         self.wanted = Some(wanted);
-        self
+        let held = last_epoch(&self.entries);
+        self.above(held.unwrap_or(0))
     }
 
     /// Has a higher epoch claimed than this one, which a site knows.
     #[must_use]
     pub fn above(mut self, epoch: u64) -> Self {
         if let Some(wanted) = &mut self.wanted {
-            wanted.above = epoch;
+            wanted.above = wanted.above.max(epoch);
         }
         self
     }
@@ -255,10 +257,7 @@ impl Run {
             held_back: None,
             claim: self.mirrored.map(|(fleet, _)| fleet).zip(self.wanted),
             fence: self.fence,
-            unclaimed: !self
-                .entries
-                .iter()
-                .any(|entry| matches!(entry.event, Event::Claimed { .. })),
+            unclaimed: last_epoch(&self.entries).is_none(),
             judges: self.judged
                 && !self
                     .entries

@@ -118,6 +118,24 @@ async fn a_fence_that_cannot_be_raised_lets_nothing_begin_and_a_resume_tries_aga
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_epoch_is_higher_than_any_that_the_run_held_even_where_the_mirrors_show_none() {
+    let vault = MemoryShelf::new("vault");
+    let mut theatre = Theatre::of(Fake::with(&[]));
+    let fence = Scripted::new(&theatre.actor, &[Err(ErrorKind::NotYet), Ok(())]);
+    let run = fenced(theatre.begin(chain(), 2), &vault, &fence, 41);
+    run.drive(theatre.wiring()).await.unwrap_err();
+    vault
+        .desk
+        .lock()
+        .unwrap()
+        .objects
+        .retain(|key, _| !key.starts_with("epochs/"));
+    let end = resumed(&mut theatre, &vault, &fence).await.unwrap();
+    assert_eq!(end, Ended::Finished(Verdict::Recovered));
+    assert_eq!(*fence.epochs.lock().unwrap(), [42, 43]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_an_earlier_process_left_open_is_not_even_looked_at_before_the_fence_is_raised() {
     let vault = MemoryShelf::new("vault");
     let mut theatre = Theatre::of(Fake::with(&[("a", &[Deed::Never])]));
